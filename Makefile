@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target sets itself up from a fresh clone.
+
+.PHONY: demo test check p4 bench build generate clean
+
+# What `npm ci` left is current as long as the lock file is older.
+node_modules/.package-lock.json: package-lock.json
+	npm ci --no-fund --no-audit
+	@touch $@
+
+build: node_modules/.package-lock.json
+	npm run --silent build
+
+# ARGS passes flags on: make demo ARGS="--naive", make demo ARGS="--target bmv2"
+demo: build
+	node dist/demo/main.js $(ARGS)
+
+check: node_modules/.package-lock.json
+	npm run --silent check
+
+test: build check
+	npm test --silent
+
+# Needs p4c-bm2-ss (and p4test for the TNA shell); the output is committed.
+p4: node_modules/.package-lock.json
+	node p4/compile.mjs
+
+bench: build
+	node dist/bench/main.js $(ARGS)
+
+generate: node_modules/.package-lock.json
+	npm run --silent generate
+
+clean:
+	rm -rf dist node_modules
