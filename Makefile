@@ -22,8 +22,8 @@ test: build check
 	npm test --silent
 
 # Needs p4c-bm2-ss (and p4test for the TNA shell); the output is committed.
-p4: node_modules/.package-lock.json
-	node p4/compile.mjs
+p4: build
+	node dist/p4/compile.js
 
 bench: build
 	node dist/bench/main.js $(ARGS)

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Compiles the P4 program into p4/build. Needs p4c-bm2-ss: in PATH, or named by P4C. `make p4` runs it. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { hashFile, hashSources, type Manifest, programName } from './manifest.ts';
+
+const compiler = process.env['P4C'] ?? 'p4c-bm2-ss';
+const p4Folder = resolve(process.argv[2] ?? 'p4');
+const build = join(p4Folder, 'build');
+const outputs = [`${programName}.json`, `${programName}.p4info.txtpb`];
+
+const version = run(['--version']).trim();
+mkdirSync(build, { recursive: true });
+// The source is named relative to p4/, so that no path of this machine gets into source_info.
+run([
+  '--std',
+  'p4-16',
+  '-o',
+  join('build', outputs[0]!),
+  '--p4runtime-files',
+  join('build', outputs[1]!),
+  join('v1model', `${programName}.p4`),
+]);
+const manifest: Manifest = {
+  compiler: version.replace(/\s+/g, ' '),
+  sources: hashSources(p4Folder),
+  outputs: Object.fromEntries(outputs.map((name) => [name, hashFile(join(build, name))])),
+};
+writeFileSync(join(build, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+console.log(
+  `${compiler}: ${manifest.compiler}\nwrote ${outputs.map((name) => `p4/build/${name}`).join(', ')}`,
+);
+
+function run(args: string[]): string {
+  const result = spawnSync(compiler, args, { cwd: p4Folder, encoding: 'utf8' });
+  if (result.error) {
+    console.error(`${compiler} cannot be run (${result.error.message}).`);
+    console.error(
+      'Install p4c (package p4lang-p4c, or the image p4lang/p4c), or name it: P4C=/path/to/p4c-bm2-ss make p4',
+    );
+    process.exit(2);
+  }
+  process.stderr.write(result.stderr);
+  if (result.status !== 0) process.exit(1);
+  return result.stdout;
+}
