@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Ports on real Linux interfaces, through packet sockets. Needs CAP_NET_RAW where the interfaces are.
+ *
+ * Made for a thread of its own: `poll` blocks in poll(2) and `runLoop` (loop.ts) drives it. An interface may live in
+ * another network namespace than the process; its sockets are opened there and stay there.
+ */
+
+import { writeSync } from 'node:fs';
+import type { Doorbell } from './doorbell.ts';
+import { PollSet } from './linux.ts';
+import { inNetworkNamespace } from './network-namespace.ts';
+import { PacketRing, type PacketRingOptions, packetRingDefaults } from './packet-ring.ts';
+import { CounterTable, type PortCounters, type Ports, type ReceiveFrame } from './port.ts';
+import { TransmitQueue } from './transmit-queue.ts';
+
+export interface PacketPortBinding {
+  port: number;
+  interfaceName: string;
+  /** A named network namespace; left out: the one we are in. */
+  namespace?: string;
+}
+
+export interface PacketPortsOptions extends PacketRingOptions {
+  /** Frames of one port that wait for a flush; a full queue flushes itself. */
+  transmitFramesMax: number;
+  /** Wakes a poll from another thread. The owner creates, clears and closes it. */
+  doorbell?: Doorbell;
+  /** Told once about each kind of frame that had to be dropped, with the remedy. */
+  diagnostic: (message: string) => void;
+}
+
+export const packetPortsDefaults: Readonly<PacketPortsOptions> = {
+  ...packetRingDefaults,
+  transmitFramesMax: 256,
+  // Not console: in a worker it needs an event loop that runLoop never gives back.
+  diagnostic: (message) => void writeSync(2, `${message}\n`),
+};
+
+/** @throws SystemError 'not-permitted', 'not-found', 'unsupported-platform'; nothing is left open then */
+export function openPacketPorts(
+  bindings: readonly PacketPortBinding[],
+  options: Partial<PacketPortsOptions> = {},
+): PacketPorts {
+  return new PacketPorts(bindings, { ...packetPortsDefaults, ...options });
+}
+
+interface PacketPort {
+  number: number;
+  ring: PacketRing;
+  queue: TransmitQueue;
+}
+
+export class PacketPorts implements Ports {
+  readonly #ports: PacketPort[] = [];
+  readonly #byNumber = new Map<number, PacketPort>();
+  readonly #counters: CounterTable;
+  readonly #pollSet: PollSet;
+  /** Queues with something in them. */
+  #waiting: TransmitQueue[] = [];
+  /** Who is drained first, so that a busy port cannot starve the others. */
+  #first = 0;
+
+  /** Use `openPacketPorts`, which knows the defaults. */
+  constructor(bindings: readonly PacketPortBinding[], options: PacketPortsOptions) {
+    const numbers = new Set(bindings.map(({ port }) => port));
+    if (numbers.size < bindings.length) throw new RangeError('two bindings name the same port');
+    this.#counters = new CounterTable(numbers);
+    try {
+      for (const binding of bindings) this.#ports.push(this.#open(binding, options));
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    for (const port of this.#ports) this.#byNumber.set(port.number, port);
+    const fds = this.#ports.map(({ ring }) => ring.fd);
+    this.#pollSet = new PollSet(options.doorbell === undefined ? fds : [...fds, options.doorbell.fd]);
+  }
+
+  send(port: number, frame: Uint8Array): void {
+    const target = this.#byNumber.get(port);
+    if (target === undefined) {
+      this.#counters.countUnknown(port);
+      return;
+    }
+    if (target.queue.push(frame)) this.#waiting.push(target.queue);
+  }
+
+  flush(): void {
+    if (this.#waiting.length === 0) return;
+    for (const queue of this.#waiting) queue.flush();
+    this.#waiting = [];
+  }
+
+  poll(timeoutMs: number, receive: ReceiveFrame): number {
+    this.flush();
+    const frames = this.#drain(receive);
+    if (frames > 0) return frames;
+    if (this.#pollSet.wait(timeoutMs) === 0) return 0;
+    return this.#drain(receive) || this.#drainLeftovers(receive);
+  }
+
+  counters(): ReadonlyMap<number, PortCounters> {
+    for (const { ring } of this.#ports) ring.readKernelDrops();
+    return this.#counters.snapshot();
+  }
+
+  close(): void {
+    for (const { ring, queue } of this.#ports) {
+      queue.close();
+      ring.close();
+    }
+    this.#ports.length = 0;
+    this.#byNumber.clear();
+    this.#waiting = [];
+  }
+
+  #open({ port, interfaceName, namespace }: PacketPortBinding, options: PacketPortsOptions): PacketPort {
+    const counters = this.#counters.of(port)!;
+    return inNetworkNamespace(namespace, () => {
+      const ring = new PacketRing(interfaceName, counters, options, options.diagnostic);
+      try {
+        return {
+          number: port,
+          ring,
+          queue: new TransmitQueue(interfaceName, counters, options.transmitFramesMax),
+        };
+      } catch (error) {
+        ring.close();
+        throw error;
+      }
+    });
+  }
+
+  #drain(receive: ReceiveFrame): number {
+    const ports = this.#ports;
+    const first = (this.#first = this.#first + 1 < ports.length ? this.#first + 1 : 0);
+    let frames = 0;
+    for (let index = 0; index < ports.length; index += 1) {
+      const { number, ring } = ports[(first + index) % ports.length]!;
+      frames += ring.drain(number, receive);
+    }
+    return frames;
+  }
+
+  /** Something is ready, but no slot of a ring: an interface went down, a super-frame is queued, or the doorbell rang. */
+  #drainLeftovers(receive: ReceiveFrame): number {
+    let frames = 0;
+    for (const [index, { number, ring }] of [...this.#ports].entries()) {
+      if (this.#pollSet.hasError(index)) ring.clearError();
+      frames += ring.drainInbox(number, receive);
+    }
+    return frames;
+  }
+}
