@@ -35,7 +35,7 @@ export function inNetworkNamespace<Result>(name: string | undefined, work: () =>
 }
 
 function openNamespace(name: string): number {
-  const path = `/run/netns/${name}`;
+  const path = `/var/run/netns/${name}`;
   try {
     return openSync(path, 'r');
   } catch (cause) {
