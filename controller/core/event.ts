@@ -57,4 +57,9 @@ export type Effect =
   | { kind: 'wake'; at: Millis }
   /** Ask for this neighbour by ARP out of `port`. */
   | { kind: 'solicit'; port: number; address: Ipv4Address; sourceAddress: Ipv4Address; sourceMac: MacAddress }
-  | { kind: 'log'; level: LogLevel; message: string; fields: Readonly<Record<string, string | number | boolean>> };
+  | {
+      kind: 'log';
+      level: LogLevel;
+      message: string;
+      fields: Readonly<Record<string, string | number | boolean>>;
+    };

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A backend's place in every Maglev table follows from its address and port alone, so that any two controllers agree
+ * without talking. This hash is therefore part of the wire contract: changing it moves every slot of every pool.
+ */
+
+import type { Ipv4Address } from './desired.ts';
+
+/**
+ * Mixes a backend's address and port with a seed into 32 bits.
+ *
+ * Source: the 32-bit finalizer of MurmurHash3 (public domain), applied to the address and then to the port.
+ */
+export function identityHash(address: Ipv4Address, port: number, seed: number): number {
+  return avalanche(avalanche(seed ^ address) + Math.imul(port + 1, 0x9e3779b1));
+}
+
+/** Every bit of the input flips every bit of the output with a chance of about one half. */
+function avalanche(word: number): number {
+  let h = word | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
