@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A loaded program as both sides know it: every object of the P4Info, tied by name to the object of the BMv2 JSON that
+ * the pipeline understands.
+ */
+
+import type {
+  ControllerPacketMetadata,
+  Digest,
+  MatchField,
+  Action as P4Action,
+  P4Info,
+  Table as P4Table,
+} from '../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
+import {
+  ActionRef_Scope,
+  CounterSpec_Unit,
+  MatchField_MatchType,
+  Table_IdleTimeoutBehavior,
+} from '../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
+import type { P4DataTypeSpec } from '../../p4runtime/generated/p4/config/v1/p4types_pb.ts';
+import type { Action, CounterArray, LearnList, Program, Table } from '../engine/program.ts';
+
+export type MatchKind = 'exact' | 'lpm' | 'ternary' | 'range' | 'optional';
+
+export interface BoundField {
+  id: number;
+  name: string;
+  kind: MatchKind;
+  width: number;
+  /** Where the P4Info lists it; keys are kept in this order. */
+  index: number;
+  /** Where the pipeline expects it. */
+  position: number;
+}
+
+export interface BoundParameter {
+  id: number;
+  name: string;
+  width: number;
+  /** Where the pipeline expects it. */
+  position: number;
+}
+
+export interface BoundAction {
+  /** Of the P4Info. */
+  id: number;
+  name: string;
+  /** In table entries, as default action, or both. */
+  scope: 'both' | 'entries' | 'default';
+  parameters: readonly BoundParameter[];
+  action: Action;
+}
+
+export interface BoundTable {
+  id: number;
+  name: string;
+  fields: readonly BoundField[];
+  fieldById: ReadonlyMap<number, BoundField>;
+  actionById: ReadonlyMap<number, BoundAction>;
+  actionByProgramId: ReadonlyMap<number, BoundAction>;
+  /** Ternary, range or optional keys: entries need a priority. */
+  isPrioritised: boolean;
+  /** Its entries are those of the program. */
+  isConst: boolean;
+  isDefaultConst: boolean;
+  supportsTimeout: boolean;
+  /** Unit of its direct counter; undefined without one. */
+  counterUnit: CounterUnit | undefined;
+  table: Table;
+}
+
+export interface CounterUnit {
+  packets: boolean;
+  bytes: boolean;
+}
+
+export interface BoundCounter {
+  id: number;
+  name: string;
+  unit: CounterUnit;
+  counter: CounterArray;
+}
+
+export interface BoundDigest {
+  id: number;
+  name: string;
+  shape: 'struct' | 'tuple' | 'bitstring';
+  list: LearnList;
+}
+
+/** The header between a packet and the controller. Fields lie in order, without gaps, most significant bit first. */
+export interface PacketHeader {
+  fields: readonly PacketField[];
+  /** Whole bytes; the last bits may be padding. */
+  bytes: number;
+}
+
+export interface PacketField {
+  id: number;
+  name: string;
+  width: number;
+  /** Carries nothing: a controller may leave it out. */
+  isPadding: boolean;
+}
+
+export interface Binding {
+  tables: ReadonlyMap<number, BoundTable>;
+  /** Tables by the pipeline's id. */
+  tableByProgramId: ReadonlyMap<number, BoundTable>;
+  counters: ReadonlyMap<number, BoundCounter>;
+  digests: ReadonlyMap<number, BoundDigest>;
+  /** Digests by the pipeline's learn list. */
+  digestByList: ReadonlyMap<number, BoundDigest>;
+  packetIn: PacketHeader | undefined;
+  packetOut: PacketHeader | undefined;
+  /** What works here, but not on simple_switch_grpc. */
+  warnings: readonly string[];
+}
+
+/** Ties a P4Info to the program compiled from the same source, or tells everything that does not fit. */
+export function bind(p4info: P4Info, program: Program): { binding: Binding } | { problems: string[] } {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const context: Context = { p4info, program, problems, warnings };
+
+  const tables = bindTables(context);
+  const counters = bindCounters(context);
+  const digests = bindDigests(context);
+  const headers = new Map(
+    p4info.controllerPacketMetadata.map((header) => [nameOf(header), bindPacketHeader(context, header)]),
+  );
+  reportUnsupported(context);
+  reportDuplicateIds(context);
+  if (problems.length > 0) return { problems };
+  return {
+    binding: {
+      tables: new Map(tables.map((table) => [table.id, table])),
+      tableByProgramId: new Map(tables.map((table) => [table.table.id, table])),
+      counters: new Map(counters.map((counter) => [counter.id, counter])),
+      digests: new Map(digests.map((digest) => [digest.id, digest])),
+      digestByList: new Map(digests.map((digest) => [digest.list.id, digest])),
+      packetIn: headers.get('packet_in'),
+      packetOut: headers.get('packet_out'),
+      warnings,
+    },
+  };
+}
+
+interface Context {
+  p4info: P4Info;
+  program: Program;
+  problems: string[];
+  warnings: string[];
+}
+
+interface Named {
+  preamble?: { id: number; name: string } | undefined;
+}
+
+const nameOf = (object: Named): string => object.preamble?.name ?? '';
+const idOf = (object: Named): number => object.preamble?.id ?? 0;
+
+function bindTables(context: Context): BoundTable[] {
+  const { p4info, program } = context;
+  const tableByName = new Map(program.tables.map((table) => [table.name, table]));
+  const actionById = new Map(p4info.actions.map((action) => [idOf(action), action]));
+  const unitByTable = new Map(
+    p4info.directCounters.map((counter) => [counter.directTableId, unitOf(counter.spec?.unit)]),
+  );
+  const bound: BoundTable[] = [];
+  for (const p4Table of p4info.tables) {
+    const table = tableByName.get(nameOf(p4Table));
+    if (table === undefined) {
+      context.problems.push(`table '${nameOf(p4Table)}' is in the P4Info, but not in the JSON`);
+      continue;
+    }
+    bound.push(bindTable(context, p4Table, table, actionById, unitByTable.get(idOf(p4Table))));
+  }
+  return bound;
+}
+
+function bindTable(
+  context: Context,
+  p4Table: P4Table,
+  table: Table,
+  p4ActionById: ReadonlyMap<number, P4Action>,
+  counterUnit: CounterUnit | undefined,
+): BoundTable {
+  const { problems, warnings } = context;
+  const name = nameOf(p4Table);
+  if (p4Table.implementationId !== 0) {
+    problems.push(`table '${name}' has an action profile, which this switch does not have`);
+  }
+  if (counterUnit !== undefined && !table.withCounters) {
+    problems.push(`table '${name}' has a direct counter in the P4Info, but not in the JSON`);
+  }
+  const supportsTimeout = p4Table.idleTimeoutBehavior === Table_IdleTimeoutBehavior.NOTIFY_CONTROL;
+  if (supportsTimeout && !table.supportsTimeout) {
+    problems.push(`table '${name}' has idle timeouts in the P4Info, but not in the JSON`);
+  }
+  if (table.key.length !== p4Table.matchFields.length) {
+    problems.push(
+      `table '${name}' has ${p4Table.matchFields.length} key fields in the P4Info, ${table.key.length} in the JSON`,
+    );
+  }
+  if (p4Table.hasInitialEntries && !p4Table.isConstTable) {
+    warnings.push(
+      `table '${name}' has entries that are not const: simple_switch_grpc cannot read it back, nor change it`,
+    );
+  }
+  const fields = p4Table.matchFields.flatMap((field, index) => bindField(context, name, field, index, table));
+  const actions = p4Table.actionRefs.flatMap((ref) => {
+    const p4Action = p4ActionById.get(ref.id);
+    const actionName = p4Action === undefined ? '' : nameOf(p4Action);
+    const action = table.actions.find((candidate) => candidate.name === actionName);
+    if (p4Action === undefined || action === undefined) {
+      const what = p4Action === undefined ? `with id ${ref.id}` : `'${actionName}'`;
+      const where = p4Action === undefined ? 'the P4Info' : 'the JSON';
+      problems.push(`table '${name}' has an action ${what} that is not in ${where}`);
+      return [];
+    }
+    return [bindAction(context, ref.scope, p4Action, action)];
+  });
+  return {
+    id: idOf(p4Table),
+    name,
+    fields,
+    fieldById: new Map(fields.map((field) => [field.id, field])),
+    actionById: new Map(actions.map((action) => [action.id, action])),
+    actionByProgramId: new Map(actions.map((action) => [action.action.id, action])),
+    isPrioritised: fields.some(({ kind }) => kind === 'ternary' || kind === 'range' || kind === 'optional'),
+    isConst: p4Table.isConstTable || table.entries !== undefined,
+    isDefaultConst: p4Table.constDefaultActionId !== 0 || table.default?.isActionConstant === true,
+    supportsTimeout,
+    counterUnit,
+    table,
+  };
+}
+
+const matchKinds: ReadonlyMap<MatchField_MatchType, MatchKind> = new Map([
+  [MatchField_MatchType.EXACT, 'exact'],
+  [MatchField_MatchType.LPM, 'lpm'],
+  [MatchField_MatchType.TERNARY, 'ternary'],
+  [MatchField_MatchType.RANGE, 'range'],
+  [MatchField_MatchType.OPTIONAL, 'optional'],
+]);
+
+function bindField(
+  { problems, warnings }: Context,
+  tableName: string,
+  field: MatchField,
+  index: number,
+  table: Table,
+): BoundField[] {
+  const what = `key field '${field.name}' of table '${tableName}'`;
+  const kind = field.match.case === 'matchType' ? matchKinds.get(field.match.value) : undefined;
+  const position = table.key.findIndex((candidate) => candidate.name === field.name);
+  const key = table.key[position];
+  if (kind === undefined) {
+    problems.push(`${what} has a match kind other than exact, lpm, ternary, range and optional`);
+    return [];
+  }
+  if (key === undefined) {
+    problems.push(`${what} is in the P4Info, but not in the JSON`);
+    return [];
+  }
+  if (key.kind !== (kind === 'optional' ? 'ternary' : kind)) {
+    problems.push(`${what} is ${kind} in the P4Info, ${key.kind} in the JSON`);
+  }
+  if (key.width !== field.bitwidth) {
+    // @p4runtime_translation does this, which simple_switch_grpc cannot do either.
+    problems.push(`${what} has ${field.bitwidth} bits in the P4Info, ${key.width} in the JSON`);
+  }
+  if (kind === 'lpm' && field.bitwidth % 8 !== 0) {
+    warnings.push(`${what} is lpm with ${field.bitwidth} bits: simple_switch_grpc needs a multiple of 8`);
+  }
+  return [{ id: field.id, name: field.name, kind, width: field.bitwidth, index, position }];
+}
+
+function bindAction(
+  { problems }: Context,
+  scope: ActionRef_Scope,
+  p4Action: P4Action,
+  action: Action,
+): BoundAction {
+  const name = nameOf(p4Action);
+  if (p4Action.params.length !== action.parameters.length) {
+    problems.push(
+      `action '${name}' has ${p4Action.params.length} parameters in the P4Info, ${action.parameters.length} in the JSON`,
+    );
+  }
+  const parameters = p4Action.params.flatMap((parameter): BoundParameter[] => {
+    const what = `parameter '${parameter.name}' of action '${name}'`;
+    const position = action.parameters.findIndex((candidate) => candidate.name === parameter.name);
+    const width = action.parameters[position]?.width;
+    if (width === undefined) {
+      problems.push(`${what} is in the P4Info, but not in the JSON`);
+      return [];
+    }
+    if (width !== parameter.bitwidth) {
+      problems.push(`${what} has ${parameter.bitwidth} bits in the P4Info, ${width} in the JSON`);
+    }
+    return [{ id: parameter.id, name: parameter.name, width, position }];
+  });
+  return { id: idOf(p4Action), name, scope: scopeOf(scope), parameters, action };
+}
+
+function scopeOf(scope: ActionRef_Scope): BoundAction['scope'] {
+  if (scope === ActionRef_Scope.TABLE_ONLY) return 'entries';
+  return scope === ActionRef_Scope.DEFAULT_ONLY ? 'default' : 'both';
+}
+
+function bindCounters({ p4info, program, problems }: Context): BoundCounter[] {
+  const counterByName = new Map(
+    program.counters.filter((counter) => !counter.isDirect).map((counter) => [counter.name, counter]),
+  );
+  return p4info.counters.flatMap((p4Counter) => {
+    const counter = counterByName.get(nameOf(p4Counter));
+    if (counter === undefined) {
+      problems.push(`counter '${nameOf(p4Counter)}' is in the P4Info, but not in the JSON`);
+      return [];
+    }
+    return [{ id: idOf(p4Counter), name: nameOf(p4Counter), unit: unitOf(p4Counter.spec?.unit), counter }];
+  });
+}
+
+function unitOf(unit: CounterSpec_Unit | undefined): CounterUnit {
+  return { packets: unit !== CounterSpec_Unit.BYTES, bytes: unit !== CounterSpec_Unit.PACKETS };
+}
+
+function bindDigests(context: Context): BoundDigest[] {
+  const listByName = new Map(context.program.learnLists.map((list) => [list.name, list]));
+  return context.p4info.digests.flatMap((digest) => {
+    const name = nameOf(digest);
+    const list = listByName.get(name);
+    const layout = digestLayout(context.p4info, digest);
+    if (layout === undefined) {
+      context.problems.push(
+        `digest '${name}' has a member that is not a plain bit<W>; simple_switch_grpc refuses such a program`,
+      );
+      return [];
+    }
+    if (list === undefined) {
+      context.problems.push(
+        `digest '${name}' is in the P4Info, but not in the JSON (only digests of a named struct keep their name)`,
+      );
+      return [];
+    }
+    const widths = list.elements.map((element) => element.field.width);
+    if (widths.join() !== layout.widths.join()) {
+      context.problems.push(
+        `digest '${name}' has members of ${layout.widths} bits in the P4Info, ${widths} in the JSON`,
+      );
+    }
+    return [{ id: idOf(digest), name, shape: layout.shape, list }];
+  });
+}
+
+function digestLayout(
+  p4info: P4Info,
+  digest: Digest,
+): { shape: BoundDigest['shape']; widths: number[] } | undefined {
+  const spec = digest.typeSpec?.typeSpec;
+  let shape: BoundDigest['shape'];
+  let members: (P4DataTypeSpec | undefined)[];
+  switch (spec?.case) {
+    case 'struct':
+      shape = 'struct';
+      members = p4info.typeInfo?.structs[spec.value.name]?.members.map((member) => member.typeSpec) ?? [
+        undefined,
+      ];
+      break;
+    case 'tuple':
+      shape = 'tuple';
+      members = spec.value.members;
+      break;
+    default:
+      shape = 'bitstring';
+      members = [digest.typeSpec];
+  }
+  const widths: number[] = [];
+  for (const member of members) {
+    const type = member?.typeSpec;
+    if (type?.case !== 'bitstring' || type.value.typeSpec.case !== 'bit') return undefined;
+    widths.push(type.value.typeSpec.value.bitwidth);
+  }
+  return { shape, widths };
+}
+
+function bindPacketHeader({ problems }: Context, header: ControllerPacketMetadata): PacketHeader {
+  const fields = header.metadata.map((field): PacketField => {
+    if (field.bitwidth <= 0) {
+      problems.push(`field '${field.name}' of header '${nameOf(header)}' has no width`);
+    }
+    return {
+      id: field.id,
+      name: field.name,
+      width: field.bitwidth,
+      isPadding: field.annotations.includes('@padding') || /^_?pad(ding)?\d*$/.test(field.name),
+    };
+  });
+  const bits = fields.reduce((sum, field) => sum + field.width, 0);
+  return { fields, bytes: Math.ceil(bits / 8) };
+}
+
+function reportUnsupported({ p4info, problems }: Context): void {
+  for (const profile of p4info.actionProfiles) {
+    problems.push(`action profile '${nameOf(profile)}': this switch has none`);
+  }
+  for (const meter of [...p4info.meters, ...p4info.directMeters]) {
+    problems.push(`meter '${nameOf(meter)}': this switch has none`);
+  }
+}
+
+function reportDuplicateIds({ p4info, problems }: Context): void {
+  const seen = new Map<number, string>();
+  const objects: Named[] = [...p4info.tables, ...p4info.actions, ...p4info.counters, ...p4info.digests];
+  for (const object of objects) {
+    const other = seen.get(idOf(object));
+    if (other !== undefined)
+      problems.push(`'${other}' and '${nameOf(object)}' have the same id ${idOf(object)}`);
+    seen.set(idOf(object), nameOf(object));
+  }
+}

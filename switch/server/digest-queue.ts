@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Collects the samples of one digest into lists, and holds back what the controller has been told but has not
+ * acknowledged.
+ *
+ * As simple_switch_grpc does: a list is sent when it is full or its timer fires. Without a timer a list that is not full
+ * waits, however long; the portable configurations are a list size of 1, or a timeout of at least 1 ms. Equal samples in
+ * one list are merged.
+ */
+
+import type { Clock } from './clock.ts';
+
+export interface DigestConfig {
+  maxTimeoutNs: bigint;
+  /** 0: `listSizeDefault`. */
+  maxListSize: number;
+  ackTimeoutNs: bigint;
+}
+
+/** What simple_switch_grpc makes of a list size of 0, and the most it takes. */
+export const listSizeDefault = 1024;
+
+/** Samples that wait for their acknowledgement; beyond it the oldest count as acknowledged. */
+export const unacknowledgedMax = 65_536;
+
+export type Sample = readonly bigint[];
+
+export class DigestQueue {
+  readonly config: DigestConfig;
+  readonly #clock: Clock;
+  readonly #deliver: (listId: bigint, samples: readonly Sample[]) => void;
+  readonly #listSize: number;
+  readonly #timeoutMs: number;
+  readonly #ackTimeoutMicros: number;
+  /** The list being filled, by the sample's text. */
+  #waiting = new Map<string, Sample>();
+  #cancelTimer: (() => void) | undefined;
+  #lastListId = 0n;
+  /** Lists that wait for their acknowledgement, oldest first. */
+  readonly #lists = new Map<bigint, { untilMicros: number; texts: readonly string[] }>();
+  /** Which of those lists holds a sample back. */
+  readonly #holder = new Map<string, bigint>();
+
+  constructor(
+    config: DigestConfig,
+    clock: Clock,
+    deliver: (listId: bigint, samples: readonly Sample[]) => void,
+  ) {
+    this.config = config;
+    this.#clock = clock;
+    this.#deliver = deliver;
+    this.#listSize = config.maxListSize === 0 ? listSizeDefault : config.maxListSize;
+    this.#timeoutMs = Number(config.maxTimeoutNs / 1_000_000n);
+    this.#ackTimeoutMicros = Number(config.ackTimeoutNs / 1000n);
+  }
+
+  /** Whether a list can wait for ever: no timer, and more than one sample to wait for. */
+  static canStall(config: DigestConfig): boolean {
+    return config.maxListSize !== 1 && config.maxTimeoutNs < 1_000_000n;
+  }
+
+  add(sample: Sample): void {
+    const text = sample.join();
+    if (this.#waiting.has(text) || this.#isHeldBack(text)) return;
+    this.#waiting.set(text, sample);
+    if (this.#waiting.size >= this.#listSize) this.#flush();
+    else if (this.#timeoutMs > 0) {
+      this.#cancelTimer ??= this.#clock.after(this.#timeoutMs, () => this.#flush());
+    }
+  }
+
+  /** An unknown list is ignored: its acknowledgement may have crossed its timeout. */
+  acknowledge(listId: bigint): void {
+    for (const text of this.#lists.get(listId)?.texts ?? []) {
+      if (this.#holder.get(text) === listId) this.#holder.delete(text);
+    }
+    this.#lists.delete(listId);
+  }
+
+  /** What has been collected is dropped. */
+  close(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#waiting.clear();
+  }
+
+  #flush(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const samples = this.#waiting;
+    this.#waiting = new Map();
+    this.#lastListId += 1n;
+    if (this.#ackTimeoutMicros > 0) this.#holdBack([...samples.keys()], this.#lastListId);
+    this.#deliver(this.#lastListId, [...samples.values()]);
+  }
+
+  #holdBack(texts: readonly string[], listId: bigint): void {
+    const untilMicros = this.#clock.nowMicros() + this.#ackTimeoutMicros;
+    this.#lists.set(listId, { untilMicros, texts });
+    for (const text of texts) this.#holder.set(text, listId);
+    for (const oldest of this.#lists.keys()) {
+      if (this.#holder.size <= unacknowledgedMax) break;
+      this.acknowledge(oldest);
+    }
+  }
+
+  #isHeldBack(text: string): boolean {
+    const nowMicros = this.#clock.nowMicros();
+    for (const [listId, { untilMicros }] of this.#lists) {
+      if (nowMicros < untilMicros) break;
+      this.acknowledge(listId);
+    }
+    return this.#holder.has(text);
+  }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Where a pipeline runs, as seen by the state of record: in this thread (in-process-host.ts) or in a worker that sleeps
+ * on the packet sockets (worker-host.ts). Requests are carried out in the order in which they are made.
+ */
+
+import type { CounterCell, DigestSample, TableOperation } from '../engine/pipeline.ts';
+import type { Program } from '../engine/program.ts';
+import type { PortCounters } from '../ports/port.ts';
+
+export type HostOperation =
+  | TableOperation
+  | { kind: 'write-counter'; counter: number; index: number; cell: CounterCell }
+  | { kind: 'write-direct-counter'; table: number; handle: number; cell: CounterCell };
+
+export interface PipelineHost {
+  /**
+   * Compiles a program beside the one in force, which goes on.
+   *
+   * @throws ProgramError
+   */
+  stage(json: string): Promise<Program>;
+
+  /** Puts the staged program in force, with empty tables. @returns its generation, which tags all it will report */
+  commit(): Promise<number>;
+
+  /** Resolves when every packet from now on sees all of the operations. */
+  apply(operations: readonly HostOperation[]): Promise<void>;
+
+  /** Lets a frame arrive at a port as if the world had sent it. */
+  inject(port: number, frame: Uint8Array): void;
+
+  readCounters(counter: number, firstIndex: number, count: number): Promise<CounterCell[]>;
+  readDirectCounters(table: number, handles: readonly number[]): Promise<CounterCell[]>;
+  /** Microseconds since each entry was last hit, or inserted. */
+  readIdleMicros(table: number, handles: readonly number[]): Promise<number[]>;
+  portCounters(): Promise<ReadonlyMap<number, PortCounters>>;
+
+  /** Resolves when the pipeline has stopped and its ports are closed. */
+  close(): Promise<void>;
+}
+
+/** What a running pipeline has to say. Called from the event loop, never while a packet is processed. */
+export interface HostListener {
+  output(output: PipelineOutput): void;
+  /**
+   * All entries that are idle at this moment; called about every `idleSweepMs`.
+   *
+   * @param applied  how many `apply` calls of this generation the answer takes into account
+   */
+  idle(
+    generation: number,
+    entries: readonly (readonly [table: number, handle: number])[],
+    applied: number,
+  ): void;
+  /** The pipeline is gone and will not come back. */
+  failed(cause: Error): void;
+}
+
+export interface PipelineOutput {
+  generation: number;
+  digests: DigestSample[];
+  /** Frames that left through the CPU port. */
+  packetIns: Uint8Array[];
+  diagnostics: string[];
+  /** Samples and frames dropped because nobody took the earlier ones in time. */
+  lost: number;
+}
+
+/** BMv2 sweeps every second; an idle entry is therefore reported up to this much late. */
+export const idleSweepMs = 1000;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Runs the pipeline in this thread: every call has happened when it returns, and time is whatever the clock says.
+ * For tests, the simulator, and switches whose ports are memory.
+ */
+
+import type { Program } from '../engine/program.ts';
+import type { PortCounters } from '../ports/port.ts';
+import { CounterTable } from '../ports/port.ts';
+import type { Clock } from './clock.ts';
+import { type HostListener, type HostOperation, idleSweepMs, type PipelineHost } from './host.ts';
+import { Runner } from './runner.ts';
+
+export interface InProcessHostOptions {
+  cpuPort: number | undefined;
+  dropPort: number;
+  clock: Clock;
+  listener: HostListener;
+  /** Called for each frame that leaves; the frame is valid only during the call. */
+  onTransmit: (port: number, frame: Uint8Array) => void;
+}
+
+export class InProcessHost implements PipelineHost {
+  readonly #runner: Runner;
+  readonly #listener: HostListener;
+  readonly #clock: Clock;
+  readonly #counters = new CounterTable([]);
+  #cancelSweep: () => void = () => {};
+
+  constructor({ cpuPort, dropPort, clock, listener, onTransmit }: InProcessHostOptions) {
+    this.#runner = new Runner({ cpuPort, dropPort, nowMicros: () => clock.nowMicros(), send: onTransmit });
+    this.#listener = listener;
+    this.#clock = clock;
+    this.#sweepLater();
+  }
+
+  async stage(json: string): Promise<Program> {
+    return this.#runner.stage(json);
+  }
+
+  async commit(): Promise<number> {
+    return this.#runner.commit();
+  }
+
+  async apply(operations: readonly HostOperation[]): Promise<void> {
+    this.#runner.apply(operations);
+  }
+
+  inject(port: number, frame: Uint8Array): void {
+    this.#runner.process(port, frame);
+    if (this.#runner.hasOutput) this.#listener.output(this.#runner.takeOutput());
+  }
+
+  async readCounters(counter: number, firstIndex: number, count: number) {
+    return this.#runner.readCounters(counter, firstIndex, count);
+  }
+
+  async readDirectCounters(table: number, handles: readonly number[]) {
+    return this.#runner.readDirectCounters(table, handles);
+  }
+
+  async readIdleMicros(table: number, handles: readonly number[]) {
+    return this.#runner.readIdleMicros(table, handles);
+  }
+
+  async portCounters(): Promise<ReadonlyMap<number, PortCounters>> {
+    return this.#counters.snapshot();
+  }
+
+  async close(): Promise<void> {
+    this.#cancelSweep();
+  }
+
+  #sweepLater(): void {
+    this.#cancelSweep = this.#clock.after(idleSweepMs, () => {
+      this.#listener.idle(this.#runner.generation, this.#runner.idleEntries(), this.#runner.applied);
+      this.#sweepLater();
+    });
+  }
+}

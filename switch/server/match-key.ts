@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The key of a table entry in three forms: as the client sends it, as the pipeline takes it, and as text.
+ *
+ * The text is canonical (two spellings of one key have one text), so it names the entry in its table; and because
+ * nothing is lost in it, it is the only form that is kept.
+ * `10,167772160/8,5&7,1-9,*#4` has an exact, an lpm, a ternary and a range field, an omitted one, and priority 4.
+ */
+
+import { create } from '@bufbuild/protobuf';
+import type { FieldMatch } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import { FieldMatchSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import { encodeValue } from '../../p4runtime/values.ts';
+import type { KeyPart } from '../engine/pipeline.ts';
+import type { BoundField, BoundTable } from './binding.ts';
+import { invalid } from './refusal.ts';
+
+/** The widest value that is read as a number; wider ones are bigints. Byte shifts stay exact up to here. */
+const numberWidthMax = 48;
+
+/**
+ * Reads a byte string: canonical, or with leading zero bytes.
+ *
+ * @throws Refusal INVALID_ARGUMENT when it is empty or does not fit. simple_switch_grpc takes an empty string for 0, the
+ *   specification says OUT_OF_RANGE to both; INVALID_ARGUMENT is what simple_switch_grpc says to a value too wide.
+ */
+export function readValue(bytes: Uint8Array, width: number, what: string): number | bigint {
+  const { length } = bytes;
+  if (length === 0) throw invalid(`${what}: an empty byte string is no value; zero is one byte 00`);
+  let start = 0;
+  while (start < length - 1 && bytes[start] === 0) start++;
+  const significant = (length - start - 1) * 8 + (32 - Math.clz32(bytes[start]!));
+  if (significant > width) {
+    throw invalid(`${what}: the value needs ${significant} bits, the field has ${width}`);
+  }
+  if (width <= numberWidthMax) {
+    let value = 0;
+    for (let index = start; index < length; index++) value = value * 256 + bytes[index]!;
+    return value;
+  }
+  let value = 0n;
+  for (let index = start; index < length; index++) value = (value << 8n) | BigInt(bytes[index]!);
+  return value;
+}
+
+/**
+ * Reads and checks the match of a table entry.
+ *
+ * @returns the canonical text
+ * @throws Refusal INVALID_ARGUMENT
+ */
+export function readKey(table: BoundTable, match: readonly FieldMatch[], priority: number): string {
+  const texts = new Array<string>(table.fields.length).fill('*');
+  for (const fieldMatch of match) {
+    const field = table.fieldById.get(fieldMatch.fieldId);
+    if (field === undefined) throw invalid(`table '${table.name}' has no key field ${fieldMatch.fieldId}`);
+    if (texts[field.index] !== '*') throw invalid(`key field '${field.name}' is given twice`);
+    texts[field.index] = readField(field, fieldMatch);
+  }
+  for (const field of table.fields) {
+    if (field.kind === 'exact' && texts[field.index] === '*') {
+      throw invalid(`key field '${field.name}' is missing; an exact field must be given`);
+    }
+  }
+  checkPriority(table, priority);
+  const text = texts.join();
+  return table.isPrioritised ? `${text}#${priority}` : text;
+}
+
+function checkPriority(table: BoundTable, priority: number): void {
+  if (table.isPrioritised && priority <= 0) {
+    throw invalid(
+      `table '${table.name}' has ternary, range or optional keys: priority ${priority} must be > 0`,
+    );
+  }
+  if (!table.isPrioritised && priority !== 0) {
+    throw invalid(`table '${table.name}' has only exact and lpm keys: priority ${priority} must be 0`);
+  }
+}
+
+function readField(field: BoundField, { fieldMatchType: given }: FieldMatch): string {
+  if (given.case !== field.kind) {
+    throw invalid(`key field '${field.name}' is ${field.kind}, not ${given.case ?? 'unset'}`);
+  }
+  switch (given.case) {
+    case 'exact':
+    case 'optional':
+      return String(readValue(given.value.value, field.width, field.name));
+    case 'lpm':
+      return readLpm(field, given.value.value, given.value.prefixLen);
+    case 'ternary':
+      return readTernary(field, given.value.value, given.value.mask);
+    case 'range':
+      return readRange(field, given.value.low, given.value.high);
+  }
+}
+
+function readLpm({ name, width }: BoundField, bytes: Uint8Array, prefixLength: number): string {
+  const value = BigInt(readValue(bytes, width, name));
+  if (prefixLength < 0 || prefixLength > width) {
+    throw invalid(`${name}: a prefix of ${prefixLength} bits in a field of ${width}`);
+  }
+  if (prefixLength === 0) throw invalid(`${name}: a prefix of 0 bits is written by leaving the field out`);
+  if (BigInt.asUintN(width - prefixLength, value) !== 0n) {
+    throw invalid(`${name}: bits are set after the first ${prefixLength}`);
+  }
+  return `${value}/${prefixLength}`;
+}
+
+function readTernary({ name, width }: BoundField, bytes: Uint8Array, maskBytes: Uint8Array): string {
+  const value = BigInt(readValue(bytes, width, name));
+  const mask = BigInt(readValue(maskBytes, width, `${name} mask`));
+  if (mask === 0n) throw invalid(`${name}: a mask of 0 is written by leaving the field out`);
+  if ((value & ~mask) !== 0n) throw invalid(`${name}: bits of the value are set outside the mask`);
+  return `${value}&${mask}`;
+}
+
+function readRange({ name, width }: BoundField, lowBytes: Uint8Array, highBytes: Uint8Array): string {
+  const low = BigInt(readValue(lowBytes, width, `${name} low`));
+  const high = BigInt(readValue(highBytes, width, `${name} high`));
+  if (low > high) throw invalid(`${name}: the range ${low}..${high} is empty`);
+  if (low === 0n && high === (1n << BigInt(width)) - 1n) {
+    throw invalid(`${name}: the full range is written by leaving the field out`);
+  }
+  if (low === 0n && highBytes.every((byte) => byte === 0xff)) {
+    throw invalid(
+      `${name}: simple_switch_grpc takes ${low}..${high}, written so short, for the full range; pad it with zero bytes`,
+    );
+  }
+  return `${low}-${high}`;
+}
+
+/** The parts of a key text, in the order the pipeline expects; omitted fields are full wildcards. */
+export function keyParts(table: BoundTable, text: string): KeyPart[] {
+  const parts = new Array<KeyPart>(table.fields.length);
+  eachField(table, text, (field, fieldText) => {
+    parts[field.position] = keyPart(field, fieldText);
+  });
+  return parts;
+}
+
+export function priorityOf(text: string): number {
+  const hash = text.lastIndexOf('#');
+  return hash < 0 ? 0 : Number(text.slice(hash + 1));
+}
+
+function keyPart({ kind, width }: BoundField, text: string): KeyPart {
+  switch (kind) {
+    case 'exact':
+      return { kind, value: BigInt(text) };
+    case 'lpm': {
+      if (text === '*') return { kind, value: 0n, prefixLength: 0 };
+      const [value, length] = halves(text, '/');
+      return { kind, value: BigInt(value), prefixLength: Number(length) };
+    }
+    case 'ternary': {
+      if (text === '*') return { kind, value: 0n, mask: 0n };
+      const [value, mask] = halves(text, '&');
+      return { kind, value: BigInt(value), mask: BigInt(mask) };
+    }
+    case 'optional':
+      if (text === '*') return { kind: 'ternary', value: 0n, mask: 0n };
+      return { kind: 'ternary', value: BigInt(text), mask: (1n << BigInt(width)) - 1n };
+    case 'range': {
+      if (text === '*') return { kind, low: 0n, high: (1n << BigInt(width)) - 1n };
+      const [low, high] = halves(text, '-');
+      return { kind, low: BigInt(low), high: BigInt(high) };
+    }
+  }
+}
+
+/** The text of a key the program itself brings. */
+export function textOfParts(table: BoundTable, parts: readonly KeyPart[], priority: number): string {
+  const texts = table.fields.map((field) => textOfPart(field, parts[field.position]!));
+  return table.isPrioritised ? `${texts}#${priority}` : texts.join();
+}
+
+function textOfPart({ kind, width }: BoundField, part: KeyPart): string {
+  const full = (1n << BigInt(width)) - 1n;
+  switch (part.kind) {
+    case 'exact':
+      return String(part.value);
+    case 'lpm':
+      return part.prefixLength === 0 ? '*' : `${part.value}/${part.prefixLength}`;
+    case 'ternary':
+      if (part.mask === 0n) return '*';
+      return kind === 'optional' ? String(part.value) : `${part.value & part.mask}&${part.mask}`;
+    case 'range':
+      return part.low === 0n && part.high === full ? '*' : `${part.low}-${part.high}`;
+  }
+}
+
+/** A key text as the client reads it back: canonical byte strings, omitted fields left out. */
+export function writeMatch(table: BoundTable, text: string): FieldMatch[] {
+  const match: FieldMatch[] = [];
+  eachField(table, text, (field, fieldText) => {
+    if (fieldText !== '*') match.push(writeField(field, fieldText));
+  });
+  return match;
+}
+
+function writeField({ id: fieldId, kind, width }: BoundField, text: string): FieldMatch {
+  const bytes = (value: string) => encodeValue(BigInt(value), width);
+  switch (kind) {
+    case 'exact':
+    case 'optional':
+      return fieldMatch(fieldId, { case: kind, value: { value: bytes(text) } });
+    case 'lpm': {
+      const [value, length] = halves(text, '/');
+      return fieldMatch(fieldId, { case: kind, value: { value: bytes(value), prefixLen: Number(length) } });
+    }
+    case 'ternary': {
+      const [value, mask] = halves(text, '&');
+      return fieldMatch(fieldId, { case: kind, value: { value: bytes(value), mask: bytes(mask) } });
+    }
+    case 'range': {
+      const [low, high] = halves(text, '-');
+      return fieldMatch(fieldId, { case: kind, value: { low: bytes(low), high: bytes(high) } });
+    }
+  }
+}
+
+type FieldMatchInit = NonNullable<Parameters<typeof create<typeof FieldMatchSchema>>[1]>;
+
+function fieldMatch(fieldId: number, fieldMatchType: FieldMatchInit['fieldMatchType']): FieldMatch {
+  return create(FieldMatchSchema, { fieldId, fieldMatchType });
+}
+
+function eachField(table: BoundTable, text: string, visit: (field: BoundField, text: string) => void): void {
+  const hash = text.lastIndexOf('#');
+  const texts = (hash < 0 ? text : text.slice(0, hash)).split(',');
+  for (const field of table.fields) visit(field, texts[field.index]!);
+}
+
+function halves(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return [text.slice(0, at), text.slice(at + 1)];
+}

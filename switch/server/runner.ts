@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A pipeline at work, in whichever thread: it holds the program in force and the staged one, feeds packets, and collects
+ * what is meant for the controller until somebody takes it.
+ */
+
+import { compile } from '../engine/compile.ts';
+import type { CounterCell, Pipeline, PipelineSink } from '../engine/pipeline.ts';
+import { ProgramError } from '../engine/pipeline.ts';
+import type { Program } from '../engine/program.ts';
+import type { HostOperation, PipelineOutput } from './host.ts';
+
+export interface RunnerOptions {
+  /** Frames that leave here go to the controller; undefined when there is no such port. */
+  cpuPort: number | undefined;
+  dropPort: number;
+  nowMicros: () => number;
+  /** `frame` is valid only during the call. */
+  send: (port: number, frame: Uint8Array) => void;
+}
+
+/** What may wait for its taker; more is dropped and counted. */
+export const outputLimits = { digestsMax: 8192, packetInsMax: 4096, diagnosticsMax: 64 } as const;
+
+export class Runner {
+  readonly #options: RunnerOptions;
+  #staged: Pipeline | undefined;
+  #pipeline: Pipeline | undefined;
+  #generation = 0;
+  #applied = 0;
+  #output: PipelineOutput = emptyOutput(0);
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** `apply` calls of this generation so far. */
+  get applied(): number {
+    return this.#applied;
+  }
+
+  /** @throws ProgramError */
+  stage(json: string): Program {
+    const { pipeline, program } = compile(parseJson(json), {
+      dropPort: this.#options.dropPort,
+      sink: this.#sinkOf(this.#generation + 1),
+    });
+    this.#staged = pipeline;
+    return program;
+  }
+
+  commit(): number {
+    if (this.#staged === undefined) throw new Error('a program is staged before it is committed');
+    this.#pipeline = this.#staged;
+    this.#staged = undefined;
+    this.#generation += 1;
+    this.#applied = 0;
+    this.#output = emptyOutput(this.#generation);
+    return this.#generation;
+  }
+
+  apply(operations: readonly HostOperation[]): void {
+    const pipeline = this.#loaded();
+    this.#applied += 1;
+    if (operations.every(isTableOperation)) {
+      pipeline.apply(operations);
+      return;
+    }
+    for (const operation of operations) {
+      if (isTableOperation(operation)) pipeline.apply([operation]);
+      else if (operation.kind === 'write-counter') {
+        pipeline.writeCounter(operation.counter, operation.index, operation.cell);
+      } else pipeline.writeDirectCounter(operation.table, operation.handle, operation.cell);
+    }
+  }
+
+  /** A packet that arrives before there is a program is dropped. */
+  process(port: number, frame: Uint8Array): void {
+    this.#pipeline?.process(port, frame, this.#options.nowMicros());
+  }
+
+  readCounters(counter: number, firstIndex: number, count: number): CounterCell[] {
+    const pipeline = this.#loaded();
+    return Array.from({ length: count }, (_, offset) => pipeline.readCounter(counter, firstIndex + offset));
+  }
+
+  readDirectCounters(table: number, handles: readonly number[]): CounterCell[] {
+    const pipeline = this.#loaded();
+    return handles.map((handle) => pipeline.readDirectCounter(table, handle));
+  }
+
+  readIdleMicros(table: number, handles: readonly number[]): number[] {
+    const pipeline = this.#loaded();
+    const nowMicros = this.#options.nowMicros();
+    return handles.map((handle) => Math.max(0, nowMicros - pipeline.lastHitMicros(table, handle)));
+  }
+
+  idleEntries(): readonly (readonly [table: number, handle: number])[] {
+    return this.#pipeline?.idleEntries(this.#options.nowMicros()) ?? [];
+  }
+
+  get hasOutput(): boolean {
+    const { digests, packetIns, diagnostics, lost } = this.#output;
+    return digests.length + packetIns.length + diagnostics.length + lost > 0;
+  }
+
+  takeOutput(): PipelineOutput {
+    const output = this.#output;
+    this.#output = emptyOutput(this.#generation);
+    return output;
+  }
+
+  #loaded(): Pipeline {
+    if (this.#pipeline === undefined) throw new Error('a program is committed before it is used');
+    return this.#pipeline;
+  }
+
+  #sinkOf(generation: number): PipelineSink {
+    const { cpuPort, send } = this.#options;
+    return {
+      transmit: (port, frame) => {
+        if (port === cpuPort) this.#packetIn(frame);
+        else send(port, frame);
+      },
+      digest: (sample) => {
+        const output = this.#output;
+        if (output.generation !== generation || output.digests.length >= outputLimits.digestsMax) {
+          output.lost += 1;
+        } else output.digests.push(sample);
+      },
+      diagnostic: (what) => {
+        const { diagnostics } = this.#output;
+        if (diagnostics.length < outputLimits.diagnosticsMax && !diagnostics.includes(what)) {
+          diagnostics.push(what);
+        }
+      },
+    };
+  }
+
+  #packetIn(frame: Uint8Array): void {
+    if (this.#output.packetIns.length >= outputLimits.packetInsMax) this.#output.lost += 1;
+    else this.#output.packetIns.push(frame.slice());
+  }
+}
+
+function isTableOperation(
+  operation: HostOperation,
+): operation is Exclude<HostOperation, { cell: CounterCell }> {
+  return !('cell' in operation);
+}
+
+function emptyOutput(generation: number): PipelineOutput {
+  return { generation, digests: [], packetIns: [], diagnostics: [], lost: 0 };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ProgramError([`the device config is not JSON: ${(cause as Error).message}`]);
+  }
+}
