@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A configuration that has been read and checked, and what it says when it says nothing. */
+import type { Desired, MacAddress } from '../core/desired.ts';
+import type { HostPort } from './scalar.ts';
+
+export interface SwitchConfig {
+  /** The P4Runtime server of the switch. */
+  address: HostPort;
+  deviceId: bigint;
+  /** Ports of the embedded switch and the network devices behind them. Other targets bring their own. */
+  interfaces: readonly { port: number; device: string }[];
+}
+
+/** How long and how much; each is explained where the core uses it. */
+export interface ControllerConfig {
+  /** The admin API. It knows no passwords: loopback by default. */
+  listen: HostPort;
+  memory: 'eager';
+  rotationMs: number;
+  quarantineMs: number;
+  mergeMarginMs: number;
+  staleDigestMs: number;
+  closingTimeoutMs: number;
+  maxPins: number;
+}
+
+export interface Config {
+  switch: SwitchConfig;
+  controller: ControllerConfig;
+  desired: Desired;
+}
+
+export const switchDefaults = {
+  address: '127.0.0.1:9559',
+  device_id: 1,
+  interfaces: {},
+} as const;
+
+export const controllerDefaults = {
+  listen: '127.0.0.1:9580',
+  memory: 'eager',
+  max_pins: 100_000,
+} as const;
+
+export const timerDefaults = {
+  rotation: '20s',
+  quarantine: '30s',
+  merge_margin: '2s',
+  stale_digest: '2s',
+  closing_timeout: '60s',
+} as const;
+
+export const vipDefaults = {
+  protocol: 'tcp',
+  forwarding: 'nat',
+  slots: 4096,
+  session_timeout: '15m',
+  placement: 'pure',
+} as const;
+
+export const backendDefaults = { weight: 1, state: 'active' } as const;
+
+/** What the P4 program (p4/core/types.p4) and its targets allow, and what keeps a mistake from becoming a memory hole. */
+export const configLimits = {
+  textBytes: 4 * 1024 * 1024,
+  problems: 100,
+  vips: 1024,
+  slotsPerVip: 65_536,
+  slotsInAll: 1_048_576,
+  backendsInAll: 8_191,
+  routes: 4_096 - 256,
+  interfaces: 256,
+  neighbours: 4_096,
+  switchPort: 509,
+  sessionTimeoutMs: { least: 1_000, most: 24 * 3_600_000 },
+  timerMs: { least: 100, most: 3_600_000 },
+  pins: 131_072,
+} as const;
+
+/** The MAC address an interface has when the file gives none: locally administered, ends in its port. */
+export function defaultMac(port: number): MacAddress {
+  return 0x02_00_00_00_00_00 + port;
+}

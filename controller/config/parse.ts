@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Reads the configuration file: YAML to text positions, schema.ts for its shape, consistency.ts for how the parts fit.
+ *
+ *   text ──yaml──> document ──zod──> shape ──consistency──> Config
+ *                     └──────────────┴───────────┴────────> problems, each with its line and column
+ */
+import { type Document, isCollection, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import type { Desired } from '../core/desired.ts';
+import { type Config, configLimits, defaultMac } from './config.ts';
+import { inconsistencies } from './consistency.ts';
+import { nearMatch, type Problem } from './problem.ts';
+import { show } from './scalar.ts';
+import { type ConfigShape, configSchema, knownKeys } from './schema.ts';
+
+export type ParsedConfig = { config: Config; warnings: Problem[] } | { problems: Problem[] };
+
+type Path = readonly PropertyKey[];
+
+/** Never throws: everything that is wrong with the text, as far as one reading can tell, comes back in file order. */
+export function parseConfig(text: string): ParsedConfig {
+  if (text.length > configLimits.textBytes) {
+    const right = `at most ${configLimits.textBytes}; is this the right file?`;
+    return { problems: [problem({ line: 1, column: 1 }, '', `${text.length} characters`, right)] };
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const syntax = syntaxProblems(document, lines);
+  if (syntax.length > 0) return { problems: syntax };
+
+  const shape = configSchema.safeParse(document.toJS());
+  const placeOf = placesIn(document, lines);
+  if (!shape.success) return { problems: inFileOrder(shape.error.issues.flatMap(problemsOf)) };
+
+  const found = inFileOrder(
+    inconsistencies(shape.data).map(({ severity, path, wrong, right }) => ({
+      ...problem(placeOf(path), pathName(path), wrong, right),
+      severity,
+    })),
+  );
+  if (found.some(({ severity }) => severity === 'error')) return { problems: found };
+  return { config: toConfig(shape.data), warnings: found };
+
+  function problemsOf(issue: ShapeIssue): Problem[] {
+    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(issue.path, key));
+    const place = placeOf(issue.path);
+    if (issue.code === 'invalid_type') {
+      const wanted = issue.expected === 'array' ? 'a list' : 'a mapping';
+      const input = document.getIn(issue.path);
+      const wrong =
+        input === undefined || input === null ? 'is missing' : `${showNode(input)} is not ${wanted}`;
+      return [problem(place, pathName(issue.path), wrong, wanted)];
+    }
+    const right = issue.code === 'custom' ? String(issue.params?.right) : 'another value';
+    return [problem(place, pathName(issue.path), issue.message, right)];
+  }
+
+  function unknownKey(path: Path, key: string): Problem {
+    const known = knownKeys(path);
+    const near = nearMatch(key, known);
+    const right = near === undefined ? `one of ${known.join(', ')}` : `'${near}'`;
+    return problem(placeOf([...path, key], 'key'), pathName(path), `'${key}' is not known here`, right);
+  }
+}
+
+type ShapeIssue = NonNullable<ReturnType<typeof configSchema.safeParse>['error']>['issues'][number];
+
+function syntaxProblems(document: Document.Parsed, lines: LineCounter): Problem[] {
+  return document.errors.slice(0, configLimits.problems).map((error) => {
+    const { line, col } = lines.linePos(error.pos[0]);
+    return problem({ line, column: col }, '', error.message.replace(/\.$/, ''), 'well-formed YAML');
+  });
+}
+
+/** Where a value (or its key) stands; for a missing value, where the mapping that lacks it starts. */
+function placesIn(document: Document.Parsed, lines: LineCounter) {
+  return (path: Path, part: 'value' | 'key' = 'value'): { line: number; column: number } => {
+    let node: Node | null = document.contents;
+    for (const [depth, step] of path.entries()) {
+      if (!isCollection(node)) break;
+      if (isMap(node) && part === 'key' && depth === path.length - 1) {
+        const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === step);
+        if (pair !== undefined) node = pair.key as Node;
+        break;
+      }
+      const child = node.get(step, true) as Node | undefined;
+      // A null without text (`vips:`) stands nowhere worth showing; its mapping does.
+      if (child?.range == null) break;
+      node = child;
+    }
+    const { line, col } = lines.linePos(node?.range?.[0] ?? 0);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+}
+
+function toConfig(shape: ConfigShape): Config {
+  const { timers, listen, memory, max_pins } = shape.controller;
+  return {
+    switch: {
+      address: shape.switch.address,
+      deviceId: BigInt(shape.switch.device_id),
+      interfaces: shape.switch.interfaces,
+    },
+    controller: {
+      listen,
+      memory,
+      rotationMs: timers.rotation,
+      quarantineMs: timers.quarantine,
+      mergeMarginMs: timers.merge_margin,
+      staleDigestMs: timers.stale_digest,
+      closingTimeoutMs: timers.closing_timeout,
+      maxPins: max_pins,
+    },
+    desired: toDesired(shape),
+  };
+}
+
+function toDesired({ network, vips }: ConfigShape): Desired {
+  return {
+    pools: vips.map(({ name, address, protocol, port, forwarding, placement, backends, ...vip }) => ({
+      name,
+      vip: { address, protocol, port },
+      forwarding,
+      slotCount: vip.slots,
+      sessionTimeoutMs: vip.session_timeout,
+      placement,
+      backends,
+    })),
+    interfaces: network.interfaces.map(({ port, address, mac }) => ({
+      port,
+      address: address.address,
+      prefixLength: address.prefixLength,
+      mac: mac ?? defaultMac(port),
+    })),
+    routes: network.routes.map(({ prefix, next_hop }) => ({
+      prefix: prefix.address,
+      prefixLength: prefix.prefixLength,
+      nextHop: next_hop,
+    })),
+    neighbours: network.neighbours,
+  };
+}
+
+function problem(
+  place: { line: number; column: number },
+  path: string,
+  wrong: string,
+  right: string,
+): Problem {
+  return { severity: 'error', ...place, path, wrong, right };
+}
+
+function inFileOrder(problems: Problem[]): Problem[] {
+  return problems
+    .sort((left, right) => left.line - right.line || left.column - right.column)
+    .slice(0, configLimits.problems);
+}
+
+/** ['vips', 0, 'port'] as 'vips[0].port'. */
+function pathName(path: Path): string {
+  return path
+    .map((step, depth) =>
+      typeof step === 'number' ? `[${step}]` : `${depth === 0 ? '' : '.'}${String(step)}`,
+    )
+    .join('');
+}
+
+const showNode = (node: unknown): string => (isCollection(node) ? show(node.toJSON()) : show(node));

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The shape of the configuration file: which keys there are, what each may hold, and what it is when absent.
+ * How the parts must fit together is in consistency.ts.
+ */
+import { z } from 'zod';
+import {
+  backendDefaults,
+  configLimits,
+  controllerDefaults,
+  switchDefaults,
+  timerDefaults,
+  vipDefaults,
+} from './config.ts';
+import {
+  type Parsed,
+  parseAddress,
+  parseDuration,
+  parseHostPort,
+  parseMac,
+  parseNetwork,
+  show,
+} from './scalar.ts';
+
+/** Names are typed on command lines and read in logs. */
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+const backendSchema = z.strictObject({
+  name: scalar(parseName),
+  address: scalar(parseAddress),
+  port: scalar(integer(1, 65_535)),
+  weight: scalar(integer(0, 65_535)).default(backendDefaults.weight),
+  state: scalar(oneOf('active', 'draining', 'down')).default(backendDefaults.state),
+});
+
+const vipSchema = z.strictObject({
+  name: scalar(parseName),
+  address: scalar(parseAddress),
+  protocol: scalar(oneOf('tcp', 'udp')).default(vipDefaults.protocol),
+  port: scalar(integer(1, 65_535)),
+  forwarding: scalar(oneOf('nat')).default(vipDefaults.forwarding),
+  slots: scalar(parseSlotCount).default(vipDefaults.slots),
+  session_timeout: scalar(
+    duration(configLimits.sessionTimeoutMs.least, configLimits.sessionTimeoutMs.most),
+  ).prefault(vipDefaults.session_timeout),
+  placement: scalar(oneOf('pure', 'sticky')).default(vipDefaults.placement),
+  backends: z.array(backendSchema).default([]),
+});
+
+const timer = scalar(duration(configLimits.timerMs.least, configLimits.timerMs.most));
+const timersSchema = z.strictObject({
+  rotation: timer.prefault(timerDefaults.rotation),
+  quarantine: timer.prefault(timerDefaults.quarantine),
+  merge_margin: timer.prefault(timerDefaults.merge_margin),
+  stale_digest: timer.prefault(timerDefaults.stale_digest),
+  closing_timeout: timer.prefault(timerDefaults.closing_timeout),
+});
+
+const switchPort = scalar(integer(0, configLimits.switchPort));
+
+export const configSchema = z.strictObject({
+  switch: z
+    .strictObject({
+      address: scalar(parseHostPort).prefault(switchDefaults.address),
+      device_id: scalar(integer(0, Number.MAX_SAFE_INTEGER)).default(switchDefaults.device_id),
+      interfaces: scalar(parseSwitchInterfaces).prefault(switchDefaults.interfaces),
+    })
+    .prefault({}),
+  controller: z
+    .strictObject({
+      listen: scalar(parseHostPort).prefault(controllerDefaults.listen),
+      memory: scalar(oneOf('eager')).default(controllerDefaults.memory),
+      max_pins: scalar(integer(0, configLimits.pins)).default(controllerDefaults.max_pins),
+      timers: timersSchema.prefault({}),
+    })
+    .prefault({}),
+  network: z.strictObject({
+    interfaces: z.array(
+      z.strictObject({
+        port: switchPort,
+        address: scalar(parseNetwork),
+        mac: scalar(parseMac).optional(),
+      }),
+    ),
+    routes: z
+      .array(z.strictObject({ prefix: scalar(parseNetwork), next_hop: scalar(parseAddress) }))
+      .default([]),
+    neighbours: z
+      .array(z.strictObject({ address: scalar(parseAddress), mac: scalar(parseMac), port: switchPort }))
+      .default([]),
+  }),
+  vips: z.array(vipSchema),
+});
+
+export type ConfigShape = z.output<typeof configSchema>;
+export type VipShape = ConfigShape['vips'][number];
+
+/** Keys that the schema knows at a place of the file; [] when the place has none. */
+export function knownKeys(path: readonly PropertyKey[]): string[] {
+  let schema: z.core.$ZodType = configSchema;
+  for (const step of path) {
+    const inner = unwrapped(schema);
+    if (inner instanceof z.core.$ZodArray) schema = inner._zod.def.element;
+    else if (inner instanceof z.core.$ZodObject && typeof step === 'string' && step in inner._zod.def.shape)
+      schema = inner._zod.def.shape[step]!;
+    else return [];
+  }
+  const inner = unwrapped(schema);
+  return inner instanceof z.core.$ZodObject ? Object.keys(inner._zod.def.shape) : [];
+}
+
+function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
+  let inner = schema;
+  while (
+    inner instanceof z.core.$ZodDefault ||
+    inner instanceof z.core.$ZodPrefault ||
+    inner instanceof z.core.$ZodOptional
+  )
+    inner = inner._zod.def.innerType;
+  return inner;
+}
+
+/** One value of the file. What is wrong with it travels as the issue's message, what would be right as a parameter. */
+function scalar<T>(parse: (input: unknown) => Parsed<T>) {
+  return z.unknown().transform((input, context): T => {
+    const parsed =
+      input === undefined || input === null ? { ...parse(''), wrong: 'is missing' } : parse(input);
+    if ('value' in parsed) return parsed.value;
+    context.addIssue({ code: 'custom', message: parsed.wrong, params: { right: parsed.right } });
+    return z.NEVER;
+  });
+}
+
+function parseName(input: unknown): Parsed<string> {
+  const right =
+    'letters, digits, dots, dashes and underscores, at most 63, starting with a letter or a digit';
+  if (typeof input !== 'string')
+    return { wrong: `${show(input)} is not a name`, right: `${right}; numbers in quotes` };
+  return namePattern.test(input) ? { value: input } : { wrong: `'${input}' is not a name`, right };
+}
+
+function parseSlotCount(input: unknown): Parsed<number> {
+  const right = `a power of two from 2 to ${configLimits.slotsPerVip}`;
+  if (typeof input !== 'number' || !Number.isInteger(input))
+    return { wrong: `${show(input)} is not a number of slots`, right };
+  if (input >= 2 && input <= configLimits.slotsPerVip && (input & (input - 1)) === 0) return { value: input };
+  const nearest = 2 ** Math.min(16, Math.max(1, Math.round(Math.log2(Math.max(input, 1)))));
+  return {
+    wrong: `${input} slots: the switch takes the low bits of a hash`,
+    right: `${right}, such as ${nearest}`,
+  };
+}
+
+/** `1: veth1` for each port, as `--interface 1@veth1` on the command line. */
+function parseSwitchInterfaces(input: unknown): Parsed<{ port: number; device: string }[]> {
+  const right = 'a mapping from port to network device, such as { 1: veth1, 2: veth2 }';
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    return { wrong: `${show(input)} names no devices`, right };
+  const interfaces: { port: number; device: string }[] = [];
+  for (const [key, device] of Object.entries(input)) {
+    const port = /^\d{1,3}$/.test(key) ? Number(key) : -1;
+    if (port < 0 || port > configLimits.switchPort)
+      return { wrong: `'${key}' is not a port`, right: `${right}; ports go to ${configLimits.switchPort}` };
+    if (typeof device !== 'string' || !/^[^\s/@]{1,15}$/.test(device))
+      return { wrong: `${show(device)} is not a network device`, right };
+    interfaces.push({ port, device });
+  }
+  return { value: interfaces };
+}
+
+function integer(least: number, most: number): (input: unknown) => Parsed<number> {
+  const right = `a whole number from ${least} to ${most}`;
+  return (input) => {
+    if (typeof input !== 'number' || !Number.isInteger(input))
+      return { wrong: `${show(input)} is not a whole number`, right };
+    return input >= least && input <= most ? { value: input } : { wrong: `${input} is out of range`, right };
+  };
+}
+
+function duration(leastMs: number, mostMs: number): (input: unknown) => Parsed<number> {
+  return (input) => {
+    const parsed = parseDuration(input);
+    if (!('value' in parsed) || (parsed.value >= leastMs && parsed.value <= mostMs)) return parsed;
+    return {
+      wrong: `'${input}' is out of range`,
+      right: `a duration from ${leastMs / 1000} s to ${mostMs / 3_600_000} h`,
+    };
+  };
+}
+
+function oneOf<const T extends string>(...choices: T[]): (input: unknown) => Parsed<T> {
+  const right = choices.length === 1 ? `'${choices[0]}'` : `one of ${choices.join(', ')}`;
+  return (input) => {
+    const choice = choices.find((candidate) => candidate === input);
+    return choice === undefined ? { wrong: `${show(input)} is not known here`, right } : { value: choice };
+  };
+}
