@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The engine's numbers: how long it waits, how much it remembers, how much it does at once. */
+
+export interface EngineOptions {
+  /** Rewrites slot rows in place, without versions, pins or filters. It breaks connections; it is there to show that. */
+  naive: boolean;
+  /** eager: every filter slot we activate learns, so each new flow of an unstable slot is pinned at its handshake. */
+  memory: 'eager';
+  /** While a slot is unstable, a fresh filter slot is activated this often. */
+  rotationMs: number;
+  /** ... or as soon as the active one has admitted so many flows. */
+  fillLimit: number;
+  /** A filter slot is kept so long after it was active: handshakes, SYN retransmissions included, end within it. */
+  quarantineMs: number;
+  /** A slot is merged so long after the session timeout: digests on their way arrive within it. */
+  mergeMarginMs: number;
+  /** A digest for a slot that became stable less than this ago is still believed. */
+  staleDigestMs: number;
+  /** Idle timeout of a pin whose flow has sent FIN or RST. */
+  closingTimeoutMs: number;
+  /** Between the last prepared row and the commit when a UDP pool changes: a UDP flow that sends within it is kept. */
+  udpSettleMs: number;
+  maxPins: number;
+  /** After the switch's pin table was full, no pin is tried for so long. */
+  pinFullBackoffMs: number;
+  /** After a digest was refused for want of room, changes that are not urgent wait so long. */
+  refusalHoldMs: number;
+  /** Slots merged in one step. */
+  mergeBatch: number;
+  /** Updates in one write. */
+  writeBatch: number;
+  maxUpdatesInFlight: number;
+  /** A failed update is sent again after this, doubling up to retryMaxMs. */
+  retryMs: number;
+  retryMaxMs: number;
+  /** A change one of whose rows fails so often is abandoned ... */
+  prepareRetryLimit: number;
+  /** ... and tried again after this. */
+  changeRetryMs: number;
+  /** A neighbour that does not answer is asked again after this, doubling up to solicitMaxMs. */
+  solicitMs: number;
+  solicitMaxMs: number;
+  /** Solicitations in one step. */
+  solicitBatch: number;
+  maxNeighbours: number;
+  /** Commits and problems remembered for `status`. */
+  historyLimit: number;
+}
+
+export const engineDefaults: Readonly<EngineOptions> = {
+  naive: false,
+  memory: 'eager',
+  rotationMs: 20_000,
+  fillLimit: 5_000,
+  quarantineMs: 30_000,
+  mergeMarginMs: 2_000,
+  staleDigestMs: 2_000,
+  closingTimeoutMs: 60_000,
+  udpSettleMs: 2_000,
+  maxPins: 100_000,
+  pinFullBackoffMs: 5_000,
+  refusalHoldMs: 10_000,
+  mergeBatch: 2_000,
+  writeBatch: 500,
+  maxUpdatesInFlight: 2_000,
+  retryMs: 100,
+  retryMaxMs: 10_000,
+  prepareRetryLimit: 5,
+  changeRetryMs: 5_000,
+  solicitMs: 1_000,
+  solicitMaxMs: 60_000,
+  solicitBatch: 64,
+  maxNeighbours: 4_096,
+  historyLimit: 32,
+};

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the engine knows about itself, as plain JSON-able data. Times are of the engine's own monotonic clock. */
+
+import type { Placement, Protocol } from './desired.ts';
+import type { Millis } from './event.ts';
+import type { Column, FilterSlot } from './row.ts';
+
+export interface Status {
+  now: Millis;
+  /** disconnected: the switch forwards as it last did. waiting: connected, but nothing is wanted yet. */
+  state: 'disconnected' | 'waiting' | 'running';
+  pools: PoolStatus[];
+  version: VersionStatus;
+  change: ChangeStatus;
+  pins: PinStatus;
+  writes: WriteStatus;
+  neighbours: NeighbourStatus;
+  /** Most recent last; bounded by options.historyLimit. */
+  commits: CommitRecord[];
+  /** Most recent last; bounded by options.historyLimit. */
+  problems: Problem[];
+}
+
+export interface PoolStatus {
+  name: string;
+  id: number;
+  /** Dotted, e.g. 10.0.0.1. */
+  address: string;
+  protocol: Protocol;
+  port: number;
+  /** filling: its table is being written, the vip is not announced yet. leaving: its rows are being deleted. */
+  phase: 'filling' | 'serving' | 'leaving';
+  placement: Placement;
+  sessionTimeoutMs: number;
+  slotCount: number;
+  stableSlots: number;
+  unstableSlots: number;
+  pins: number;
+  backends: BackendStatus[];
+}
+
+export interface BackendStatus {
+  name: string;
+  id: number;
+  address: string;
+  port: number;
+  weight: number;
+  /** leaving: no longer configured; gone when no slot, column or pin names it any more. */
+  state: 'active' | 'draining' | 'down' | 'leaving';
+  /** Slots whose new flows it gets. */
+  slots: number;
+  /** slots / slotCount. */
+  share: number;
+  /** Pins that name it. */
+  pins: number;
+}
+
+export interface VersionStatus {
+  active: FilterSlot;
+  /** Column of the active filter slot: what new flows of unstable slots are given. */
+  column: Column;
+  filters: FilterStatus[];
+}
+
+export interface FilterStatus {
+  filterSlot: FilterSlot;
+  /** free: not live. quarantine: asked, but admits nobody any more. */
+  state: 'active' | 'quarantine' | 'free';
+  epoch: number;
+  column: Column;
+  learn: boolean;
+  /** Earliest time at which it may be reused; undefined when active or free. */
+  reusableAt: Millis | undefined;
+}
+
+/** idle: nothing under way. The others in this order, once per change. */
+export type ChangePhase = 'idle' | 'columns' | 'slots' | 'settling' | 'committing';
+
+export interface ChangeStatus {
+  phase: ChangePhase;
+  /** A change is wanted but has not begun, because ... ; undefined when nothing is wanted or it is under way. */
+  waitingFor: string | undefined;
+  startedAt: Millis | undefined;
+  /** Rows written so far. */
+  rows: number;
+}
+
+export interface PinStatus {
+  installed: number;
+  /** Wanted, not acknowledged by the switch. */
+  outstanding: number;
+  /** Digests refused for want of room, in all. */
+  refused: number;
+}
+
+export interface WriteStatus {
+  /** Writes and their updates that the switch has not answered. */
+  writesInFlight: number;
+  updatesInFlight: number;
+  /** Rows that are not yet as wanted, those in flight included. */
+  unsettledRows: number;
+  failures: number;
+}
+
+export interface NeighbourStatus {
+  known: number;
+  /** Addresses, dotted, that are needed and do not answer ARP. */
+  missing: string[];
+}
+
+export interface CommitRecord {
+  pools: string[];
+  /** Slots whose owner for new flows changed. */
+  movedSlots: number;
+  /** slot and slot_version rows written to prepare it. */
+  rows: number;
+  startedAt: Millis;
+  committedAt: Millis;
+  durationMs: number;
+}
+
+export interface Problem {
+  at: Millis;
+  message: string;
+}
