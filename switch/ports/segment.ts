@@ -21,6 +21,7 @@ export const segmentsMax = 768;
 
 const etherTypes = { ipv4: 0x0800, vlan: 0x8100, ipv6: 0x86dd, serviceVlan: 0x88a8 };
 const protocols: Record<Offload, number> = { tcp: 6, udp: 17 };
+const headerBytesMin: Record<Offload, number> = { tcp: 20, udp: 8 };
 const tcpFlags = { fin: 0x01, psh: 0x08, cwr: 0x80 };
 
 /**
@@ -35,12 +36,13 @@ export function segmentFrame(
   emit: (segment: Uint8Array) => void,
 ): boolean {
   const network = networkHeaderOf(frame, transportStart, protocols[offload]);
-  if (network === undefined || transportStart + 20 > frame.length) return false;
+  if (network === undefined || transportStart + headerBytesMin[offload] > frame.length) return false;
   const transportBytes = offload === 'tcp' ? (frame[transportStart + 12]! >> 4) * 4 : 8;
   const payloadStart = transportStart + transportBytes;
   const payloadBytes = frame.length - payloadStart;
   const count = Math.ceil(payloadBytes / segmentBytes);
-  const isSane = transportBytes >= 8 && segmentBytes > 0 && payloadBytes > 0 && count <= segmentsMax;
+  const isSane =
+    transportBytes >= headerBytesMin[offload] && segmentBytes > 0 && payloadBytes > 0 && count <= segmentsMax;
   if (!isSane || payloadStart + Math.min(segmentBytes, payloadBytes) > scratch.length) return false;
 
   for (let index = 0; index < count; index += 1) {
