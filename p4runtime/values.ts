@@ -11,8 +11,12 @@ export type FieldValue = number | bigint | string | Uint8Array;
 /** Values of up to this many bits are read as number, wider ones as bigint. Bit operators work up to here. */
 export const numberBits = 32;
 
+// A table of 65,536 slots repeats the same small numbers all over; allocating each would cost half the time.
+const cachedValueCount = 65_536;
+const cachedValues: Uint8Array[] = [];
+
 /**
- * Encodes a value canonically.
+ * Encodes a value canonically. The bytes may be shared with other callers: do not write to them.
  *
  * @param bitwidth  width of the field; 0 means the field is a string (sdn_string) and has no width
  * @param what  names the field in errors, such as `vip.address`
@@ -134,6 +138,10 @@ function encodeNumber(value: number, bitwidth: number, what: string): Uint8Array
     throw badValue(`${what}: ${value} is not an unsigned integer`);
   }
   if (bitwidth < 53 && value >= 2 ** bitwidth) throw tooWide(value, bitwidth, what);
+  return value < cachedValueCount ? (cachedValues[value] ??= bytesOfNumber(value)) : bytesOfNumber(value);
+}
+
+function bytesOfNumber(value: number): Uint8Array {
   let length = 1;
   for (let rest = value; rest >= 256; rest = Math.floor(rest / 256)) length++;
   const bytes = new Uint8Array(length);
