@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Edit, editConfig } from './edit.ts';
+import { parseConfig } from './parse.ts';
+
+const example = readFileSync(new URL('../../docs/example.yaml', import.meta.url), 'utf8');
+
+/** Every layout an operator might use, with comments wherever they may stand. */
+const layouts = `network: { interfaces: [{ port: 1, address: 10.0.0.1/8 }] }
+
+vips: # all of them
+- name:   block   # aligned by hand
+  address: 10.0.1.100
+
+  port: 80
+  slots: 1024
+  backends:
+  # rack one
+  - name:    a
+    address: 10.0.0.2   # odd
+    port:    80         # the usual
+  # rack two
+  - name:    b
+    address: 10.0.0.3
+    port:    80
+    weight:  5          # big
+
+  # the end of the block
+- name: mixed
+  address: 10.0.1.101
+  port: 80
+  slots: 1024
+  backends:
+    # rack one
+    - {name: a,   address: 10.0.0.4, port: 80, weight: 1   }  # first
+    - {name: bb,  address: 10.0.0.5, port: 80, weight: 10  }  # second
+- { name: flow, address: 10.0.1.102, port: 80, slots: 1024, backends: [{ name: a, address: 10.0.0.6, port: 80 }, { name: b, address: 10.0.0.7, port: 80 }] }
+- name: empty
+  address: 10.0.1.103
+  port: 80
+  backends: []  # nobody yet
+- name: bare
+  address: 10.0.1.104
+  port: 80
+# that is all`;
+
+/** The lines that went (-) and came (+). */
+function difference(before: string, after: string): string[] {
+  const [old, fresh] = [before.split('\n'), after.split('\n')];
+  let head = 0;
+  while (head < old.length && old[head] === fresh[head]) head++;
+  let tail = 0;
+  while (tail < Math.min(old.length, fresh.length) - head && old.at(-1 - tail) === fresh.at(-1 - tail))
+    tail++;
+  return [
+    ...old.slice(head, old.length - tail).map((line) => `-${line}`),
+    ...fresh.slice(head, fresh.length - tail).map((line) => `+${line}`),
+  ];
+}
+
+function edited(text: string, edit: Edit): string {
+  const result = editConfig(text, edit);
+  if ('refusal' in result) throw new Error(JSON.stringify(result.refusal));
+  return result.text;
+}
+
+const add = { kind: 'add', backend: 'new', address: '10.0.0.9', port: 81 } as const;
+
+describe('editConfig', () => {
+  it.each<[what: string, edit: Edit]>([
+    ['adds to a block', { ...add, vip: 'block' }],
+    ['adds to lines in braces', { ...add, vip: 'mixed', weight: 7 }],
+    ['adds to a list in brackets', { ...add, vip: 'flow' }],
+    ['adds the first backend', { ...add, vip: 'empty' }],
+    ['adds the first backend where there was no list', { ...add, vip: 'bare' }],
+    ['removes from a block', { kind: 'remove', vip: 'block', backend: 'a' }],
+    ['removes the last of a block', { kind: 'remove', vip: 'block', backend: 'b' }],
+    ['removes lines in braces', { kind: 'remove', vip: 'mixed', backend: 'a' }],
+    ['removes the first of a list in brackets', { kind: 'remove', vip: 'flow', backend: 'a' }],
+    ['removes the last of a list in brackets', { kind: 'remove', vip: 'flow', backend: 'b' }],
+    ['changes a weight', { kind: 'weight', vip: 'block', backend: 'b', weight: 6 }],
+    ['changes a weight in braces', { kind: 'weight', vip: 'mixed', backend: 'bb', weight: 0 }],
+    ['says a weight', { kind: 'weight', vip: 'block', backend: 'a', weight: 2 }],
+    ['says a weight in braces', { kind: 'weight', vip: 'flow', backend: 'a', weight: 2 }],
+    ['drains', { kind: 'state', vip: 'mixed', backend: 'a', state: 'draining' }],
+    ['declares dead', { kind: 'state', vip: 'block', backend: 'a', state: 'down' }],
+  ])('%s and leaves every other line alone', (what, edit) => {
+    const text = edited(layouts, edit);
+    expect(difference(layouts, text).join('\n')).toMatchSnapshot(what);
+  });
+
+  it('removes the only backend', () => {
+    const alone = edited(layouts, { kind: 'remove', vip: 'block', backend: 'a' });
+    const none = edited(alone, { kind: 'remove', vip: 'block', backend: 'b' });
+    expect(none).toContain('  backends: []\n  # rack one\n  # rack two\n\n  # the end of the block\n');
+  });
+
+  it('undoes what it did', () => {
+    const added = edited(example, { ...add, vip: 'web', address: '10.0.2.99' });
+    expect(edited(added, { kind: 'remove', vip: 'web', backend: 'new' })).toBe(example);
+    const heavier = edited(example, { kind: 'weight', vip: 'web', backend: 'web-3', weight: 9 });
+    expect(edited(heavier, { kind: 'weight', vip: 'web', backend: 'web-3', weight: 2 })).toBe(example);
+    const failed = edited(example, { kind: 'state', vip: 'web', backend: 'web-4', state: 'down' });
+    expect(edited(failed, { kind: 'state', vip: 'web', backend: 'web-4', state: 'draining' })).toBe(example);
+  });
+
+  it('keeps the line breaks of other systems', () => {
+    const text = edited(layouts.replaceAll('\n', '\r\n'), { ...add, vip: 'block' });
+    expect(text).toBe(edited(layouts, { ...add, vip: 'block' }).replaceAll('\n', '\r\n'));
+  });
+
+  it('changes nothing that is so already', () => {
+    expect(editConfig(example, { kind: 'weight', vip: 'web', backend: 'web-3', weight: 2 })).toMatchObject({
+      isChanged: false,
+      text: example,
+    });
+    expect(
+      editConfig(example, { kind: 'state', vip: 'web', backend: 'web-1', state: 'active' }),
+    ).toMatchObject({
+      isChanged: false,
+    });
+  });
+
+  it.each<[what: string, edit: Edit, refusal: object]>([
+    [
+      'an unknown vip',
+      { kind: 'remove', vip: 'webs', backend: 'web-1' },
+      { code: 'no-such-vip', right: "'web'" },
+    ],
+    [
+      'an unknown backend',
+      { kind: 'remove', vip: 'dns', backend: 'zz' },
+      { code: 'no-such-backend', right: 'one of dns-1, dns-2' },
+    ],
+    ['a second one of that name', { ...add, vip: 'web', backend: 'web-1' }, { code: 'exists' }],
+    [
+      'what would be wrong',
+      { kind: 'weight', vip: 'web', backend: 'web-1', weight: -1 },
+      { code: 'invalid' },
+    ],
+    ['a taken address', { ...add, vip: 'web', address: '10.0.2.11', port: 8080 }, { code: 'invalid' }],
+  ])('refuses %s', (_, edit, refusal) => {
+    expect(editConfig(example, edit)).toMatchObject({ refusal });
+  });
+
+  it('means what it was told, whatever was edited before, and loses no comment', () => {
+    const edits = fc.record({
+      vip: fc.constantFrom('block', 'mixed', 'flow', 'empty', 'bare'),
+      backend: fc.constantFrom('a', 'b', 'bb', 'c', 'd'),
+      kind: fc.constantFrom<Edit['kind']>('add', 'add', 'remove', 'weight', 'state'),
+      weight: fc.nat(9),
+      state: fc.constantFrom('active', 'draining', 'down'),
+    });
+    fc.assert(
+      fc.property(fc.array(edits, { maxLength: 12 }), (list) => {
+        let text = layouts;
+        const wanted = new Map<string, { weight: number; state: string }>();
+        const parsed = parseConfig(text);
+        if ('problems' in parsed) throw new Error('the layouts are sound');
+        for (const pool of parsed.config.desired.pools)
+          for (const { name, weight, state } of pool.backends)
+            wanted.set(`${pool.name}/${name}`, { weight, state });
+        for (const [index, { vip, backend, ...edit }] of list.entries()) {
+          const key = `${vip}/${backend}`;
+          const result = editConfig(text, {
+            ...edit,
+            vip,
+            backend,
+            address: `10.1.0.${index}`,
+            port: 80,
+          } as Edit);
+          expect('refusal' in result).toBe(wanted.has(key) === (edit.kind === 'add'));
+          if ('refusal' in result) continue;
+          text = result.text;
+          if (edit.kind === 'remove') wanted.delete(key);
+          else if (edit.kind === 'add') wanted.set(key, { weight: edit.weight, state: 'active' });
+          else wanted.set(key, { ...wanted.get(key)!, [edit.kind]: edit[edit.kind] });
+        }
+        const after = parseConfig(text);
+        const found = 'problems' in after ? [] : after.config.desired.pools;
+        expect(
+          new Map(
+            found.flatMap((pool) =>
+              pool.backends.map(({ name, weight, state }) => [`${pool.name}/${name}`, { weight, state }]),
+            ),
+          ),
+        ).toEqual(wanted);
+        for (const comment of ['# all of them', '# aligned by hand', '# rack two', '# the end of the block'])
+          expect(text).toContain(comment);
+      }),
+      { seed: 7, numRuns: 50 },
+    );
+  });
+});
