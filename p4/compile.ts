@@ -10,7 +10,11 @@ const p4Folder = resolve(process.argv[2] ?? 'p4');
 const build = join(p4Folder, 'build');
 const outputs = [`${programName}.json`, `${programName}.p4info.txtpb`];
 
-const version = run(['--version']).trim();
+// p4c prints its version on stderr, after its own path.
+const version =
+  run(['--version'])
+    .stderr.match(/Version (\S+ \(SHA: \w+)/)?.[1]
+    ?.concat(')') ?? 'unknown';
 mkdirSync(build, { recursive: true });
 // The source is named relative to p4/, so that no path of this machine gets into source_info.
 run([
@@ -23,7 +27,7 @@ run([
   join('v1model', `${programName}.p4`),
 ]);
 const manifest: Manifest = {
-  compiler: version.replace(/\s+/g, ' '),
+  compiler: `p4c-bm2-ss ${version}`,
   sources: hashSources(p4Folder),
   outputs: Object.fromEntries(outputs.map((name) => [name, hashFile(join(build, name))])),
 };
@@ -32,7 +36,7 @@ console.log(
   `${compiler}: ${manifest.compiler}\nwrote ${outputs.map((name) => `p4/build/${name}`).join(', ')}`,
 );
 
-function run(args: string[]): string {
+function run(args: string[]): { stderr: string } {
   const result = spawnSync(compiler, args, { cwd: p4Folder, encoding: 'utf8' });
   if (result.error) {
     console.error(`${compiler} cannot be run (${result.error.message}).`);
@@ -41,7 +45,7 @@ function run(args: string[]): string {
     );
     process.exit(2);
   }
-  process.stderr.write(result.stderr);
+  if (args[0] !== '--version') process.stderr.write(result.stderr);
   if (result.status !== 0) process.exit(1);
-  return result.stdout;
+  return { stderr: result.stderr };
 }

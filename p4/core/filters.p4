@@ -20,6 +20,8 @@ control SwitchFilters(inout metadata_t meta, out bool is_known) {
     action from_slot3() { meta.column = meta.version.column3; meta.learn = meta.version.learn3; }
     action unknown() { meta.column = BASE; meta.learn = 0; }
 
+    // Tofino wants a size even where the entries are constant; BMv2's back end warns of it.
+    @noWarn("mismatch")
     table oldest_filter {
         key = {
             meta.version.active : exact   @name("active");
@@ -48,6 +50,7 @@ control SwitchFilters(inout metadata_t meta, out bool is_known) {
         size = 16;
     }
 
+    @noWarn("mismatch")
     table active_filter {
         key = {
             meta.version.active : exact @name("active");

@@ -2,7 +2,7 @@
 // ethernet -> arp | ipv4 -> tcp | udp. A fragment or a packet with IP options keeps its ports unread: it has no flow,
 // so it is routed, never balanced by bytes that are not ports.
 
-parser SwitchPacketParser(packet_in packet, inout headers_t hdr, inout metadata_t meta) {
+parser SwitchPacketParser(packet_in packet, out headers_t hdr, inout metadata_t meta) {
     state start {
         packet.extract(hdr.ethernet);
         transition select(hdr.ethernet.ether_type) {
