@@ -20,7 +20,7 @@ const isInsideVariable = 'EVENKEEL_IN_LAB';
 /** A veth pair between two namespaces, which is all that the lab needs of the system. */
 const probe =
   'a=ek-$$-probe-a b=ek-$$-probe-b; ' +
-  'trap "ip netns del $a; ip netns del $b" EXIT 2>/dev/null; ' +
+  'trap "ip netns del $a; ip netns del $b" EXIT; ' +
   'ip netns add $a && ip netns add $b && ip -n $a link add probe type veth peer name probe netns $b && ' +
   'nsenter --net=/var/run/netns/$a -- true';
 
@@ -74,8 +74,10 @@ function attempt(program: string, parameters: string[]): string | undefined {
 export function whyNoLab(): string | undefined {
   const capability = labCapability();
   if (capability === 'root') return undefined;
-  if (capability === 'unshare')
-    return 'needs root, or a user namespace around the tests: unshare -Urnm and /run/netns';
+  if (capability === 'unshare') {
+    const words = unshareCommand(['npm', 'test']).map((word) => (/^[\w-]+$/.test(word) ? word : `'${word}'`));
+    return `run as root, or: ${words.join(' ')}`;
+  }
   return capability.unavailable;
 }
 

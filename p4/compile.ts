@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { hashFile, hashSources, type Manifest, programName } from './manifest.ts';
 
-const compiler = process.env['P4C'] ?? 'p4c-bm2-ss';
+const compiler = process.env.P4C ?? 'p4c-bm2-ss';
 const p4Folder = resolve(process.argv[2] ?? 'p4');
 const build = join(p4Folder, 'build');
 const outputs = [`${programName}.json`, `${programName}.p4info.txtpb`];
