@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the demo and its processes on the hosts say to each other: JSON lines, commands on stdin, reports on stdout. */
+
+import { createInterface } from 'node:readline';
+import type { BrokenConnection, TrafficSummary } from './traffic.ts';
+
+export type Command = { kind: 'goodbye'; server: string } | { kind: 'calm' } | { kind: 'stop' };
+
+export type HostReport =
+  | { kind: 'ready' }
+  | { kind: 'summary'; summary: TrafficSummary }
+  | { kind: 'broken'; broken: BrokenConnection };
+
+/** In the host's process. Without its parent it has nothing to do: the end of stdin ends it. */
+export function takeCommands(onCommand: (command: Command) => void): void {
+  const lines = createInterface({ input: process.stdin });
+  lines.on('line', (line) => onCommand(JSON.parse(line) as Command));
+  lines.on('close', () => process.exit(0));
+}
+
+/** In the host's process. */
+export function reportToParent(report: HostReport): void {
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+}
