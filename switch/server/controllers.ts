@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The controllers that are connected: their streams, who is primary in which role, and what each is told.
+ */
+
+import { create } from '@bufbuild/protobuf';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { StatusSchema } from '../../p4runtime/generated/google/rpc/status_pb.ts';
+import type {
+  MasterArbitrationUpdate,
+  Role,
+  StreamMessageRequest,
+  StreamMessageResponse,
+  Uint128,
+} from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import {
+  MasterArbitrationUpdateSchema,
+  StreamErrorSchema,
+  StreamMessageResponseSchema,
+  Uint128Schema,
+} from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import { type Election, type ElectionEvent, isPrimaryId, noElection, step } from './arbitration.ts';
+import { Code, invalid, Refusal } from './refusal.ts';
+
+export type Stream = ServerDuplexStream<StreamMessageRequest, StreamMessageResponse>;
+
+export const controllerLimits = {
+  /** As simple_switch_grpc. */
+  streamsMax: 16,
+  /** Roles are remembered for ever, because the highest election id must be. */
+  rolesMax: 64,
+  /** Messages a slow controller may fall behind; beyond it packets, digests and notices to it are dropped. */
+  backlogMax: 16_384,
+} as const;
+
+export interface ControllersOptions {
+  deviceId: bigint;
+  log: (level: 'info' | 'warn' | 'error', line: string) => void;
+}
+
+interface Controller {
+  id: number;
+  stream: Stream;
+  /** Set by the first arbitration, and fixed from then on. */
+  role: { key: string; message: Role | undefined } | undefined;
+  isClosed: boolean;
+  /** Messages dropped since it last kept up. */
+  dropped: number;
+}
+
+export class Controllers {
+  readonly #options: ControllersOptions;
+  readonly #byId = new Map<number, Controller>();
+  /** By role. */
+  readonly #elections = new Map<string, Election>();
+  #lastId = 0;
+
+  constructor(options: ControllersOptions) {
+    this.#options = options;
+  }
+
+  /** @returns the name of the stream from now on; undefined when it had to be turned away */
+  join(stream: Stream): number | undefined {
+    if (this.#byId.size >= controllerLimits.streamsMax) {
+      endStream(stream, new Refusal(Code.RESOURCE_EXHAUSTED, 'Too many connections'));
+      return undefined;
+    }
+    this.#lastId += 1;
+    const id = this.#lastId;
+    this.#byId.set(id, { id, stream, role: undefined, isClosed: false, dropped: 0 });
+    return id;
+  }
+
+  leave(id: number): void {
+    const controller = this.#byId.get(id);
+    if (controller === undefined) return;
+    controller.isClosed = true;
+    this.#byId.delete(id);
+    if (controller.role !== undefined) this.#elect(controller.role.key, { kind: 'leave', stream: id });
+  }
+
+  /** Takes part in the election. What is wrong with the message ends the stream. */
+  arbitrate(id: number, update: MasterArbitrationUpdate): void {
+    const controller = this.#byId.get(id);
+    if (controller === undefined) return;
+    try {
+      this.#checkArbitration(controller, update);
+    } catch (cause) {
+      if (!(cause instanceof Refusal)) throw cause;
+      this.#close(controller, cause);
+      return;
+    }
+    const { key } = controller.role!;
+    this.#elect(key, { kind: 'arbitrate', stream: id, electionId: electionIdOf(update.electionId) });
+  }
+
+  /** Whether the stream is that of its role's primary. */
+  isPrimary(id: number): boolean {
+    const role = this.#byId.get(id)?.role;
+    return role !== undefined && this.#elections.get(role.key)?.primary === id;
+  }
+
+  /** @throws Refusal PERMISSION_DENIED when this election id is not the primary's in this role */
+  checkPrimary(request: { role: string; roleId: bigint; electionId?: Uint128 | undefined }): void {
+    const election = this.#elections.get(roleKey(request.role, request.roleId)) ?? noElection;
+    if (!isPrimaryId(election, electionIdOf(request.electionId))) {
+      throw new Refusal(Code.PERMISSION_DENIED, 'Not primary');
+    }
+  }
+
+  /** Sends to the primary of every role; without one the message is lost. */
+  broadcast(message: StreamMessageResponse): void {
+    for (const { primary } of this.#elections.values()) {
+      const controller = primary === undefined ? undefined : this.#byId.get(primary);
+      if (controller !== undefined) this.#send(controller, message);
+    }
+  }
+
+  /** Tells one controller what was wrong with a message of its own. */
+  sendError(id: number, refusal: Refusal, details: StreamErrorDetails): void {
+    const controller = this.#byId.get(id);
+    if (controller === undefined) return;
+    const value = create(StreamErrorSchema, {
+      canonicalCode: refusal.code,
+      message: refusal.message,
+      details,
+    });
+    this.#send(controller, create(StreamMessageResponseSchema, { update: { case: 'error', value } }));
+  }
+
+  closeAll(refusal: Refusal): void {
+    for (const controller of [...this.#byId.values()]) this.#close(controller, refusal);
+  }
+
+  #checkArbitration(controller: Controller, update: MasterArbitrationUpdate): void {
+    const { deviceId } = this.#options;
+    if (update.deviceId !== deviceId) {
+      if (controller.role !== undefined) throw new Refusal(Code.FAILED_PRECONDITION, 'Invalid device id');
+      throw new Refusal(Code.NOT_FOUND, `this is device ${deviceId}, not ${update.deviceId}`);
+    }
+    if (update.role?.config !== undefined) throw invalid('this switch knows no role.config');
+    const key = roleKey(update.role?.name ?? '', update.role?.id ?? 0n);
+    if (controller.role !== undefined && controller.role.key !== key) {
+      throw new Refusal(Code.FAILED_PRECONDITION, 'a stream keeps its role; open another for another role');
+    }
+    if (!this.#elections.has(key) && this.#elections.size >= controllerLimits.rolesMax) {
+      throw new Refusal(Code.RESOURCE_EXHAUSTED, `there are ${controllerLimits.rolesMax} roles already`);
+    }
+    controller.role = { key, message: update.role };
+  }
+
+  #elect(key: string, event: ElectionEvent): void {
+    const { election, effects } = step(this.#elections.get(key) ?? noElection, event);
+    this.#elections.set(key, election);
+    for (const effect of effects) {
+      const controller = this.#byId.get(effect.stream);
+      if (controller === undefined) continue;
+      if (effect.kind === 'close') {
+        controller.role = undefined;
+        this.#close(controller, new Refusal(effect.code, effect.message));
+        continue;
+      }
+      const value = create(MasterArbitrationUpdateSchema, {
+        deviceId: this.#options.deviceId,
+        role: controller.role?.message,
+        electionId: effect.electionId === undefined ? undefined : uint128(effect.electionId),
+        status: create(StatusSchema, { code: effect.code, message: effect.message }),
+      });
+      controller.stream.write(
+        create(StreamMessageResponseSchema, { update: { case: 'arbitration', value } }),
+      );
+      if (effect.code === Code.OK) this.#options.log('info', `controller ${effect.stream} is primary`);
+    }
+  }
+
+  #send(controller: Controller, message: StreamMessageResponse): void {
+    if (controller.stream.writableLength >= controllerLimits.backlogMax) {
+      controller.dropped += 1;
+      if (controller.dropped === 1) {
+        this.#options.log('warn', `controller ${controller.id} is too slow: messages to it are dropped`);
+      }
+      return;
+    }
+    if (controller.dropped > 0) {
+      this.#options.log('warn', `controller ${controller.id} missed ${controller.dropped} messages`);
+      controller.dropped = 0;
+    }
+    controller.stream.write(message);
+  }
+
+  #close(controller: Controller, refusal: Refusal): void {
+    if (controller.isClosed) return;
+    this.leave(controller.id);
+    endStream(controller.stream, refusal);
+  }
+}
+
+export type StreamErrorDetails = NonNullable<
+  NonNullable<Parameters<typeof create<typeof StreamErrorSchema>>[1]>['details']
+>;
+
+function endStream(stream: Stream, { code, message }: Refusal): void {
+  // This is how grpc-js ends a server stream with a status.
+  stream.emit('error', { code, details: message });
+}
+
+/** The role without a name is the default role. Numbers are the older way to name one. */
+function roleKey(name: string, id: bigint): string {
+  if (name !== '') return name;
+  return id === 0n ? '' : `#${id}`;
+}
+
+function electionIdOf(id: Uint128 | undefined): bigint | undefined {
+  return id && (id.high << 64n) | id.low;
+}
+
+function uint128(value: bigint): Uint128 {
+  return create(Uint128Schema, { high: value >> 64n, low: BigInt.asUintN(64, value) });
+}

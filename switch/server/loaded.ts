@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A program in force, and everything that has been written since it was. */
+
+import type { ForwardingPipelineConfig } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import type { Binding } from './binding.ts';
+import type { DigestQueue } from './digest-queue.ts';
+import { IdleWatch } from './idle-watch.ts';
+import { invalid } from './refusal.ts';
+import { TableState } from './table-state.ts';
+
+export interface Loaded {
+  config: ForwardingPipelineConfig;
+  binding: Binding;
+  /** The host's number of it. */
+  generation: number;
+  /** By P4Info id. */
+  tables: ReadonlyMap<number, TableState>;
+  tableByProgramId: ReadonlyMap<number, TableState>;
+  /** By P4Info id. */
+  digests: Map<number, DigestQueue>;
+  idleWatch: IdleWatch;
+  /** `apply` calls so far. */
+  batch: number;
+}
+
+/** With the entries and defaults of the program, and nothing else. */
+export function freshlyLoaded(
+  config: ForwardingPipelineConfig,
+  binding: Binding,
+  generation: number,
+): Loaded {
+  const tables = new Map([...binding.tables].map(([id, bound]) => [id, new TableState(bound)]));
+  return {
+    config,
+    binding,
+    generation,
+    tables,
+    tableByProgramId: new Map([...tables.values()].map((table) => [table.bound.table.id, table])),
+    digests: new Map(),
+    idleWatch: new IdleWatch(),
+    batch: 0,
+  };
+}
+
+/** @throws Refusal INVALID_ARGUMENT */
+export function tableOf({ tables }: Loaded, tableId: number): TableState {
+  const table = tables.get(tableId);
+  if (table === undefined) throw invalid(`Invalid P4 id: there is no table ${tableId}`);
+  return table;
+}

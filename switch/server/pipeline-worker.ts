@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The worker thread of a switch: owns the compiled pipeline and the packet sockets, and sleeps in poll(2) on them.
+ * Its event loop never turns; requests are taken when the doorbell has been rung.
+ */
+
+import { receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { ProgramError } from '../engine/pipeline.ts';
+import { capturePorts } from '../ports/capture.ts';
+import { openDoorbell } from '../ports/doorbell.ts';
+import { runLoop } from '../ports/loop.ts';
+import { openPacketPorts } from '../ports/packet-socket.ts';
+import type { Ports } from '../ports/port.ts';
+import { idleSweepMs } from './host.ts';
+import { Runner } from './runner.ts';
+import {
+  outputsInFlightMax,
+  type WorkerAnswer,
+  type WorkerMessage,
+  type WorkerRequest,
+  type WorkerSetup,
+} from './worker-messages.ts';
+
+/** How long an output may wait for company when there is little to do. */
+const outputTickMs = 20;
+
+run(workerData as WorkerSetup);
+
+function run(setup: WorkerSetup): void {
+  const { channel, cpuPort, dropPort, outputsTaken } = setup;
+  const doorbell = openDoorbell(setup.doorbell);
+  const ports = openPorts(setup, doorbell);
+  const start = performance.now();
+  const runner = new Runner({
+    cpuPort,
+    dropPort,
+    nowMicros: () => (performance.now() - start) * 1000,
+    send: (port, frame) => ports.send(port, frame),
+  });
+  let outputsPosted = 0;
+  let nextSweepMs = performance.now() + idleSweepMs;
+
+  const post = (message: WorkerMessage) => channel.postMessage(message);
+
+  const postOutput = () => {
+    if (!runner.hasOutput) return;
+    if (outputsPosted - Atomics.load(outputsTaken, 0) >= outputsInFlightMax) return;
+    outputsPosted += 1;
+    post({ kind: 'output', output: runner.takeOutput() });
+  };
+
+  const answer = (request: Exclude<WorkerRequest, { kind: 'inject' | 'stop' }>): WorkerAnswer => {
+    switch (request.kind) {
+      case 'stage':
+        return runner.stage(request.json);
+      case 'commit':
+        return runner.commit();
+      case 'apply':
+        runner.apply(request.operations);
+        return undefined;
+      case 'read-counters':
+        return runner.readCounters(request.counter, request.firstIndex, request.count);
+      case 'read-direct-counters':
+        return runner.readDirectCounters(request.table, request.handles);
+      case 'read-idle-micros':
+        return runner.readIdleMicros(request.table, request.handles);
+      case 'port-counters':
+        return ports.counters();
+    }
+  };
+
+  const onControl = (): 'continue' | 'stop' => {
+    for (;;) {
+      const received = receiveMessageOnPort(channel) as { message: WorkerRequest } | undefined;
+      if (received === undefined) break;
+      const { message: request } = received;
+      if (request.kind === 'stop') return 'stop';
+      if (request.kind === 'inject') {
+        runner.process(request.port, request.frame);
+        continue;
+      }
+      try {
+        post({ kind: 'answer', id: request.id, answer: answer(request) });
+      } catch (cause) {
+        if (!(cause instanceof ProgramError)) throw cause;
+        post({ kind: 'problems', id: request.id, problems: cause.problems });
+      }
+    }
+    postOutput();
+    return 'continue';
+  };
+
+  post({ kind: 'ready' });
+  runLoop({
+    ports: withAfterPoll(ports, postOutput),
+    doorbell,
+    onFrame: (port, frame) => runner.process(port, frame),
+    onControl,
+    tickIntervalMs: outputTickMs,
+    onTick: (nowMs) => {
+      postOutput();
+      if (nowMs < nextSweepMs) return;
+      nextSweepMs = nowMs + idleSweepMs;
+      const { generation, applied } = runner;
+      post({ kind: 'idle', generation, entries: runner.idleEntries(), applied });
+    },
+  });
+  ports.close();
+  channel.close();
+}
+
+function openPorts(
+  { interfaces, captureDirectory }: WorkerSetup,
+  doorbell: ReturnType<typeof openDoorbell>,
+): Ports {
+  const ports = openPacketPorts(interfaces, { doorbell });
+  return captureDirectory === undefined ? ports : capturePorts(ports, interfaces, captureDirectory);
+}
+
+/** Does something after each batch of frames, when what they caused is complete. */
+function withAfterPoll(ports: Ports, afterPoll: () => void): Ports {
+  return {
+    send: (port, frame) => ports.send(port, frame),
+    flush: () => ports.flush(),
+    counters: () => ports.counters(),
+    close: () => ports.close(),
+    poll(timeoutMs, receive) {
+      const frames = ports.poll(timeoutMs, receive);
+      if (frames > 0) afterPoll();
+      return frames;
+    },
+  };
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Answers Read requests, entity by entity, in pieces small enough for a client's message limit. A piece is read from a
+ * snapshot, so that writes may go on meanwhile.
+ */
+
+import { create } from '@bufbuild/protobuf';
+import type {
+  CounterEntry,
+  DigestEntry,
+  DirectCounterEntry,
+  Entity,
+  TableEntry,
+} from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import {
+  CounterEntrySchema,
+  DigestEntrySchema,
+  DirectCounterEntrySchema,
+  EntitySchema,
+  TableEntry_IdleTimeoutSchema,
+} from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import type { BoundCounter } from './binding.ts';
+import { counterData } from './counters.ts';
+import type { PipelineHost } from './host.ts';
+import { type Loaded, tableOf } from './loaded.ts';
+import { priorityOf, readKey } from './match-key.ts';
+import { Code, invalid, Refusal, unimplemented } from './refusal.ts';
+import type { Entry, TableState } from './table-state.ts';
+
+/** Entities in one message: some 100 bytes each, where gRPC clients take 4 MiB. */
+export const entitiesPerMessage = 4096;
+
+/** @throws Refusal; simple_switch_grpc too ends the answer at the first entity it cannot read */
+export async function* readEntity(
+  loaded: Loaded,
+  host: PipelineHost,
+  { entity }: Entity,
+): AsyncGenerator<Entity[]> {
+  switch (entity.case) {
+    case 'tableEntry':
+      yield* readTableEntries(loaded, host, entity.value);
+      return;
+    case 'counterEntry':
+      yield* readCounters(loaded, host, entity.value);
+      return;
+    case 'directCounterEntry':
+      yield* readDirectCounters(loaded, host, entity.value);
+      return;
+    case 'digestEntry':
+      yield [readDigest(loaded, entity.value)];
+      return;
+    case undefined:
+      throw invalid('the entity is empty');
+    default:
+      throw unimplemented(`this switch does not have ${entity.case}`);
+  }
+}
+
+async function* readTableEntries(
+  loaded: Loaded,
+  host: PipelineHost,
+  wanted: TableEntry,
+): AsyncGenerator<Entity[]> {
+  const isWildcard = wanted.tableId === 0;
+  if (isWildcard && wanted.match.length > 0) throw invalid('a match needs a table id');
+  for (const table of isWildcard ? loaded.tables.values() : [tableOf(loaded, wanted.tableId)]) {
+    if (!isWildcard) checkWanted(table, wanted);
+    if (wanted.isDefaultAction) {
+      const value = table.defaultMessage();
+      if (value !== undefined) yield [entityOf({ case: 'tableEntry', value })];
+      continue;
+    }
+    for (const entries of pieces(select(table, wanted))) {
+      yield await tableEntryMessages(table, host, entries, wanted);
+    }
+  }
+}
+
+function checkWanted({ bound }: TableState, wanted: TableEntry): void {
+  if (wanted.counterData !== undefined && bound.counterUnit === undefined) {
+    throw invalid(`table '${bound.name}' has no direct counter`);
+  }
+  if (wanted.meterConfig !== undefined) throw invalid(`table '${bound.name}' has no direct meter`);
+  if (wanted.timeSinceLastHit !== undefined && !bound.supportsTimeout) {
+    throw invalid(`table '${bound.name}' has no idle timeouts`);
+  }
+}
+
+/** What is left out of the request, or is zero there, matches everything. */
+function select(table: TableState, wanted: TableEntry): Entry[] {
+  if (wanted.match.length > 0) {
+    const entry = table.find(readKey(table.bound, wanted.match, wanted.priority));
+    return entry === undefined ? [] : [entry];
+  }
+  const entries = table.entries();
+  const { priority, controllerMetadata, metadata } = wanted;
+  if (priority === 0 && controllerMetadata === 0n && metadata.length === 0) return entries;
+  return entries.filter(
+    (entry) =>
+      (priority === 0 || priorityOf(entry.key) === priority) &&
+      (controllerMetadata === 0n || entry.controllerMetadata === controllerMetadata) &&
+      (metadata.length === 0 || Buffer.compare(entry.metadata, metadata) === 0),
+  );
+}
+
+async function tableEntryMessages(
+  table: TableState,
+  host: PipelineHost,
+  piece: readonly Entry[],
+  wanted: TableEntry,
+): Promise<Entity[]> {
+  const entries = stillThere(table, piece);
+  const { counterUnit, supportsTimeout, table: program } = table.bound;
+  const handles = entries.map((entry) => entry.handle);
+  const [cells, idleMicros] = await Promise.all([
+    wanted.counterData !== undefined && counterUnit !== undefined
+      ? host.readDirectCounters(program.id, handles)
+      : undefined,
+    wanted.timeSinceLastHit !== undefined && supportsTimeout
+      ? host.readIdleMicros(program.id, handles)
+      : undefined,
+  ]);
+  return entries.map((entry, index) => {
+    const value = table.message(entry);
+    if (cells !== undefined) value.counterData = counterData(counterUnit!, cells[index]!);
+    if (idleMicros !== undefined) {
+      // Without a timeout the target does not keep the time.
+      const elapsedNs = entry.idleTimeoutNs === 0n ? 0n : BigInt(Math.floor(idleMicros[index]!)) * 1000n;
+      value.timeSinceLastHit = create(TableEntry_IdleTimeoutSchema, { elapsedNs });
+    }
+    return entityOf({ case: 'tableEntry', value });
+  });
+}
+
+async function* readCounters(
+  { binding }: Loaded,
+  host: PipelineHost,
+  { counterId, index }: CounterEntry,
+): AsyncGenerator<Entity[]> {
+  const wanted = counterId === 0 ? [...binding.counters.values()] : [binding.counters.get(counterId)];
+  for (const bound of wanted) {
+    if (bound === undefined) throw invalid(`Invalid P4 id: there is no counter ${counterId}`);
+    const { size } = bound.counter;
+    if (index === undefined) {
+      for (let start = 0; start < size; start += entitiesPerMessage) {
+        yield await counterMessages(host, bound, start, Math.min(entitiesPerMessage, size - start));
+      }
+      continue;
+    }
+    const cell = Number(index.index);
+    if (cell < 0 || cell >= size) {
+      throw new Refusal(Code.UNKNOWN, `counter '${bound.name}' has ${size} cells, no cell ${cell}`);
+    }
+    yield await counterMessages(host, bound, cell, 1);
+  }
+}
+
+async function counterMessages(
+  host: PipelineHost,
+  { id, unit, counter }: BoundCounter,
+  start: number,
+  count: number,
+): Promise<Entity[]> {
+  const cells = await host.readCounters(counter.id, start, count);
+  return cells.map((cell, offset) => {
+    const value = create(CounterEntrySchema, {
+      counterId: id,
+      index: { index: BigInt(start + offset) },
+      data: counterData(unit, cell),
+    });
+    return entityOf({ case: 'counterEntry', value });
+  });
+}
+
+async function* readDirectCounters(
+  loaded: Loaded,
+  host: PipelineHost,
+  { tableEntry: wanted }: DirectCounterEntry,
+): AsyncGenerator<Entity[]> {
+  if (wanted === undefined) throw invalid('the direct counter entry has no table entry');
+  if (wanted.tableId === 0) throw unimplemented('direct counters of all tables at once');
+  const table = tableOf(loaded, wanted.tableId);
+  const { bound } = table;
+  if (bound.counterUnit === undefined) throw invalid(`table '${bound.name}' has no direct counter`);
+  if (wanted.isDefaultAction) throw invalid('a default action has no counter on this switch');
+  const entries = select(table, wanted);
+  if (entries.length === 0 && wanted.match.length > 0) {
+    throw invalid(`Cannot find match entry in table '${bound.name}'`);
+  }
+  for (const piece of pieces(entries)) {
+    const present = stillThere(table, piece);
+    const handles = present.map((entry) => entry.handle);
+    const cells = await host.readDirectCounters(bound.table.id, handles);
+    yield present.map((entry, index) => {
+      const tableEntry = table.message(entry);
+      tableEntry.action = undefined;
+      const data = counterData(bound.counterUnit!, cells[index]!);
+      const value = create(DirectCounterEntrySchema, { tableEntry, data });
+      return entityOf({ case: 'directCounterEntry', value });
+    });
+  }
+}
+
+/** Entries deleted since the snapshot are unknown to the pipeline. */
+function stillThere(table: TableState, piece: readonly Entry[]): Entry[] {
+  return piece.filter((entry) => table.find(entry.key)?.handle === entry.handle);
+}
+
+function readDigest({ binding, digests }: Loaded, { digestId }: DigestEntry): Entity {
+  if (digestId === 0) throw unimplemented('reading all digests at once');
+  const bound = binding.digests.get(digestId);
+  const queue = digests.get(digestId);
+  if (bound === undefined) throw new Refusal(Code.NOT_FOUND, `there is no digest ${digestId}`);
+  if (queue === undefined) throw new Refusal(Code.NOT_FOUND, `digest '${bound.name}' is not configured`);
+  return entityOf({
+    case: 'digestEntry',
+    value: create(DigestEntrySchema, { digestId, config: queue.config }),
+  });
+}
+
+function* pieces<Item>(items: readonly Item[]): Generator<readonly Item[]> {
+  for (let start = 0; start < items.length; start += entitiesPerMessage) {
+    yield items.slice(start, start + entitiesPerMessage);
+  }
+}
+
+function entityOf(entity: Entity['entity']): Entity {
+  return create(EntitySchema, { entity });
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * P4Runtime over gRPC: who may ask for what, in which order things are checked, and how the answers travel.
+ *
+ * Order of the checks, as in the specification: device, primary, program, then the content of the request.
+ */
+
+import { create } from '@bufbuild/protobuf';
+import type { ServiceError } from '@grpc/grpc-js';
+import type {
+  ForwardingPipelineConfig,
+  GetForwardingPipelineConfigRequest,
+  StreamMessageRequest,
+  WriteRequest,
+} from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import {
+  CapabilitiesResponseSchema,
+  ForwardingPipelineConfigSchema,
+  GetForwardingPipelineConfigResponseSchema,
+  type P4Runtime,
+  ReadResponseSchema,
+  GetForwardingPipelineConfigRequest_ResponseType as ResponseType,
+  SetForwardingPipelineConfigResponseSchema,
+  WriteRequest_Atomicity,
+  WriteResponseSchema,
+} from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import type { ServiceHandlers } from '../../p4runtime/service-definition.ts';
+import type { Controllers, StreamErrorDetails } from './controllers.ts';
+import type { Device } from './device.ts';
+import { Code, invalid, Refusal, unimplemented } from './refusal.ts';
+import { writeStatus } from './write-status.ts';
+
+export interface ServiceOptions {
+  deviceId: bigint;
+  device: Device;
+  controllers: Controllers;
+  log: (level: 'info' | 'warn' | 'error', line: string) => void;
+}
+
+/** The version of the protocol files this server was generated from. */
+const apiVersion = '1.5.0';
+
+export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<typeof P4Runtime> {
+  const { device, controllers } = options;
+
+  return {
+    write(call, callback) {
+      answer(options, callback, async () => {
+        const results = await write(options, call.request);
+        const status = writeStatus(results);
+        if (status !== undefined) throw status;
+        return create(WriteResponseSchema);
+      });
+    },
+
+    async read(call) {
+      try {
+        checkDevice(options, call.request.deviceId);
+        for await (const entities of device.read(call.request.entities)) {
+          if (call.cancelled) return;
+          if (!call.write(create(ReadResponseSchema, { entities }))) {
+            await new Promise<void>((resume) => {
+              call.once('drain', resume);
+              call.once('cancelled', resume);
+              call.once('close', resume);
+            });
+          }
+        }
+        call.end();
+      } catch (cause) {
+        call.emit('error', statusOf(options, cause));
+      }
+    },
+
+    setForwardingPipelineConfig(call, callback) {
+      answer(options, callback, async () => {
+        const { request } = call;
+        checkDevice(options, request.deviceId);
+        controllers.checkPrimary(request);
+        await device.setConfig(request.action, request.config);
+        return create(SetForwardingPipelineConfigResponseSchema);
+      });
+    },
+
+    getForwardingPipelineConfig(call, callback) {
+      answer(options, callback, async () => {
+        checkDevice(options, call.request.deviceId);
+        const config = await device.config();
+        if (config === undefined) {
+          throw new Refusal(Code.FAILED_PRECONDITION, 'No forwarding pipeline config set for this device');
+        }
+        const selected = selectConfig(config, call.request.responseType);
+        return create(GetForwardingPipelineConfigResponseSchema, { config: selected });
+      });
+    },
+
+    streamChannel(call) {
+      const id = controllers.join(call);
+      if (id === undefined) return;
+      call.on('data', (message: StreamMessageRequest) => void receive(options, id, message));
+      call.on('end', () => {
+        controllers.leave(id);
+        call.end();
+      });
+      for (const event of ['cancelled', 'close', 'error']) call.on(event, () => controllers.leave(id));
+    },
+
+    capabilities(_call, callback) {
+      callback(null, create(CapabilitiesResponseSchema, { p4runtimeApiVersion: apiVersion }));
+    },
+  };
+}
+
+async function write(options: ServiceOptions, request: WriteRequest) {
+  const { device, controllers } = options;
+  checkDevice(options, request.deviceId);
+  controllers.checkPrimary(request);
+  if (request.atomicity !== WriteRequest_Atomicity.CONTINUE_ON_ERROR) {
+    // A missing program is the more useful answer.
+    await device.checkProgram();
+    throw unimplemented('the only atomicity is CONTINUE_ON_ERROR');
+  }
+  return device.write(request.updates);
+}
+
+async function receive(options: ServiceOptions, id: number, { update }: StreamMessageRequest): Promise<void> {
+  const { device, controllers } = options;
+  let details: StreamErrorDetails = { case: 'other', value: {} };
+  try {
+    switch (update.case) {
+      case 'arbitration':
+        controllers.arbitrate(id, update.value);
+        return;
+      case 'packet':
+        details = { case: 'packetOut', value: { packetOut: update.value } };
+        checkStream(controllers, id);
+        await device.packetOut(update.value);
+        return;
+      case 'digestAck':
+        details = { case: 'digestListAck', value: { digestListAck: update.value } };
+        checkStream(controllers, id);
+        device.acknowledge(update.value);
+        return;
+      default:
+        throw unimplemented(`stream message '${update.case ?? 'empty'}'`);
+    }
+  } catch (cause) {
+    if (cause instanceof Refusal) controllers.sendError(id, cause, details);
+    else options.log('error', `a stream message failed by our own fault: ${(cause as Error).stack}`);
+  }
+}
+
+function checkStream(controllers: Controllers, id: number): void {
+  if (!controllers.isPrimary(id)) throw new Refusal(Code.PERMISSION_DENIED, 'Not primary');
+}
+
+function checkDevice({ deviceId }: ServiceOptions, asked: bigint): void {
+  if (asked !== deviceId) throw new Refusal(Code.NOT_FOUND, `this is device ${deviceId}, not ${asked}`);
+}
+
+function selectConfig(
+  config: ForwardingPipelineConfig,
+  responseType: GetForwardingPipelineConfigRequest['responseType'],
+): ForwardingPipelineConfig {
+  const { p4info, p4DeviceConfig, cookie } = config;
+  switch (responseType) {
+    case ResponseType.ALL:
+      return config;
+    case ResponseType.COOKIE_ONLY:
+      return create(ForwardingPipelineConfigSchema, { cookie });
+    case ResponseType.P4INFO_AND_COOKIE:
+      return create(ForwardingPipelineConfigSchema, { p4info, cookie });
+    case ResponseType.DEVICE_CONFIG_AND_COOKIE:
+      return create(ForwardingPipelineConfigSchema, { p4DeviceConfig, cookie });
+    default:
+      throw invalid(`there is no response type ${responseType}`);
+  }
+}
+
+function answer<Response>(
+  options: ServiceOptions,
+  callback: (error: Partial<ServiceError> | null, response?: Response) => void,
+  work: () => Promise<Response>,
+): void {
+  work().then(
+    (response) => callback(null, response),
+    (cause: unknown) => callback(statusOf(options, cause)),
+  );
+}
+
+function statusOf({ log }: ServiceOptions, cause: unknown): Partial<ServiceError> {
+  if (cause instanceof Refusal) return { code: cause.code, details: cause.message };
+  if (cause instanceof Error) {
+    log('error', `a request failed by our own fault: ${cause.stack}`);
+    return { code: Code.INTERNAL, details: cause.message };
+  }
+  return cause as Partial<ServiceError>;
+}

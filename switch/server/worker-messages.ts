@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the main thread and the pipeline's worker say to each other. Plain data: it is copied on the way. */
+
+import type { MessagePort } from 'node:worker_threads';
+import type { CounterCell } from '../engine/pipeline.ts';
+import type { Program } from '../engine/program.ts';
+import type { PacketPortBinding } from '../ports/packet-socket.ts';
+import type { PortCounters } from '../ports/port.ts';
+import type { HostOperation, PipelineOutput } from './host.ts';
+
+/** Given to the worker at its birth. */
+export interface WorkerSetup {
+  /** Requests come here; answers, outputs and sweeps go back the same way. */
+  channel: MessagePort;
+  interfaces: readonly PacketPortBinding[];
+  /** Where to write captures, as BMv2's --pcap. */
+  captureDirectory: string | undefined;
+  cpuPort: number | undefined;
+  dropPort: number;
+  /** File descriptor that is rung after requests were posted. */
+  doorbell: number;
+  /** One counter: outputs the main thread has taken. */
+  outputsTaken: Int32Array;
+}
+
+export type WorkerRequest =
+  | { kind: 'stage'; id: number; json: string }
+  | { kind: 'commit'; id: number }
+  | { kind: 'apply'; id: number; operations: readonly HostOperation[] }
+  | { kind: 'inject'; port: number; frame: Uint8Array }
+  | { kind: 'read-counters'; id: number; counter: number; firstIndex: number; count: number }
+  | { kind: 'read-direct-counters'; id: number; table: number; handles: readonly number[] }
+  | { kind: 'read-idle-micros'; id: number; table: number; handles: readonly number[] }
+  | { kind: 'port-counters'; id: number }
+  | { kind: 'stop' };
+
+export type WorkerAnswer =
+  | Program
+  | number
+  | CounterCell[]
+  | number[]
+  | ReadonlyMap<number, PortCounters>
+  | undefined;
+
+export type WorkerMessage =
+  | { kind: 'ready' }
+  | { kind: 'answer'; id: number; answer: WorkerAnswer }
+  /** The program cannot be loaded. */
+  | { kind: 'problems'; id: number; problems: readonly string[] }
+  | { kind: 'output'; output: PipelineOutput }
+  | {
+      kind: 'idle';
+      generation: number;
+      entries: readonly (readonly [table: number, handle: number])[];
+      applied: number;
+    };
+
+/** Outputs on their way to the main thread; beyond it the worker collects, and drops when that is full too. */
+export const outputsInFlightMax = 64;
