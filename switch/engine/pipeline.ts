@@ -42,6 +42,13 @@ export type TableOperation =
   /** `action: undefined` gives back the default of the program. */
   | { kind: 'default'; table: number; action: number | undefined; data: readonly bigint[] };
 
+/** One copy a multicast group or clone session makes. */
+export interface Replica {
+  port: number;
+  /** `standard_metadata.egress_rid` of the copy. */
+  instance: number;
+}
+
 export interface CounterCell {
   packets: bigint;
   bytes: bigint;
@@ -81,6 +88,11 @@ export interface Pipeline {
    * @param nowMicros  microseconds since the switch started (`ingress_global_timestamp`)
    */
   process(port: number, frame: Uint8Array, nowMicros: number): void;
+
+  /** What `standard_metadata.mcast_grp` copies to; no replicas deletes the group. Group 0 does not exist. */
+  setMulticastGroup(group: number, replicas: readonly Replica[]): void;
+  /** What `clone` copies to; no replicas deletes the session. */
+  setCloneSession(session: number, replicas: readonly Replica[]): void;
 
   /** `counter_arrays[].id`; direct counters are read with `readDirectCounter`. */
   readCounter(counter: number, index: number): CounterCell;

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The entry point: p4c's BMv2 JSON in, a running pipeline out. One JavaScript module is generated per program
+ * (generate.ts); this file joins it with the tables, counters and registers it works on.
+ */
+
+import { type GeneratedCode, generate, type Memory } from './generate.ts';
+import { load } from './load.ts';
+import { PacketLife } from './packet-life.ts';
+import type { CounterCell, Pipeline, PipelineOptions, Replica, TableOperation } from './pipeline.ts';
+import type { Program, Table } from './program.ts';
+import { noAction, type TableState } from './tables/table-state.ts';
+
+/** A pipeline in this thread, with its generated code to look at. */
+export interface CompiledPipeline extends Pipeline {
+  /** The generated JavaScript. */
+  readonly source: string;
+}
+
+/** @throws ProgramError with every reason why the program cannot run here */
+export function compile(
+  json: unknown,
+  options: PipelineOptions,
+): { pipeline: CompiledPipeline; program: Program } {
+  const program = load(json);
+  const { code, memory } = generate(program, options.dropPort, (what) => options.sink.diagnostic(what));
+  return { pipeline: new LocalPipeline(program, code, memory, options), program };
+}
+
+class LocalPipeline implements CompiledPipeline {
+  readonly source: string;
+  private readonly program: Program;
+  private readonly memory: Memory;
+  private readonly life: PacketLife;
+  private readonly multicastGroups = new Map<number, readonly Replica[]>();
+  private readonly cloneSessions = new Map<number, readonly Replica[]>();
+
+  constructor(program: Program, code: GeneratedCode, memory: Memory, { sink, dropPort }: PipelineOptions) {
+    this.source = code.source;
+    this.program = program;
+    this.memory = memory;
+    this.life = new PacketLife(
+      program,
+      code,
+      memory,
+      sink,
+      dropPort,
+      this.multicastGroups,
+      this.cloneSessions,
+    );
+    for (const table of program.tables) this.fill(table);
+  }
+
+  apply(operations: readonly TableOperation[]): void {
+    for (const operation of operations) this.applyOne(operation);
+  }
+
+  process(port: number, frame: Uint8Array, nowMicros: number): void {
+    this.life.process(port, frame, nowMicros);
+  }
+
+  setMulticastGroup(group: number, replicas: readonly Replica[]): void {
+    if (replicas.length === 0) this.multicastGroups.delete(group);
+    else this.multicastGroups.set(group, inBmv2Order(replicas));
+  }
+
+  setCloneSession(session: number, replicas: readonly Replica[]): void {
+    if (replicas.length === 0) this.cloneSessions.delete(session);
+    else this.cloneSessions.set(session, inBmv2Order(replicas));
+  }
+
+  readCounter(counter: number, index: number): CounterCell {
+    return cellOf(found(this.memory.counters.get(counter), `counter ${counter}`), index);
+  }
+
+  writeCounter(counter: number, index: number, cell: CounterCell): void {
+    storeCell(found(this.memory.counters.get(counter), `counter ${counter}`), index, cell);
+  }
+
+  readDirectCounter(table: number, handle: number): CounterCell {
+    const state = this.table(table);
+    return cellOf(state, state.rowOf(handle));
+  }
+
+  writeDirectCounter(table: number, handle: number, cell: CounterCell): void {
+    const state = this.table(table);
+    storeCell(state, state.rowOf(handle), cell);
+  }
+
+  readRegister(register: number, index: number): bigint {
+    const { words, at, count } = this.registerCell(register, index);
+    let value = 0n;
+    for (let word = count - 1; word >= 0; word--) value = (value << 32n) | BigInt(words[at + word]!);
+    return value;
+  }
+
+  writeRegister(register: number, index: number, value: bigint): void {
+    const { words, at, count, width } = this.registerCell(register, index);
+    const fitting = BigInt.asUintN(width, value);
+    for (let word = 0; word < count; word++) {
+      words[at + word] = Number(BigInt.asUintN(32, fitting >> BigInt(32 * word)));
+    }
+  }
+
+  lastHitMicros(table: number, handle: number): number {
+    const state = this.table(table);
+    return state.lastHit[state.rowOf(handle)]!;
+  }
+
+  idleEntries(nowMicros: number): readonly (readonly [table: number, handle: number])[] {
+    const idle: [number, number][] = [];
+    for (const { id, supportsTimeout } of this.program.tables) {
+      if (!supportsTimeout) continue;
+      for (const handle of this.table(id).idleHandles(nowMicros)) idle.push([id, handle]);
+    }
+    return idle;
+  }
+
+  /** The program's own default action and entries. */
+  private fill(table: Table): void {
+    const state = this.table(table.id);
+    state.setDefault(table.default?.action.id ?? noAction, table.default?.data ?? []);
+    for (const [handle, entry] of (table.entries ?? []).entries()) {
+      // In BMv2 the lowest number wins, here the highest.
+      state.insert(handle, entry.key, -entry.bmv2Priority, entry.action.id, entry.data, 0, 0);
+    }
+  }
+
+  private applyOne(operation: TableOperation): void {
+    const state = this.table(operation.table);
+    switch (operation.kind) {
+      case 'insert': {
+        const { handle, key, priority, action, data, idleTimeoutMs } = operation;
+        state.insert(handle, key, priority, action, data, idleTimeoutMs * 1000, this.memory.clock[0]!);
+        return;
+      }
+      case 'modify':
+        state.modify(operation.handle, operation.action, operation.data, operation.idleTimeoutMs * 1000);
+        return;
+      case 'delete':
+        state.delete(operation.handle);
+        return;
+      case 'default': {
+        if (operation.action !== undefined) {
+          state.setDefault(operation.action, operation.data);
+          return;
+        }
+        const table = this.program.tables.find((candidate) => candidate.id === operation.table);
+        state.setDefault(table?.default?.action.id ?? noAction, table?.default?.data ?? []);
+        return;
+      }
+    }
+  }
+
+  private table(id: number): TableState {
+    return found(this.memory.tables.get(id), `table ${id}`);
+  }
+
+  private registerCell(register: number, index: number) {
+    const { size, width } = found(
+      this.program.registers.find(({ id }) => id === register),
+      `register ${register}`,
+    );
+    const words = this.memory.registers.get(register)!;
+    const count = Math.ceil(width / 32);
+    found(index >= 0 && index < size ? index : undefined, `cell ${index} of register ${register}`);
+    return { words, at: index * count, count, width };
+  }
+}
+
+/** BMv2 makes one node per instance, in the order instances first appear, and sends to its ports in ascending order. */
+function inBmv2Order(replicas: readonly Replica[]): readonly Replica[] {
+  const instances = [...new Set(replicas.map((replica) => replica.instance))];
+  return instances.flatMap((instance) =>
+    replicas
+      .filter((replica) => replica.instance === instance)
+      .sort((first, second) => first.port - second.port),
+  );
+}
+
+function cellOf(cells: { packets: Float64Array; bytes: Float64Array }, index: number): CounterCell {
+  return {
+    packets: BigInt(found(cells.packets[index], `counter cell ${index}`)),
+    bytes: BigInt(found(cells.bytes[index], `counter cell ${index}`)),
+  };
+}
+
+function storeCell(
+  cells: { packets: Float64Array; bytes: Float64Array },
+  index: number,
+  cell: CounterCell,
+): void {
+  found(cells.packets[index], `counter cell ${index}`);
+  cells.packets[index] = Number(cell.packets);
+  cells.bytes[index] = Number(cell.bytes);
+}
+
+function found<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new Error(`broken promise: there is a ${what}`);
+  return value;
+}

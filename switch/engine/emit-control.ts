@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A generated control, `ingress()` or `egress()`: tables and conditionals in structured order. */
+
+import { type EmitOptions, emitAction, emitBranch } from './emit-action.ts';
+import type { Emitter } from './emitter.ts';
+import { slots } from './layout.ts';
+import { successorsOf } from './load-control.ts';
+import type { Action, Control, Table } from './program.ts';
+import { emitStructured, end, type Ways } from './structure.ts';
+import type { KeyPlan } from './tables/key.ts';
+import { keyArguments } from './tables/lookup.ts';
+import { conditionCode, literal, type Scope, slotWord, type Word } from './words.ts';
+
+/** What the code of a table depends on. */
+export interface TablePlan {
+  table: Table;
+  key: KeyPlan;
+  /** Words of action data per row. */
+  stride: number;
+}
+
+const exitSlot = slotWord(slots.exit, 'exit');
+
+/** Where each parameter of an action stands in its data. */
+export function parameterPlan(action: Action): { at: number; width: number }[] {
+  let at = 0;
+  return action.parameters.map(({ width }) => {
+    const parameter = { at, width };
+    at += Math.ceil(width / 32);
+    return parameter;
+  });
+}
+
+/** Words of data an action takes. */
+export function dataWords(action: Action): number {
+  return action.parameters.reduce((sum, { width }) => sum + Math.ceil(width / 32), 0);
+}
+
+/** Defines `function action_<id>(data, at)`: the parameters are words of `data` from `at` on. */
+export function emitActionFunction(action: Action, options: EmitOptions, out: Emitter): void {
+  const plan = parameterPlan(action);
+  const parameter = (index: number): Word[] => {
+    const { at, width } = plan[index]!;
+    return Array.from({ length: Math.ceil(width / 32) }, (_, word) => ({
+      code: `data[at${at + word === 0 ? '' : ` + ${at + word}`} /* ${action.parameters[index]!.name} */]`,
+      bits: Math.min(32, width - 32 * word),
+    }));
+  };
+  out.line(`// ${action.name}`);
+  out.block(`function action_${action.id}(data, at)`, () =>
+    emitAction(action, scopeOf(action, parameter, out, options), options),
+  );
+}
+
+export function emitControl(
+  control: Control,
+  plans: ReadonlyMap<number, TablePlan>,
+  options: EmitOptions,
+  out: Emitter,
+): void {
+  const nodes = [...control.tables, ...control.conditionals];
+  const indexOf = new Map(nodes.map((node, index) => [node.name, index]));
+  const target = (name: string | null) => (name === null ? end : indexOf.get(name)!);
+  out.block(`function ${control.name}()`, () => {
+    const structured = emitStructured(
+      {
+        name: control.name,
+        entry: target(control.first),
+        successors: nodes.map((node) => {
+          const next = 'condition' in node ? [node.onTrue, node.onFalse] : successorsOf(node);
+          return [...new Set(next.map(target))];
+        }),
+        emit: (index, ways, to) => {
+          const node = nodes[index]!;
+          if ('condition' in node) {
+            const scope: Scope = {
+              out: to,
+              position: undefined,
+              place: `${control.name}, conditional ${node.name}`,
+              parameter: () => [],
+              problem: options.problem,
+            };
+            emitBranch(
+              conditionCode(node.condition, scope),
+              (branch) => ways.go(target(node.onTrue), branch),
+              (branch) => ways.go(target(node.onFalse), branch),
+              to,
+            );
+          } else {
+            emitTable(plans.get(node.id)!, { ways, target, options }, to);
+          }
+        },
+      },
+      out,
+    );
+    if (!structured) options.problem(`${control.name}: the control flow has a loop with two entries`);
+  });
+}
+
+interface TableContext {
+  ways: Ways;
+  target(name: string | null): number;
+  options: EmitOptions;
+}
+
+function emitTable(plan: TablePlan, context: TableContext, out: Emitter): void {
+  const { table } = plan;
+  if (isStatement(table)) {
+    emitStatement(table, context, out);
+    return;
+  }
+  const state = `table_${table.id}`;
+  const row = out.name('row');
+  out.line(`// table ${table.name}`);
+  if (plan.key.search === 'none') {
+    out.line(`const ${row} = 0;`);
+  } else {
+    out.line(`const ${row} = find_${table.id}(${keyArguments(table, plan.key).join(', ')});`);
+    // Row 0 takes what misses count; nobody reads it.
+    if (table.withCounters) {
+      out.line(`${state}.packets[${row}] += 1;`);
+      out.line(`${state}.bytes[${row}] += ${slotWord(slots.receivedLength, 'received length')};`);
+    }
+    if (table.supportsTimeout) out.line(`${state}.lastHit[${row}] = clock[0];`);
+  }
+  emitDispatch(plan, row, context, out);
+}
+
+/** A table without keys whose action never changes: p4c's way to write a statement. */
+function isStatement(table: Table): boolean {
+  return (
+    table.key.length === 0 &&
+    (table.default === undefined || (table.default.isActionConstant && table.default.isDataConstant))
+  );
+}
+
+function emitStatement(table: Table, context: TableContext, out: Emitter): void {
+  const entry = table.default;
+  if (!entry) {
+    context.ways.go(context.target(table.baseNext), out);
+    return;
+  }
+  const parameter = (index: number): Word[] => {
+    const { width } = entry.action.parameters[index]!;
+    return Array.from({ length: Math.ceil(width / 32) }, (_, word) => ({
+      code: literal(Number(BigInt.asUintN(32, entry.data[index]! >> BigInt(32 * word)))),
+      bits: Math.min(32, width - 32 * word),
+    }));
+  };
+  if (entry.action.primitives.length > 0) {
+    out.line(`// ${table.name}: ${entry.action.name}`);
+    out.block('', () =>
+      emitAction(entry.action, scopeOf(entry.action, parameter, out, context.options), context.options),
+    );
+    emitExitTest([entry.action], context, out);
+  }
+  const next =
+    'byAction' in table.next ? (table.next.byAction.get(entry.action.id) ?? null) : table.next.miss;
+  context.ways.go(context.target(next), out);
+}
+
+function emitDispatch(plan: TablePlan, row: string, context: TableContext, out: Emitter): void {
+  const { table } = plan;
+  const state = `table_${table.id}`;
+  const at = plan.stride === 1 ? row : `${row} * ${plan.stride}`;
+  const next = table.next;
+  const call = (action: Action) => `action_${action.id}(${state}.data, ${row === '0' ? '0' : at});`;
+  const leads =
+    'byAction' in next
+      ? new Set([...next.byAction.values(), ...(table.default ? [] : [table.baseNext])])
+      : undefined;
+  const isCommonNext = leads === undefined || leads.size === 1;
+  out.block(`switch (${state}.action[${row}])`, () => {
+    for (const action of table.actions) {
+      if (isCommonNext && action.primitives.length === 0) continue;
+      out.line(`case ${action.id}: {`);
+      const body = out.fork();
+      if (action.primitives.length > 0) {
+        body.line(call(action));
+        emitExitTest([action], context, body);
+      }
+      if (!isCommonNext)
+        context.ways.go(context.target('byAction' in next ? next.byAction.get(action.id)! : null), body);
+      body.line('break;');
+      out.append(body);
+      out.line('}');
+    }
+    if (!isCommonNext && !table.default) {
+      out.line('default: {');
+      const body = out.fork();
+      context.ways.go(context.target(table.baseNext), body);
+      out.append(body);
+      out.line('}');
+    }
+  });
+  if ('byAction' in next) {
+    if (isCommonNext) context.ways.go(context.target([...leads!][0] ?? null), out);
+    return;
+  }
+  if (next.hit === next.miss) {
+    context.ways.go(context.target(next.hit), out);
+    return;
+  }
+  emitBranch(
+    `(${row} !== 0)`,
+    (branch) => context.ways.go(context.target(next.hit), branch),
+    (branch) => context.ways.go(context.target(next.miss), branch),
+    out,
+  );
+}
+
+/** After an action that may say `exit`. */
+function emitExitTest(actions: readonly Action[], context: TableContext, out: Emitter): void {
+  const mayExit = actions.some((action) => action.primitives.some((primitive) => primitive.op === 'exit'));
+  if (!mayExit) return;
+  out.block(`if (${exitSlot} !== 0)`, () => context.ways.leave(out));
+}
+
+function scopeOf(
+  action: Action,
+  parameter: (index: number) => Word[],
+  out: Emitter,
+  options: EmitOptions,
+): Scope {
+  return { out, parameter, position: undefined, place: `action ${action.name}`, problem: options.problem };
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Tables and control flow of one pipeline of the BMv2 JSON. */
+
+import { loadCondition, loadFieldRef, type Names } from './load-expression.ts';
+import type { Attempt } from './load-parser.ts';
+import type {
+  Action,
+  Conditional,
+  ConstantEntry,
+  ConstantKeyPart,
+  Control,
+  DefaultEntry,
+  KeyField,
+  MatchKind,
+  Table,
+} from './program.ts';
+import type { Reader } from './reader.ts';
+
+/** BMv2's own limit. */
+export const tableSizeMax = 1 << 24;
+
+/** Words a key may be packed into; wider keys are refused. */
+const keyBitsMax = 2048;
+
+export function loadTables(
+  pipeline: Reader,
+  pipelineName: 'ingress' | 'egress',
+  names: Names,
+  actions: ReadonlyMap<number, Action>,
+  attempt: Attempt,
+): Table[] {
+  for (const profile of pipeline.get('action_profiles').optionalArray()) {
+    attempt(() =>
+      profile.called(String(profile.get('name').value)).refuse('action profiles are not supported'),
+    );
+  }
+  for (const call of pipeline.get('action_calls').optionalArray()) {
+    attempt(() => call.called(String(call.get('name').value)).refuse('action calls are not supported'));
+  }
+  const tables: Table[] = [];
+  for (const node of pipeline.get('tables').array()) {
+    const table = attempt(() => loadTable(node, pipelineName, names, actions));
+    if (table) tables.push(table);
+  }
+  return tables;
+}
+
+/** @param nodeNames  names of both pipelines so far: they share one name space */
+export function loadControl(
+  pipeline: Reader,
+  name: 'ingress' | 'egress',
+  tables: readonly Table[],
+  names: Names,
+  nodeNames: Set<string>,
+  attempt: Attempt,
+): Control {
+  const conditionals: Conditional[] = [];
+  for (const node of pipeline.get('conditionals').array()) {
+    const conditional = attempt(() => ({
+      name: node.get('name').string(),
+      condition: loadCondition(node.get('expression'), names),
+      onTrue: node.get('true_next').nullableString(),
+      onFalse: node.get('false_next').nullableString(),
+    }));
+    if (conditional) conditionals.push(conditional);
+  }
+  const own = new Set<string>();
+  for (const node of [...tables, ...conditionals]) {
+    if (nodeNames.has(node.name)) pipeline.refuse(`the node name ${node.name} is used twice`);
+    nodeNames.add(node.name);
+    own.add(node.name);
+  }
+  const listed = [...pipeline.get('tables').array(), ...pipeline.get('conditionals').array()];
+  const all = new Set(listed.map((node) => node.get('name').value));
+  const check = (next: string | null, from: string) => {
+    if (next !== null && !all.has(next)) pipeline.refuse(`${from} leads to ${next}, which does not exist`);
+  };
+  const first = pipeline.get('init_table').nullableString();
+  check(first, 'init_table');
+  for (const conditional of conditionals) {
+    check(conditional.onTrue, conditional.name);
+    check(conditional.onFalse, conditional.name);
+  }
+  for (const table of tables) for (const next of successorsOf(table)) check(next, table.name);
+  return { name, first, tables, conditionals };
+}
+
+/** Every node a table may lead to. */
+export function successorsOf(table: Table): (string | null)[] {
+  if ('byAction' in table.next) {
+    const chosen = [...table.next.byAction.values()];
+    return table.default ? chosen : [...chosen, table.baseNext];
+  }
+  return [table.next.hit, table.next.miss];
+}
+
+function loadTable(
+  node: Reader,
+  pipeline: 'ingress' | 'egress',
+  names: Names,
+  allActions: ReadonlyMap<number, Action>,
+): Table {
+  const name = node.get('name').string();
+  const at = node.called(name);
+  const type = at.get('type').string();
+  if (type !== 'simple') at.refuse('action profiles and selectors are not supported');
+  if (!at.get('direct_meters').isNull()) at.refuse('direct meters are not supported');
+  const key = at
+    .get('key')
+    .array()
+    .map((item) => loadKeyField(item, names));
+  if (key.filter((field) => field.kind === 'lpm').length > 1) at.refuse('more than one lpm key');
+  if (key.reduce((sum, field) => sum + field.width, 0) > keyBitsMax)
+    at.refuse(`a key of more than ${keyBitsMax} bits`);
+  const actions = at
+    .get('action_ids')
+    .array()
+    .map((id) => allActions.get(id.integer()) ?? id.refuse(`there is no action with the id ${id.value}`));
+  const actionNames = at.get('actions').array();
+  if (
+    actionNames.length !== actions.length ||
+    actionNames.some((item, index) => item.value !== actions[index]!.name)
+  ) {
+    at.refuse('actions and action_ids differ');
+  }
+  const entries = at.get('entries').isNull()
+    ? undefined
+    : at
+        .get('entries')
+        .array()
+        .map((entry) => loadEntry(entry, key, actions));
+  if (entries) refuseDuplicates(at, entries, key);
+  return {
+    name,
+    id: at.get('id').integer(),
+    pipeline,
+    key,
+    actions,
+    maxSize: entries
+      ? entries.length
+      : at.has('max_size')
+        ? at.get('max_size').integer(0, tableSizeMax)
+        : 1024,
+    withCounters: at.get('with_counters').value === true,
+    supportsTimeout: at.get('support_timeout').value === true,
+    default: at.get('default_entry').isNull() ? undefined : loadDefault(at.get('default_entry'), actions),
+    entries,
+    next: loadNext(at, actions),
+    baseNext: at.get('base_default_next').nullableString(),
+  };
+}
+
+function loadKeyField(node: Reader, names: Names): KeyField {
+  const kind = node.get('match_type').string();
+  if (kind !== 'exact' && kind !== 'lpm' && kind !== 'ternary' && kind !== 'range') {
+    return node.refuse(`the match kind "${kind}" is not supported`);
+  }
+  if (!Array.isArray(node.get('target').value)) {
+    node.refuse('a key with a run-time stack index, which BMv2 cannot load either');
+  }
+  const ref = loadFieldRef(node.get('target'), names);
+  if (ref.field.varbit) node.refuse('a varbit field cannot be a key');
+  if (kind === 'range' && ref.field.width > 32)
+    node.refuse('a range key of more than 32 bits is not supported');
+  return {
+    name: node.get('name').isNull() ? `${ref.header.name}.${ref.field.name}` : node.get('name').string(),
+    kind,
+    ref,
+    width: ref.field.width,
+    mask: node.get('mask').isNull() ? undefined : node.get('mask').hex(),
+  };
+}
+
+function loadDefault(node: Reader, actions: readonly Action[]): DefaultEntry {
+  const action = findAction(node.get('action_id'), actions);
+  const isActionConstant = node.get('action_const').value === true;
+  return {
+    action,
+    data: loadData(node.get('action_data'), action),
+    isActionConstant,
+    isDataConstant: node.get('action_entry_const').value === true,
+  };
+}
+
+function loadNext(at: Reader, actions: readonly Action[]): Table['next'] {
+  const next = at.get('next_tables').object();
+  if (next.has('__HIT__') || next.has('__MISS__') || next.keys().includes('__HIT__')) {
+    return { hit: next.get('__HIT__').nullableString(), miss: next.get('__MISS__').nullableString() };
+  }
+  const byAction = new Map<number, string | null>();
+  for (const action of actions) {
+    if (!next.keys().includes(action.name)) next.refuse(`no successor for the action ${action.name}`);
+    byAction.set(action.id, next.get(action.name).nullableString());
+  }
+  return { byAction };
+}
+
+function loadEntry(node: Reader, key: readonly KeyField[], actions: readonly Action[]): ConstantEntry {
+  const entry = node.get('action_entry');
+  const action = findAction(entry.get('action_id'), actions);
+  const parts = node.get('match_key').tuple(key.length);
+  return {
+    key: parts.map((part, index) => loadKeyPart(part, key[index]!)),
+    bmv2Priority: node.get('priority').isNull() ? 0 : node.get('priority').integer(),
+    action,
+    data: loadData(entry.get('action_data'), action),
+  };
+}
+
+function loadKeyPart(node: Reader, field: KeyField): ConstantKeyPart {
+  const kind: MatchKind = field.kind;
+  const ones = (1n << BigInt(field.width)) - 1n;
+  const fitting = (key: string) => {
+    // p4c writes numbers padded to whole bytes, and all ones for "any".
+    const value = node.get(key).hex();
+    if (value < 0n) node.get(key).refuse('a negative number');
+    return value & ones;
+  };
+  const written = node.get('match_type').value;
+  if (written !== undefined && written !== kind)
+    node.refuse(`expected a ${kind} match, found ${String(written)}`);
+  switch (kind) {
+    case 'exact':
+      return { kind, value: fitting('key') };
+    case 'lpm': {
+      const prefixLength = node.get('prefix_length').integer(0, field.width);
+      return { kind, value: fitting('key'), prefixLength };
+    }
+    case 'ternary':
+      return { kind, value: fitting('key'), mask: fitting('mask') };
+    case 'range':
+      return { kind, low: fitting('start'), high: fitting('end') };
+  }
+}
+
+function loadData(node: Reader, action: Action): bigint[] {
+  const items = node.optionalArray();
+  if (items.length !== action.parameters.length) {
+    node.refuse(`${action.name} takes ${action.parameters.length} parameters, ${items.length} are given`);
+  }
+  return items.map((item, index) => BigInt.asUintN(action.parameters[index]!.width, item.hex()));
+}
+
+function findAction(id: Reader, actions: readonly Action[]): Action {
+  return (
+    actions.find((action) => action.id === id.integer()) ??
+    id.refuse(`the table has no action with the id ${id.value}`)
+  );
+}
+
+function refuseDuplicates(at: Reader, entries: readonly ConstantEntry[], key: readonly KeyField[]): void {
+  const ordered = key.some((field) => field.kind === 'ternary' || field.kind === 'range');
+  const seen = new Set<string>();
+  for (const [index, entry] of entries.entries()) {
+    const parts = entry.key.map((part) =>
+      'low' in part
+        ? `${part.low}..${part.high}`
+        : `${part.value}/${'mask' in part ? part.mask : 'prefixLength' in part ? part.prefixLength : ''}`,
+    );
+    const text = `${parts.join(' ')}${ordered ? ` @${entry.bmv2Priority}` : ''}`;
+    if (seen.has(text)) at.refuse(`entry ${index} repeats the key of an earlier one`);
+    seen.add(text);
+  }
+}

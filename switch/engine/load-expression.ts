@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Operands of the BMv2 JSON, `{type, value}`, to typed expressions with every name resolved. */
+
+import type { ArithmeticOperator, ComparisonOperator, Condition, Value } from './expression.ts';
+import type { Field, FieldRef, Header, HeaderStack, HeaderUnion, Target } from './program.ts';
+import type { Reader } from './reader.ts';
+
+/** The instances an expression may name, and the parameters of the action it stands in. */
+export interface Names {
+  headers: ReadonlyMap<string, Header>;
+  stacks: ReadonlyMap<string, HeaderStack>;
+  unions: ReadonlyMap<string, HeaderUnion>;
+  parameters: readonly { width: number }[];
+}
+
+/** Nesting beyond this is not a program but an attack on the stack. */
+const depthMax = 400;
+
+const validField: Field = {
+  name: '$valid$',
+  width: 1,
+  signed: false,
+  bitOffset: 0,
+  slot: 0,
+  words: 1,
+  varbit: false,
+};
+
+export function loadValue(operand: Reader, names: Names, depth = 0): Value {
+  if (depth > depthMax) operand.refuse(`expressions nest deeper than ${depthMax}`);
+  const node = stripped(operand);
+  if (!node.has('type')) return loadOperation(node, names, depth);
+  const value = node.get('value');
+  const type = node.get('type').string();
+  switch (type) {
+    case 'hexstr':
+      return { op: 'constant', value: value.hex() };
+    case 'field':
+      return loadFieldValue(value, names);
+    case 'runtime_data':
+    case 'local': {
+      const index = value.integer();
+      const parameter = names.parameters[index];
+      if (!parameter) return value.refuse(`there is no action parameter ${index}`);
+      return { op: 'parameter', index, width: parameter.width };
+    }
+    case 'stack_field': {
+      const [stackName, fieldName] = value.tuple(2) as [Reader, Reader];
+      const stack = loadStack(stackName, names);
+      const field = findField(stack.headers[0]!, fieldName.string());
+      if (!field) return fieldName.refuse(`${stack.name} has no field ${fieldName.string()}`);
+      return { op: 'last', stack, field };
+    }
+    case 'lookahead': {
+      const [offset, width] = value.tuple(2) as [Reader, Reader];
+      return { op: 'lookahead', bitOffset: offset.integer(0, 65_535 * 8), width: width.integer(1, 65_535) };
+    }
+    case 'bool':
+      return { op: 'b2d', condition: { op: 'constant', value: value.boolean() } };
+    default:
+      return node.refuse(`an operand of type "${type}" is not a value here`);
+  }
+}
+
+export function loadCondition(operand: Reader, names: Names, depth = 0): Condition {
+  if (depth > depthMax) operand.refuse(`expressions nest deeper than ${depthMax}`);
+  const node = stripped(operand);
+  if (node.has('type')) {
+    if (node.get('type').value === 'bool') return { op: 'constant', value: node.get('value').boolean() };
+    return { op: 'd2b', operand: loadValue(node, names, depth + 1) };
+  }
+  const op = node.get('op').string();
+  const left = node.get('left');
+  const right = node.get('right');
+  switch (op) {
+    case 'and':
+    case 'or':
+      return {
+        op,
+        left: loadCondition(left, names, depth + 1),
+        right: loadCondition(right, names, depth + 1),
+      };
+    case 'not':
+      return { op: 'not', operand: loadCondition(right, names, depth + 1) };
+    case 'd2b':
+      return { op: 'd2b', operand: loadValue(right, names, depth + 1) };
+    case 'valid':
+      return { op: 'valid', header: loadHeader(typed(right, 'header'), names) };
+    case 'valid_union':
+      return { op: 'valid_union', union: loadUnion(typed(right, 'header_union'), names) };
+    case '==':
+    case '!=':
+      return loadEquality(op, left, right, names, depth);
+    case '<':
+    case '<=':
+    case '>':
+    case '>=':
+      return comparison(op, left, right, names, depth);
+    default:
+      return { op: 'd2b', operand: loadOperation(node, names, depth) };
+  }
+}
+
+/** The header of `{type: "header", value: name}`, by its name. */
+export function loadHeader(name: Reader, names: Names): Header {
+  return names.headers.get(name.string()) ?? name.refuse(`there is no header ${name.string()}`);
+}
+
+export function loadStack(name: Reader, names: Names): HeaderStack {
+  return names.stacks.get(name.string()) ?? name.refuse(`there is no header stack ${name.string()}`);
+}
+
+export function loadUnion(name: Reader, names: Names): HeaderUnion {
+  return names.unions.get(name.string()) ?? name.refuse(`there is no header union ${name.string()}`);
+}
+
+/** `[header, field]`. */
+export function loadFieldRef(pair: Reader, names: Names): FieldRef {
+  const [headerName, fieldName] = pair.tuple(2) as [Reader, Reader];
+  const header = loadHeader(headerName, names);
+  const field = findField(header, fieldName.string());
+  return field ? { header, field } : fieldName.refuse(`${header.name} has no field ${fieldName.string()}`);
+}
+
+/** A place to write: a field, or `access_field` of a stack element chosen at run time. */
+export function loadTarget(operand: Reader, names: Names): Target {
+  const node = stripped(operand);
+  if (node.has('type')) {
+    const ref = loadFieldRef(typed(node, 'field'), names);
+    if (ref.field.name === '$valid$') node.refuse('$valid$ cannot be assigned');
+    if (ref.field.varbit) node.refuse(`${ref.header.name}.${ref.field.name} is a varbit field`);
+    return { kind: 'field', ref };
+  }
+  const value = loadOperation(node, names, 0);
+  if (value.op !== 'element') return node.refuse('an expression that is no place to write');
+  return { kind: 'element', stack: value.stack, index: value.index, field: value.field };
+}
+
+/** The value of an operand that must have this type. */
+export function typed(operand: Reader, type: string): Reader {
+  if (operand.get('type').value !== type) operand.refuse(`expected an operand of type "${type}"`);
+  return operand.get('value');
+}
+
+function loadFieldValue(pair: Reader, names: Names): Value {
+  const ref = loadFieldRef(pair, names);
+  if (ref.field.varbit) pair.refuse(`${ref.header.name}.${ref.field.name} is a varbit field, not a number`);
+  if (ref.field.name === '$valid$') return { op: 'b2d', condition: { op: 'valid', header: ref.header } };
+  return { op: 'field', ref };
+}
+
+function loadOperation(node: Reader, names: Names, depth: number): Value {
+  const op = node.get('op').string();
+  const left = node.get('left');
+  const right = node.get('right');
+  const value = (operand: Reader) => loadValue(operand, names, depth + 1);
+  switch (op) {
+    case '+':
+    case '-':
+    case '*':
+    case '/':
+    case '%':
+    case '&':
+    case '|':
+    case '^':
+    case '<<':
+    case '>>':
+      return {
+        op: 'binary',
+        operator: op satisfies ArithmeticOperator,
+        left: value(left),
+        right: value(right),
+      };
+    case '~':
+      return { op: 'not', operand: value(right) };
+    case '?':
+      return {
+        op: 'choose',
+        condition: loadCondition(node.get('cond'), names, depth + 1),
+        whenTrue: value(left),
+        whenFalse: value(right),
+      };
+    case 'two_comp_mod':
+    case 'usat_cast':
+    case 'sat_cast': {
+      const width = typed(stripped(right), 'hexstr').hex();
+      if (width < 1n || width > 2048n) right.refuse(`a width of ${width} bits`);
+      return { op, operand: value(left), width: Number(width) };
+    }
+    case 'b2d':
+      return { op: 'b2d', condition: loadCondition(right, names, depth + 1) };
+    case 'access_field':
+      return loadElementField(left, right, names, depth);
+    case 'last_stack_index':
+      return { op: 'last_index', stack: loadStack(typed(right, 'header_stack'), names) };
+    case 'size_stack':
+      return { op: 'size', stack: loadStack(typed(right, 'header_stack'), names) };
+    case 'd2b':
+    case 'valid':
+    case 'valid_union':
+    case 'and':
+    case 'or':
+    case 'not':
+    case '==':
+    case '!=':
+    case '<':
+    case '<=':
+    case '>':
+    case '>=':
+      return { op: 'b2d', condition: loadCondition(node, names, depth + 1) };
+    default:
+      return node.refuse(`the operator "${op}" is not supported`);
+  }
+}
+
+function loadElementField(header: Reader, index: Reader, names: Names, depth: number): Value {
+  const source = stripped(header);
+  const fieldIndex = typeof index.value === 'number' ? index.integer() : Number(typed(index, 'hexstr').hex());
+  if (source.has('type')) {
+    const instance = loadHeader(typed(source, 'header'), names);
+    const field = instance.type.fields[fieldIndex];
+    if (!field || field.varbit) return index.refuse(`${instance.name} has no number at field ${fieldIndex}`);
+    return { op: 'field', ref: { header: instance, field } };
+  }
+  const op = source.get('op').string();
+  if (op !== 'dereference_header_stack') return source.refuse(`the operator "${op}" is not supported`);
+  const stack = loadStack(typed(source.get('left'), 'header_stack'), names);
+  const field =
+    stack.type.fields[fieldIndex] ?? (fieldIndex === stack.type.fields.length ? validField : undefined);
+  if (!field || field.varbit) return index.refuse(`${stack.name}[] has no number at field ${fieldIndex}`);
+  return { op: 'element', stack, index: loadValue(source.get('right'), names, depth + 1), field };
+}
+
+function loadEquality(
+  operator: '==' | '!=',
+  left: Reader,
+  right: Reader,
+  names: Names,
+  depth: number,
+): Condition {
+  const positive = (condition: Condition): Condition =>
+    operator === '==' ? condition : { op: 'not', operand: condition };
+  const type = stripped(left).get('type').value;
+  if (type === 'header') {
+    const pair = [left, right].map((side) => loadHeader(typed(stripped(side), 'header'), names));
+    const [leftHeader, rightHeader] = pair as [Header, Header];
+    if (leftHeader.type !== rightHeader.type) left.refuse('headers of different types are compared');
+    if (leftHeader.type.varbitBytes > 0) left.refuse('headers with a varbit field cannot be compared');
+    return positive({ op: 'same_header', left: leftHeader, right: rightHeader });
+  }
+  if (type === 'header_union') {
+    const pair = [left, right].map((side) => loadUnion(typed(stripped(side), 'header_union'), names));
+    return positive({ op: 'same_union', left: pair[0]!, right: pair[1]! });
+  }
+  if (isCondition(left) || isCondition(right)) {
+    return positive({
+      op: 'same',
+      left: loadCondition(left, names, depth + 1),
+      right: loadCondition(right, names, depth + 1),
+    });
+  }
+  return comparison(operator, left, right, names, depth);
+}
+
+function comparison(
+  operator: ComparisonOperator,
+  left: Reader,
+  right: Reader,
+  names: Names,
+  depth: number,
+): Condition {
+  return {
+    op: 'compare',
+    operator,
+    left: loadValue(left, names, depth + 1),
+    right: loadValue(right, names, depth + 1),
+  };
+}
+
+const conditionOperators: ReadonlySet<unknown> = new Set([
+  'and',
+  'or',
+  'not',
+  'd2b',
+  'valid',
+  'valid_union',
+  '==',
+  '!=',
+  '<',
+  '<=',
+  '>',
+  '>=',
+]);
+
+function isCondition(operand: Reader): boolean {
+  const node = stripped(operand);
+  return node.get('type').value === 'bool' || conditionOperators.has(node.get('op').value);
+}
+
+/** p4c wraps operations once or twice. */
+function stripped(operand: Reader): Reader {
+  let node = operand.object();
+  for (let layer = 0; node.get('type').value === 'expression' && layer < depthMax; layer++) {
+    node = node.get('value').object();
+  }
+  return node;
+}
+
+function findField(header: Header, name: string): Field | undefined {
+  if (name === '$valid$') return validField;
+  return header.type.fields.find((field) => field.name === name);
+}

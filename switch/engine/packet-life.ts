@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The life of a packet in simple_switch: parser, ingress, traffic manager, egress, deparser, and the copies a program
+ * asks for on the way.
+ *
+ * Source: behavioral-model targets/simple_switch/simple_switch.cpp. BMv2 queues between the stages; here every copy
+ * runs to its end before the next one starts, in the order BMv2 would enqueue them.
+ */
+
+import type { GeneratedCode, Memory } from './generate.ts';
+import { frameBytesMax, slots } from './layout.ts';
+import type { PipelineSink, Replica } from './pipeline.ts';
+import type { FieldRef, Program } from './program.ts';
+
+/** Passes one received packet may cause by resubmit, recirculate and clones of clones; BMv2 would go on for ever. */
+export const passesMax = 64;
+
+const instanceTypes = {
+  normal: 0,
+  ingressClone: 1,
+  egressClone: 2,
+  recirculated: 4,
+  replica: 5,
+  resubmitted: 6,
+} as const;
+
+/** A packet that enters the parser. */
+interface Pass {
+  frame: Uint8Array;
+  port: number;
+  timestamp: number;
+  instanceType: number;
+  /** Fields kept from the pass before: words to store. */
+  kept: readonly { slot: number; word: number }[];
+}
+
+/** A copy made at the end of egress: its words and payload, waiting for its own egress. */
+interface EgressCopy {
+  words: Uint32Array;
+  payload: Uint8Array;
+  replica: Replica;
+}
+
+export class PacketLife {
+  private readonly program: Program;
+  private readonly code: GeneratedCode;
+  private readonly memory: Memory;
+  private readonly sink: PipelineSink;
+  private readonly dropPort: number;
+  private readonly replicasOfGroup: ReadonlyMap<number, readonly Replica[]>;
+  private readonly replicasOfSession: ReadonlyMap<number, readonly Replica[]>;
+  private readonly egressSpecSlot: number;
+  private readonly multicastSlot: number;
+  /** Work the packet in hand has caused. */
+  private readonly passes: Pass[] = [];
+  private readonly egressCopies: EgressCopy[] = [];
+
+  constructor(
+    program: Program,
+    code: GeneratedCode,
+    memory: Memory,
+    sink: PipelineSink,
+    dropPort: number,
+    replicasOfGroup: ReadonlyMap<number, readonly Replica[]>,
+    replicasOfSession: ReadonlyMap<number, readonly Replica[]>,
+  ) {
+    this.program = program;
+    this.code = code;
+    this.memory = memory;
+    this.sink = sink;
+    this.dropPort = dropPort;
+    this.replicasOfGroup = replicasOfGroup;
+    this.replicasOfSession = replicasOfSession;
+    this.egressSpecSlot = slotOf(program.standard.egressSpec);
+    // Slot 0 is the engine's own; a program without multicast never reads this.
+    this.multicastSlot = program.standard.multicastGroup ? slotOf(program.standard.multicastGroup) : -1;
+  }
+
+  process(port: number, frame: Uint8Array, nowMicros: number): void {
+    if (frame.length > frameBytesMax) {
+      this.sink.diagnostic(`a frame of ${frame.length} bytes was dropped: the limit is ${frameBytesMax}`);
+      return;
+    }
+    this.memory.clock[0] = nowMicros;
+    this.runPass(port, frame, nowMicros, instanceTypes.normal, []);
+    if (this.passes.length > 0 || this.egressCopies.length > 0) this.runCaused();
+  }
+
+  private runCaused(): void {
+    for (let count = 1; this.passes.length > 0 || this.egressCopies.length > 0; count++) {
+      if (count >= passesMax) {
+        this.sink.diagnostic(
+          `a packet was cut off after ${passesMax} passes (resubmit, recirculate or clone loop)`,
+        );
+        this.passes.length = 0;
+        this.egressCopies.length = 0;
+        return;
+      }
+      const copy = this.egressCopies.shift();
+      if (copy) {
+        this.runEgressCopy(copy);
+      } else {
+        const pass = this.passes.shift()!;
+        this.runPass(pass.port, pass.frame, pass.timestamp, pass.instanceType, pass.kept);
+      }
+    }
+  }
+
+  /** Parser and ingress, then whatever the packet asked for. */
+  private runPass(
+    port: number,
+    frame: Uint8Array,
+    timestamp: number,
+    instanceType: number,
+    kept: Pass['kept'],
+  ): void {
+    const { F } = this.memory;
+    const { standard } = this.program;
+    this.receive(frame);
+    F[slotOf(standard.ingressPort)] = masked(port, standard.ingressPort);
+    F[slotOf(standard.instanceType)] = instanceType;
+    if (standard.ingressTimestamp) this.storeTime(standard.ingressTimestamp, timestamp);
+    for (const { slot, word } of kept) F[slot] = word;
+    this.code.parse();
+    this.code.verify();
+    this.code.ingress();
+    F[slots.exit] = 0;
+
+    if (F[slots.cloneSession] !== 0) this.cloneFromIngress(frame);
+    if (F[slots.digest] !== 0) this.sampleDigest();
+    if (F[slots.resubmit] !== 0) {
+      const fields = this.keptFields(F[slots.resubmit]! - 1);
+      // The bytes are copied: the caller's frame may be the packet buffer's own copy of an earlier pass.
+      this.passes.push({
+        frame,
+        port: 0,
+        timestamp: 0,
+        instanceType: instanceTypes.resubmitted,
+        kept: fields,
+      });
+      return;
+    }
+    if (this.multicastSlot >= 0 && F[this.multicastSlot] !== 0) {
+      this.multicast(F[this.multicastSlot]!);
+      return;
+    }
+    const egressPort = F[this.egressSpecSlot]!;
+    if (egressPort === this.dropPort) return;
+    F[slotOf(standard.instanceType)] = instanceTypes.normal;
+    this.runEgress(egressPort, true);
+  }
+
+  /** Fresh state with the frame in the packet buffer. */
+  private receive(frame: Uint8Array): void {
+    const { F, A, headroom } = this.memory;
+    F.fill(0);
+    A.set(frame, headroom);
+    F[slots.end] = headroom + frame.length;
+    F[slots.length] = frame.length;
+    F[slots.receivedLength] = frame.length;
+    F[slotOf(this.program.standard.packetLength)] = frame.length;
+  }
+
+  /** @param mayTruncate  truncation is lost in copies, as in BMv2 */
+  private runEgress(port: number, mayTruncate: boolean): void {
+    const { F, A, clock } = this.memory;
+    const { standard } = this.program;
+    const now = clock[0]!;
+    if (standard.enqueueTimestamp) this.storeTime(standard.enqueueTimestamp, now);
+    if (standard.egressTimestamp) this.storeTime(standard.egressTimestamp, now);
+    F[slotOf(standard.egressPort)] = masked(port, standard.egressPort);
+    F[this.egressSpecSlot] = masked(this.dropPort + 1, standard.egressSpec);
+    F[slotOf(standard.packetLength)] = F[slots.length]!;
+    F[slots.cloneSession] = 0;
+    this.code.egress();
+    F[slots.exit] = 0;
+    if (F[slots.cloneSession] !== 0) this.cloneFromEgress();
+    if (F[this.egressSpecSlot] === this.dropPort) return;
+    this.code.update();
+    const start = this.code.deparse();
+    let end = F[slots.end]!;
+    if (F[slots.recirculate] !== 0) {
+      const kept = this.keptFields(F[slots.recirculate]! - 1);
+      const frame = A.slice(start, end);
+      this.passes.push({ frame, port: 0, timestamp: 0, instanceType: instanceTypes.recirculated, kept });
+      return;
+    }
+    const limit = F[slots.truncate]!;
+    if (mayTruncate && limit !== 0 && end - start > limit - 1) end = start + limit - 1;
+    this.sink.transmit(port, A.subarray(start, end));
+  }
+
+  private multicast(group: number): void {
+    const { F } = this.memory;
+    const replicas = this.replicasOfGroup.get(group);
+    if (!replicas) return;
+    F[slots.truncate] = 0;
+    F[slotOf(this.program.standard.instanceType)] = instanceTypes.replica;
+    const words = F.slice();
+    // Egress changes the words only: the payload stays where it is.
+    for (const replica of replicas) {
+      F.set(words);
+      this.storeRid(replica.instance);
+      this.runEgress(replica.port, false);
+    }
+  }
+
+  /** The clone leaves before the packet it was made from, whose state is put back afterwards. */
+  private cloneFromIngress(frame: Uint8Array): void {
+    const { F, A, headroom } = this.memory;
+    const replicas = this.replicasOfSession.get(F[slots.cloneSession]! - 1);
+    const kept = this.keptFields(F[slots.cloneFieldList]!);
+    const original = F.slice();
+    const originalVarbits = this.memory.V.slice();
+    for (const replica of replicas ?? []) {
+      this.receive(frame);
+      this.code.parse();
+      this.code.verify();
+      this.clearMetadata();
+      for (const { slot, word } of kept) F[slot] = word;
+      F[slotOf(this.program.standard.instanceType)] = instanceTypes.ingressClone;
+      this.storeRid(replica.instance);
+      this.runEgress(replica.port, false);
+    }
+    F.set(original);
+    this.memory.V.set(originalVarbits);
+    A.set(frame, headroom);
+    F[slots.cloneSession] = 0;
+  }
+
+  private cloneFromEgress(): void {
+    const { F, A } = this.memory;
+    const replicas = this.replicasOfSession.get(F[slots.cloneSession]! - 1);
+    F[slots.cloneSession] = 0;
+    for (const replica of replicas ?? []) {
+      this.egressCopies.push({
+        words: this.egressCloneWords(),
+        payload: A.slice(F[slots.payload]!, F[slots.end]!),
+        replica,
+      });
+    }
+  }
+
+  /** The words as they are, metadata cleared but for the field list. */
+  private egressCloneWords(): Uint32Array {
+    const { F } = this.memory;
+    const kept = this.keptFields(F[slots.cloneFieldList]!);
+    const original = F.slice();
+    this.clearMetadata();
+    for (const { slot, word } of kept) F[slot] = word;
+    for (const request of [slots.digest, slots.resubmit, slots.recirculate, slots.truncate]) F[request] = 0;
+    const words = F.slice();
+    F.set(original);
+    return words;
+  }
+
+  private runEgressCopy(copy: EgressCopy): void {
+    const { F, A } = this.memory;
+    F.set(copy.words);
+    const payload = F[slots.payload]!;
+    A.set(copy.payload, payload);
+    F[slots.end] = payload + copy.payload.length;
+    F[slotOf(this.program.standard.instanceType)] = instanceTypes.egressClone;
+    this.storeRid(copy.replica.instance);
+    this.runEgress(copy.replica.port, false);
+  }
+
+  private clearMetadata(): void {
+    for (const { metadata, base, type } of this.program.headers) {
+      if (metadata) this.memory.F.fill(0, base, base + type.stride);
+    }
+  }
+
+  private keptFields(listId: number): Pass['kept'] {
+    const { F } = this.memory;
+    const list = this.program.fieldLists.find((candidate) => candidate.id === listId);
+    return (list?.elements ?? []).flatMap((ref) =>
+      Array.from({ length: ref.field.words }, (_, index) => ({
+        slot: slotOf(ref) + index,
+        word: F[slotOf(ref) + index]!,
+      })),
+    );
+  }
+
+  private sampleDigest(): void {
+    const { F } = this.memory;
+    const list = this.program.learnLists.find((candidate) => candidate.id === F[slots.digest])!;
+    const values = list.elements.map((ref) => {
+      let value = 0n;
+      for (let index = ref.field.words - 1; index >= 0; index--) {
+        value = (value << 32n) | BigInt(F[slotOf(ref) + index]!);
+      }
+      return value;
+    });
+    this.sink.digest({ list: list.id, values });
+  }
+
+  private storeRid(instance: number): void {
+    const { egressRid } = this.program.standard;
+    if (egressRid) this.memory.F[slotOf(egressRid)] = masked(instance, egressRid);
+  }
+
+  private storeTime(ref: FieldRef, micros: number): void {
+    const { F } = this.memory;
+    const slot = slotOf(ref);
+    F[slot] = micros % 0x1_0000_0000;
+    if (ref.field.words > 1)
+      F[slot + 1] = Math.floor(micros / 0x1_0000_0000) & (2 ** (ref.field.width - 32) - 1);
+  }
+}
+
+function slotOf(ref: FieldRef): number {
+  return ref.header.base + ref.field.slot;
+}
+
+function masked(value: number, ref: FieldRef): number {
+  return ref.field.width >= 32 ? value : value & (2 ** ref.field.width - 1);
+}

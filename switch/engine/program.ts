@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A v1model program as the engine knows it: p4c's BMv2 JSON after validation, with every name resolved to the thing
+ * it names and every header given its place in the packet's word array (see layout.ts).
+ *
+ * Control-plane owners match `tables`, `actions`, `counters`, `registers` and `learnLists` with P4Info by name.
+ */
+
+import type { Condition, Value } from './expression.ts';
+
+/** One field of a header type. `$valid$` is a field too: one bit at slot 0 of every header. */
+export interface Field {
+  name: string;
+  /** Bits; for a varbit field the largest number of bits. */
+  width: number;
+  signed: boolean;
+  /** Bits from the start of the header on the wire; what follows a varbit field does not count its length. */
+  bitOffset: number;
+  /** First word of the value inside its header's block, least significant word first; a varbit's word is its length in bytes. */
+  slot: number;
+  words: number;
+  varbit: boolean;
+}
+
+export interface HeaderType {
+  name: string;
+  id: number;
+  fields: readonly Field[];
+  /** Bytes on the wire, without the varbit field. */
+  bytes: number;
+  /** Bytes the varbit field may take; 0 without one. */
+  varbitBytes: number;
+  /** Words of one instance, the validity word included. */
+  stride: number;
+}
+
+export interface Header {
+  name: string;
+  id: number;
+  type: HeaderType;
+  /** Metadata is always valid and never on the wire. */
+  metadata: boolean;
+  /** First word of the instance: its validity. */
+  base: number;
+  /** First byte of its varbit field in the varbit store. */
+  varbitBase: number;
+  /** The union it is a member of: at most one member is valid. */
+  union: HeaderUnion | undefined;
+}
+
+export interface HeaderStack {
+  name: string;
+  id: number;
+  type: HeaderType;
+  /** At equal distances in the word array. */
+  headers: readonly Header[];
+  /** The word that counts extracted elements. */
+  next: number;
+}
+
+export interface HeaderUnion {
+  name: string;
+  id: number;
+  members: readonly Header[];
+}
+
+export interface FieldRef {
+  header: Header;
+  field: Field;
+}
+
+/** Where `assign` and friends may write: a field, or a field of a stack element chosen at run time. */
+export type Target =
+  | { kind: 'field'; ref: FieldRef }
+  | { kind: 'element'; stack: HeaderStack; index: Value; field: Field };
+
+export interface Parser {
+  initState: ParserState | undefined;
+  states: readonly ParserState[];
+}
+
+export interface ParserState {
+  name: string;
+  ops: readonly ParserOp[];
+  /** Each component is padded to whole bytes; they are compared side by side. */
+  key: readonly Value[];
+  transitions: readonly Transition[];
+  /** Where to go when no transition matches; null accepts. */
+  defaultNext: string | null;
+}
+
+/** One alternative of a select: per key component a value and a mask. */
+export interface Transition {
+  parts: readonly { value: bigint; mask: bigint }[];
+  next: string | null;
+}
+
+export type ParserOp =
+  | { op: 'extract'; header: Header }
+  | { op: 'extract_next'; stack: HeaderStack }
+  | { op: 'extract_varbit'; header: Header; bits: Value }
+  | { op: 'set'; target: FieldRef; source: Value }
+  | { op: 'verify'; condition: Condition; error: Value }
+  | { op: 'advance'; bits: Value }
+  | { op: 'primitive'; primitive: Primitive };
+
+export type Primitive =
+  | { op: 'assign'; target: Target; source: Value }
+  | { op: 'assign_varbit'; target: FieldRef; source: FieldRef }
+  | { op: 'assign_header'; target: Header; source: Header }
+  | { op: 'assign_stack'; target: HeaderStack; source: HeaderStack }
+  | { op: 'assign_union'; target: HeaderUnion; source: HeaderUnion }
+  | { op: 'add_header' | 'remove_header'; header: Header }
+  | { op: 'push' | 'pop'; stack: HeaderStack; count: number }
+  | { op: 'jump'; to: number }
+  | { op: 'jump_if_zero'; condition: Condition; to: number }
+  | { op: 'exit' }
+  | { op: 'mark_to_drop'; egressSpec: FieldRef; multicastGroup: FieldRef | undefined }
+  | { op: 'random'; target: Target; low: Value; high: Value }
+  | { op: 'hash'; target: Target; base: Value; calculation: Calculation; max: Value }
+  | { op: 'count'; counter: CounterArray; index: Value }
+  | { op: 'register_read'; target: Target; register: RegisterArray; index: Value }
+  | { op: 'register_write'; register: RegisterArray; index: Value; value: Value }
+  | { op: 'generate_digest'; list: LearnList }
+  | { op: 'clone_ingress' | 'clone_egress'; session: Value; fieldList: number }
+  | { op: 'resubmit' | 'recirculate'; fieldList: number }
+  | { op: 'truncate'; bytes: Value }
+  | { op: 'log' }
+  | { op: 'assert'; condition: Condition; what: string };
+
+export interface Action {
+  name: string;
+  /** Unique in the program; names are not. */
+  id: number;
+  parameters: readonly { name: string; width: number }[];
+  primitives: readonly Primitive[];
+}
+
+export type MatchKind = 'exact' | 'lpm' | 'ternary' | 'range';
+
+export interface KeyField {
+  /** The control-plane name. */
+  name: string;
+  /** `optional` fields of P4 are `ternary` here: p4c writes them so. */
+  kind: MatchKind;
+  ref: FieldRef;
+  width: number;
+  /** Applied to packets and entries alike: a key written `field & CONSTANT` in P4. */
+  mask: bigint | undefined;
+}
+
+export interface ConstantEntry {
+  key: readonly ConstantKeyPart[];
+  /** Lower wins: BMv2's order, the opposite of P4Runtime's. */
+  bmv2Priority: number;
+  action: Action;
+  data: readonly bigint[];
+}
+
+export type ConstantKeyPart =
+  | { kind: 'exact'; value: bigint }
+  | { kind: 'lpm'; value: bigint; prefixLength: number }
+  | { kind: 'ternary'; value: bigint; mask: bigint }
+  | { kind: 'range'; low: bigint; high: bigint };
+
+export interface DefaultEntry {
+  action: Action;
+  data: readonly bigint[];
+  /** The action can never be changed. */
+  isActionConstant: boolean;
+  /** Its data can never be changed. */
+  isDataConstant: boolean;
+}
+
+export interface Table {
+  name: string;
+  id: number;
+  pipeline: 'ingress' | 'egress';
+  key: readonly KeyField[];
+  actions: readonly Action[];
+  maxSize: number;
+  withCounters: boolean;
+  supportsTimeout: boolean;
+  default: DefaultEntry | undefined;
+  /** Immutable when it has entries of its own: these have the handles 0, 1, ... in this order. */
+  entries: readonly ConstantEntry[] | undefined;
+  /** `byAction` is keyed by action id. */
+  next: { hit: string | null; miss: string | null } | { byAction: ReadonlyMap<number, string | null> };
+  /** Where a miss without default action goes. */
+  baseNext: string | null;
+}
+
+export interface Conditional {
+  name: string;
+  condition: Condition;
+  onTrue: string | null;
+  onFalse: string | null;
+}
+
+/** `ingress` or `egress`: nodes that name their successors; null is the end. */
+export interface Control {
+  name: 'ingress' | 'egress';
+  first: string | null;
+  tables: readonly Table[];
+  conditionals: readonly Conditional[];
+}
+
+export type HashAlgorithm = 'crc16' | 'crc32' | 'csum16' | 'xor16' | 'identity';
+
+export type CalculationItem =
+  | { kind: 'field'; ref: FieldRef }
+  | { kind: 'constant'; value: bigint; width: number }
+  | { kind: 'header'; header: Header }
+  | { kind: 'payload' };
+
+export interface Calculation {
+  name: string;
+  algorithm: HashAlgorithm;
+  items: readonly CalculationItem[];
+}
+
+export interface Checksum {
+  name: string;
+  target: FieldRef;
+  calculation: Calculation;
+  verify: boolean;
+  update: boolean;
+  condition: Condition;
+}
+
+export interface CounterArray {
+  name: string;
+  id: number;
+  size: number;
+  /** Direct ones live in their table (`binding`) and are read with `readDirectCounter`. */
+  isDirect: boolean;
+  binding: string | undefined;
+}
+
+export interface RegisterArray {
+  name: string;
+  id: number;
+  size: number;
+  width: number;
+}
+
+export interface LearnList {
+  name: string;
+  /** From 1. */
+  id: number;
+  elements: readonly FieldRef[];
+}
+
+/** Metadata kept when a packet is cloned, resubmitted or recirculated. */
+export interface FieldList {
+  name: string;
+  /** From 1; 0 in a primitive means none. */
+  id: number;
+  elements: readonly FieldRef[];
+}
+
+/** Fields of `standard_metadata` the packet's life depends on; optional ones are features the program does without. */
+export interface StandardMetadata {
+  ingressPort: FieldRef;
+  packetLength: FieldRef;
+  instanceType: FieldRef;
+  egressSpec: FieldRef;
+  egressPort: FieldRef;
+  parserError: FieldRef | undefined;
+  checksumError: FieldRef | undefined;
+  ingressTimestamp: FieldRef | undefined;
+  egressTimestamp: FieldRef | undefined;
+  enqueueTimestamp: FieldRef | undefined;
+  multicastGroup: FieldRef | undefined;
+  egressRid: FieldRef | undefined;
+}
+
+export interface Program {
+  headerTypes: readonly HeaderType[];
+  headers: readonly Header[];
+  stacks: readonly HeaderStack[];
+  unions: readonly HeaderUnion[];
+  errors: ReadonlyMap<string, number>;
+  standard: StandardMetadata;
+  parser: Parser;
+  /** Headers in the order they are put on the wire when valid. */
+  deparserOrder: readonly Header[];
+  calculations: readonly Calculation[];
+  checksums: readonly Checksum[];
+  counters: readonly CounterArray[];
+  registers: readonly RegisterArray[];
+  learnLists: readonly LearnList[];
+  fieldLists: readonly FieldList[];
+  actions: readonly Action[];
+  ingress: Control;
+  egress: Control;
+  /** Of both controls. */
+  tables: readonly Table[];
+  /** Words a packet needs, the engine's own included. */
+  wordCount: number;
+  /** Bytes its varbit fields need. */
+  varbitByteCount: number;
+}

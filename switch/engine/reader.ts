@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Typed access to unknown JSON. What is not as expected becomes a `Misfit` that says where. */
+
+export class Misfit extends Error {
+  constructor(place: string, what: string) {
+    super(`${place}: ${what}`);
+    this.name = 'Misfit';
+  }
+}
+
+export class Reader {
+  readonly value: unknown;
+  /** Where this stands in the JSON, as in `actions[3].primitives[0]`. */
+  readonly place: string;
+
+  constructor(value: unknown, place: string) {
+    this.value = value;
+    this.place = place;
+  }
+
+  /** The same value under a name a human knows. */
+  called(name: string): Reader {
+    return new Reader(this.value, `${this.place} (${name})`);
+  }
+
+  get(key: string): Reader {
+    const place = this.place === '' ? key : `${this.place}.${key}`;
+    return new Reader(this.isObject() ? (this.value as Record<string, unknown>)[key] : undefined, place);
+  }
+
+  has(key: string): boolean {
+    return this.isObject() && (this.value as Record<string, unknown>)[key] !== undefined;
+  }
+
+  isNull(): boolean {
+    return this.value === null || this.value === undefined;
+  }
+
+  isObject(): boolean {
+    return typeof this.value === 'object' && this.value !== null && !Array.isArray(this.value);
+  }
+
+  keys(): string[] {
+    return this.isObject() ? Object.keys(this.value as object) : [];
+  }
+
+  object(): Reader {
+    if (!this.isObject()) this.misfit('an object');
+    return this;
+  }
+
+  array(): Reader[] {
+    if (!Array.isArray(this.value)) return this.misfit('an array');
+    return this.value.map((item, index) => new Reader(item, `${this.place}[${index}]`));
+  }
+
+  /** A section that may be left out. */
+  optionalArray(): Reader[] {
+    return this.isNull() ? [] : this.array();
+  }
+
+  /** The items of an array of exactly this many. */
+  tuple(count: number): Reader[] {
+    const items = this.array();
+    if (items.length !== count) this.misfit(`an array of ${count}`);
+    return items;
+  }
+
+  string(): string {
+    return typeof this.value === 'string' ? this.value : this.misfit('a string');
+  }
+
+  nullableString(): string | null {
+    return this.isNull() ? null : this.string();
+  }
+
+  boolean(): boolean {
+    return typeof this.value === 'boolean' ? this.value : this.misfit('true or false');
+  }
+
+  /** A whole number within bounds. */
+  integer(min = 0, max = 0xffffffff): number {
+    const value = this.value;
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+      return this.misfit(`a whole number from ${min} to ${max}`);
+    }
+    return value;
+  }
+
+  /** "0x1f", "-0x1". */
+  hex(): bigint {
+    const text = this.string();
+    const match = /^(-?)(0x[0-9a-fA-F]+)$/.exec(text);
+    if (!match) return this.misfit('a hexadecimal string such as "0x1f"');
+    const magnitude = BigInt(match[2]!);
+    return match[1] === '-' ? -magnitude : magnitude;
+  }
+
+  misfit(expected: string): never {
+    const shown = this.value === undefined ? 'nothing' : JSON.stringify(this.value).slice(0, 80);
+    throw new Misfit(this.place, `expected ${expected}, found ${shown}`);
+  }
+
+  /** For what is well-formed but wrong or not supported. */
+  refuse(what: string): never {
+    throw new Misfit(this.place, what);
+  }
+}
