@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the controller needs of a switch. */
+import type { Ipv4Address, MacAddress } from '../core/desired.ts';
+import type { Event } from '../core/event.ts';
+import type { RowUpdate } from '../core/row.ts';
+
+type WithoutTime<E> = E extends unknown ? Omit<E, 'now'> : never;
+
+/** What a switch has to tell. Whoever listens says when it heard of it. */
+export type SwitchEvent = WithoutTime<
+  Extract<
+    Event,
+    {
+      kind:
+        | 'connected'
+        | 'disconnected'
+        | 'written'
+        | 'flow-digest'
+        | 'neighbour-digest'
+        | 'pin-idle'
+        | 'admitted';
+    }
+  >
+>;
+
+export interface Solicitation {
+  port: number;
+  address: Ipv4Address;
+  sourceAddress: Ipv4Address;
+  sourceMac: MacAddress;
+}
+
+/**
+ * One switch. It connects and reconnects by itself; between 'connected' and 'disconnected' every write is answered by
+ * one 'written', and after 'disconnected' none is until the next 'connected'.
+ */
+export interface SwitchPort {
+  /** To be called once. Events come from then on until `close`, never during a call of this interface. */
+  start(listener: (event: SwitchEvent) => void): void;
+  write(write: number, updates: readonly RowUpdate[]): void;
+  solicit(solicitation: Solicitation): void;
+  status(): SwitchStatus;
+  close(): Promise<void>;
+}
+
+/**
+ * connecting: no connection, or none yet. standby: connected, but another controller is primary. preparing: primary,
+ * reading the tables. ready: 'connected' has been told.
+ */
+export type SwitchConnection = 'connecting' | 'standby' | 'preparing' | 'ready' | 'closed';
+
+/** Plain JSON-able data. */
+export interface SwitchStatus {
+  target: string;
+  connection: SwitchConnection;
+  /** Why it is not ready, or what went wrong last. */
+  problem: string | undefined;
+  /** Digests and idle notifications since the start; those dropped come again by themselves. */
+  notices: { received: number; unreadable: number };
+  /** Undefined until it has been read once. */
+  traffic: Traffic | undefined;
+}
+
+export interface Count {
+  packets: number;
+  bytes: number;
+}
+
+/** Counters of the switch since its program was loaded. */
+export interface Traffic {
+  /** By the names of DECISION_*, in lower case: stable, pinned, filter, base, new, return, routed. */
+  decisions: Readonly<Record<string, Count>>;
+  /** By the names of DROP_*, in lower case. */
+  drops: Readonly<Record<string, Count>>;
+  /** By pool id. */
+  pools: Readonly<Record<number, Count>>;
+  /** By backend id. */
+  backends: Readonly<Record<number, Count>>;
+}
