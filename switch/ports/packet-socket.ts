@@ -26,8 +26,6 @@ export interface PacketPortsOptions extends PacketRingOptions {
   transmitFramesMax: number;
   /** Wakes a poll from another thread. The owner creates, clears and closes it. */
   doorbell?: Doorbell;
-  /** Told once about each kind of frame that had to be dropped, with the remedy. */
-  diagnostic: (message: string) => void;
 }
 
 export const packetPortsDefaults: Readonly<PacketPortsOptions> = {
@@ -118,7 +116,7 @@ export class PacketPorts implements Ports {
   #open({ port, interfaceName, namespace }: PacketPortBinding, options: PacketPortsOptions): PacketPort {
     const counters = this.#counters.of(port)!;
     return inNetworkNamespace(namespace, () => {
-      const ring = new PacketRing(interfaceName, counters, options, options.diagnostic);
+      const ring = new PacketRing(interfaceName, counters, options);
       try {
         return {
           number: port,

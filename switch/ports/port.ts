@@ -30,7 +30,7 @@ export interface Ports {
   /** A snapshot, by port number. */
   counters(): ReadonlyMap<number, PortCounters>;
 
-  /** Flushes and gives everything back to the system. Closing twice is fine. */
+  /** Flushes and gives everything back to the system. Closing twice is fine; not from within a receive callback. */
   close(): void;
 }
 

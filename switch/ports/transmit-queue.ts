@@ -7,7 +7,7 @@
  */
 
 import { addressOf, lastErrno, systemCalls } from './linux.ts';
-import { bindPacketSocket, openPacketSocket } from './packet-ring.ts';
+import { bindPacketSocket, openPacketSocket, packetProtocol } from './packet-link.ts';
 import { countDrop, type PortCounters } from './port.ts';
 
 /** What an Ethernet header and two VLAN tags add to the MTU. */
@@ -40,10 +40,15 @@ export class TransmitQueue {
   constructor(interfaceName: string, counters: PortCounters, framesMax: number) {
     this.#counters = counters;
     this.#framesMax = framesMax;
-    const { fd, link } = openPacketSocket(interfaceName);
-    this.#fd = fd;
-    bindPacketSocket(fd, link, 0);
-    systemCalls().setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, Int32Array.of(socketBufferBytes), 4);
+    const link = openPacketSocket(interfaceName);
+    this.#fd = link.fd;
+    try {
+      bindPacketSocket(link, packetProtocol.none);
+    } catch (error) {
+      systemCalls().close(link.fd);
+      throw error;
+    }
+    systemCalls().setsockopt(link.fd, SOL_SOCKET, SO_SNDBUFFORCE, Int32Array.of(socketBufferBytes), 4);
     this.#slotBytes = Math.ceil((link.mtu + linkHeaderBytes) / 64) * 64;
     this.#slab = new Uint8Array(framesMax * this.#slotBytes);
     this.#vectors = new BigUint64Array((framesMax * vectorBytes) / 8);
