@@ -451,7 +451,9 @@ function badMatch(what: string, message: string): P4RuntimeError {
 }
 
 function wrongShape(what: string, kind: string, right: string): P4RuntimeError {
-  return new P4RuntimeError('bad-entry', { message: `${what}: an ${kind} field is matched by ${right}` });
+  return new P4RuntimeError('bad-entry', {
+    message: `${what}: ${kind === 'exact' || kind === 'optional' ? 'an' : 'a'} ${kind} field is matched by ${right}`,
+  });
 }
 
 function badId(what: string, id: number): P4RuntimeError {

@@ -86,7 +86,7 @@ export class NameIndex<T extends { readonly name: string }> {
 
   private hint(name: string): string {
     if (this.objects.length === 0) return `there is no ${this.kind} at all`;
-    const near = [...this.names.keys(), ...this.suffixes.keys()]
+    const near = [...new Set([...this.names.keys(), ...this.suffixes.keys()])]
       .map((candidate) => ({
         candidate,
         distance: editDistance(name.toLowerCase(), candidate.toLowerCase()),
