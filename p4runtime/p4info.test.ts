@@ -48,9 +48,7 @@ test('digests, controller headers, counters and registers are found', () => {
 });
 
 test('a wrong name is told apart from its neighbours', () => {
-  expect(() => index.tables.get('slots')).toThrow(
-    "there is no table 'slots'; did you mean slot?",
-  );
+  expect(() => index.tables.get('slots')).toThrow("there is no table 'slots'; did you mean slot?");
   expect(() => index.tables.get('nothing_like_it')).toThrow(
     "there is no table 'nothing_like_it'; there is SwitchIngress.slots.slot, ",
   );
