@@ -24,6 +24,8 @@ export interface SwitchOptions {
   /** Frames sent out here reach the controller as packet-in, its packet-outs arrive here; undefined: no such port. */
   cpuPort: number | undefined;
   dropPort: number;
+  /** Text of a BMv2 JSON that forwards from the start. A controller can write only after it has pushed one itself. */
+  program?: string | undefined;
   /** Writes a pcap file for each interface and direction. */
   captureDirectory?: string | undefined;
   /** Of a switch without interfaces. One with interfaces lives in real time. */
@@ -70,7 +72,10 @@ const grpcOptions = {
   'grpc.keepalive_permit_without_calls': 1,
 } as const;
 
-/** @throws Error when an interface cannot be opened or the address is in use; nothing is left running then */
+/**
+ * @throws Error when an interface cannot be opened or the address is in use, ProgramError when the program cannot be
+ *   loaded; nothing is left running then
+ */
 export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise<RunningSwitch> {
   const full: SwitchOptions = { ...switchDefaults, clock: systemClock(), ...options };
   const { deviceId, clock, cpuPort, log } = full;
@@ -90,6 +95,10 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
   device.attach(host);
   server.addService(serviceDefinition(P4Runtime), p4runtimeHandlers({ deviceId, device, controllers, log }));
   try {
+    if (full.program !== undefined) {
+      await host.stage(full.program);
+      await host.commit();
+    }
     const port = await listen(server, full.grpcAddress);
     return runningSwitch(full, host, server, controllers, port);
   } catch (cause) {

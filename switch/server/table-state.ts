@@ -214,7 +214,8 @@ export class TableState {
 
   #entryOf(handle: number, key: string, call: ActionCall, entry: TableEntry, batch: number): Entry {
     const { idleTimeoutNs, controllerMetadata } = entry;
-    const metadata = entry.metadata.length === 0 ? noBytes : entry.metadata;
+    // A copy, because the bytes are a view of the whole request, which must not live as long as the entry.
+    const metadata = entry.metadata.length === 0 ? noBytes : Uint8Array.from(entry.metadata);
     return { handle, key, call, idleTimeoutNs, controllerMetadata, metadata, isConst: false, batch };
   }
 
