@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A switch behind P4Runtime: embedded, simple_switch_grpc or any other that runs our program.
+ *
+ *   primary ──> program (pushed only when another runs) ──> digests on ──> tables read ──> 'connected'
+ *   lost ──> 'disconnected'; the client reconnects, and all of it starts over
+ */
+import { P4RuntimeClient, type UpdateResult } from '../../../p4runtime/client.ts';
+import type { DigestList, TableEntry } from '../../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import { P4InfoIndex, parseP4Info } from '../../../p4runtime/p4info.ts';
+import { P4RuntimeError } from '../../../p4runtime/p4runtime-error.ts';
+import { Writer, type WriterOptions } from '../../../p4runtime/writer.ts';
+import type { WriteFailure, WriteFailureCode } from '../../core/event.ts';
+import type { Row, RowUpdate } from '../../core/row.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type {
+  Solicitation,
+  SwitchConnection,
+  SwitchEvent,
+  SwitchPort,
+  SwitchStatus,
+  Traffic,
+} from '../../ports/switch.ts';
+import { DigestCodec } from './digest-codec.ts';
+import { RowCodec } from './row-codec.ts';
+import { solicitationPacket } from './solicitation.ts';
+import { trafficOf, trafficPatterns } from './traffic.ts';
+
+export interface Program {
+  /** Content of evenkeel.p4info.txtpb. */
+  p4info: Uint8Array;
+  /** For BMv2 and the embedded switch: evenkeel.json. */
+  deviceConfig: Uint8Array;
+}
+
+export interface P4RuntimeSwitchOptions extends P4RuntimeSwitchTuning {
+  /** host:port */
+  address: string;
+  deviceId: bigint;
+  /** The controller with the highest is primary. */
+  electionId: bigint;
+  program: Program;
+  clock: Clock;
+}
+
+export interface P4RuntimeSwitchTuning {
+  /** Between two readings of the counters. */
+  pollMs: number;
+  /** After a preparation that failed, doubling up to retryMaxMs. */
+  retryMs: number;
+  retryMaxMs: number;
+  writer: WriterOptions;
+}
+
+export const p4RuntimeSwitchDefaults: Readonly<P4RuntimeSwitchTuning> = {
+  pollMs: 1_000,
+  retryMs: 500,
+  retryMaxMs: 10_000,
+  // Batches of 100 to 1000 with one or two in flight are what simple_switch_grpc is fastest with.
+  writer: { batchSize: 256, rpcsInFlight: 2, updatesMax: 16_384 },
+};
+
+export class P4RuntimeSwitch implements SwitchPort {
+  private readonly options: P4RuntimeSwitchOptions;
+  private readonly client: P4RuntimeClient;
+  private readonly index: P4InfoIndex;
+  private readonly rows: RowCodec;
+  private readonly digests: DigestCodec;
+  private listener: (event: SwitchEvent) => void = () => {};
+  private connection: SwitchConnection = 'connecting';
+  private problem: string | undefined;
+  private readonly notices = { received: 0, unreadable: 0 };
+  private traffic: Traffic | undefined;
+  /** Ids whose counters are read. */
+  private readonly pools = new Set<number>();
+  private readonly backends = new Set<number>();
+  /** Counts mastership spells: what was begun in an earlier one is over. */
+  private spell = 0;
+  private writer: Writer | undefined;
+  /** Writes are taken on one after the other, also when one of them has to wait for room. */
+  private takingOn: Promise<void> = Promise.resolve();
+  private cancelTimer = () => {};
+
+  /** @throws P4RuntimeError when the program's P4Info cannot be read, or is not that of p4/core */
+  constructor(
+    options: Partial<P4RuntimeSwitchTuning> & Omit<P4RuntimeSwitchOptions, keyof P4RuntimeSwitchTuning>,
+  ) {
+    this.options = { ...p4RuntimeSwitchDefaults, ...options };
+    const { address, deviceId, electionId, program } = options;
+    this.index = new P4InfoIndex(parseP4Info(program.p4info, 'evenkeel.p4info.txtpb'));
+    this.rows = new RowCodec(this.index);
+    this.digests = new DigestCodec(this.index);
+    this.client = new P4RuntimeClient({ address, deviceId, electionId });
+  }
+
+  start(listener: (event: SwitchEvent) => void): void {
+    this.listener = listener;
+    this.client.onEvent((event) => {
+      switch (event.kind) {
+        case 'mastership':
+          this.elected(event.isPrimary, event.primaryElectionId);
+          break;
+        case 'disconnected':
+          this.lose();
+          this.setBack('connecting', event.error.message);
+          break;
+        case 'digest':
+          this.receiveDigest(event.list);
+          break;
+        case 'idle-timeout':
+          for (const entry of event.notification.tableEntry) this.receiveIdle(entry);
+          break;
+        case 'stream-error':
+          this.problem = `the switch refused a packet or an acknowledgement: ${event.error.message}`;
+          break;
+        case 'packet-in':
+          // The program sends none.
+          this.notices.unreadable++;
+      }
+    });
+    this.client.connect();
+  }
+
+  write(write: number, updates: readonly RowUpdate[]): void {
+    const { writer, spell } = this;
+    if (writer === undefined) return;
+    const failures: WriteFailure[] = [];
+    let open = updates.length;
+    const done = (): void => {
+      if (this.spell === spell) this.listener({ kind: 'written', write, failures });
+    };
+    if (open === 0) {
+      queueMicrotask(done);
+      return;
+    }
+    const onResult = (result: UpdateResult, index: number): void => {
+      if (!result.ok)
+        failures.push({ index, code: failureCode(result, updates[index]!), message: result.message });
+      else this.follow(updates[index]!);
+      if (--open === 0) done();
+    };
+    const encoded = updates.map((update) => this.rows.encode(update));
+    this.takingOn = this.takingOn
+      .then(() => writer.submit(encoded, onResult))
+      // Only a closed writer refuses; then nobody waits for the answer any more.
+      .catch(() => {});
+  }
+
+  solicit(solicitation: Solicitation): void {
+    if (!this.client.isPrimary) return;
+    const { payload, metadata } = solicitationPacket(this.index, solicitation);
+    this.client.sendPacket(payload, metadata);
+  }
+
+  status(): SwitchStatus {
+    return {
+      target: this.options.address,
+      connection: this.connection,
+      problem: this.problem,
+      notices: { ...this.notices },
+      traffic: this.traffic,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.listener = () => {};
+    this.lose();
+    this.connection = 'closed';
+    this.client.close();
+  }
+
+  private elected(isPrimary: boolean, primaryElectionId: bigint): void {
+    // Told again because another controller came or went.
+    if (isPrimary && (this.connection === 'preparing' || this.connection === 'ready')) return;
+    this.lose();
+    if (isPrimary) this.begin();
+    else this.setBack('standby', `another controller (election id ${primaryElectionId}) is primary`);
+  }
+
+  private begin(): void {
+    const spell = ++this.spell;
+    this.connection = 'preparing';
+    this.prepare(spell, this.options.retryMs);
+  }
+
+  private prepare(spell: number, retryMs: number): void {
+    this.readEverything().then(
+      (rows) => {
+        if (this.spell !== spell) return;
+        this.connection = 'ready';
+        this.problem = undefined;
+        this.writer = new Writer((updates) => this.client.write(updates), this.options.writer);
+        this.listener({ kind: 'connected', rows });
+        this.poll(spell);
+      },
+      (error: unknown) => {
+        if (this.spell !== spell) return;
+        this.problem = reasonOf(error);
+        const next = Math.min(2 * retryMs, this.options.retryMaxMs);
+        this.cancelTimer = this.options.clock.after(retryMs, () => this.prepare(spell, next));
+      },
+    );
+  }
+
+  private async readEverything(): Promise<Row[]> {
+    const { p4info } = this.index;
+    await this.client.setPipeline({ p4info, deviceConfig: this.options.program.deviceConfig });
+    await this.configureDigests();
+    const rows: Row[] = [];
+    this.pools.clear();
+    this.backends.clear();
+    for await (const { entity } of this.client.read(this.rows.everything())) {
+      const row = entity.case === 'tableEntry' ? this.rows.decode(entity.value) : undefined;
+      if (row === undefined) continue;
+      rows.push(row);
+      this.follow({ operation: 'insert', row });
+    }
+    return rows;
+  }
+
+  /** Before the tables are read, so that no digest is missing after 'connected'. */
+  private async configureDigests(): Promise<void> {
+    const results = await this.client.write(this.digests.configure('insert'));
+    if (results.every((result) => result.ok)) return;
+    // Another controller was here; its settings need not be ours.
+    for (const result of await this.client.write(this.digests.configure('modify'))) {
+      if (!result.ok) throw new P4RuntimeError(result.code, { message: `digests: ${result.message}` });
+    }
+  }
+
+  /** Ends the spell: whatever it still has under way is nobody's any more. */
+  private lose(): void {
+    this.spell++;
+    this.cancelTimer();
+    this.writer?.close();
+    this.writer = undefined;
+    const wasReady = this.connection === 'ready';
+    this.connection = 'connecting';
+    if (wasReady) this.listener({ kind: 'disconnected' });
+  }
+
+  private setBack(connection: SwitchConnection, problem: string): void {
+    this.connection = connection;
+    this.problem = problem;
+  }
+
+  private receiveDigest(list: DigestList): void {
+    this.client.ack(list);
+    for (const event of this.digests.decode(list)) this.receiveNotice(event);
+  }
+
+  private receiveIdle(entry: TableEntry): void {
+    const key = this.rows.decodePinKey(entry);
+    this.receiveNotice(key && { kind: 'pin-idle', ...key });
+  }
+
+  private receiveNotice(event: SwitchEvent | undefined): void {
+    this.notices.received++;
+    if (event === undefined) this.notices.unreadable++;
+    else if (this.connection === 'ready') this.listener(event);
+  }
+
+  /** Which counters are worth reading. */
+  private follow({ operation, row }: RowUpdate): void {
+    if (row.table === 'backend') {
+      if (operation === 'delete') this.backends.delete(row.backend);
+      else this.backends.add(row.backend);
+    }
+    // A deleted vip row need not say its pool; one cell too many does not matter.
+    if (row.table === 'vip' && operation !== 'delete') this.pools.add(row.pool);
+  }
+
+  private poll(spell: number): void {
+    this.readTraffic().then(
+      (traffic) => {
+        if (this.spell !== spell) return;
+        this.traffic = traffic;
+        const admitted = traffic.decisions.new;
+        if (admitted !== undefined) this.listener({ kind: 'admitted', flows: admitted.packets });
+        this.pollLater(spell);
+      },
+      (error: unknown) => {
+        if (this.spell !== spell) return;
+        this.problem = `the counters cannot be read: ${reasonOf(error)}`;
+        this.pollLater(spell);
+      },
+    );
+  }
+
+  private pollLater(spell: number): void {
+    this.cancelTimer = this.options.clock.after(this.options.pollMs, () => this.poll(spell));
+  }
+
+  private async readTraffic(): Promise<Traffic> {
+    const entities = [];
+    for await (const entity of this.client.read(trafficPatterns(this.index, this.pools, this.backends)))
+      entities.push(entity);
+    return trafficOf(this.index, entities);
+  }
+}
+
+function failureCode(result: UpdateResult & { ok: false }, { operation }: RowUpdate): WriteFailureCode {
+  switch (result.code) {
+    case 'already-exists':
+      return 'exists';
+    case 'not-found':
+      return 'missing';
+    case 'full':
+      return 'full';
+    case 'unavailable':
+    case 'timeout':
+    case 'closed':
+    case 'not-primary':
+      return 'unavailable';
+    default:
+      // simple_switch_grpc has no other word for a full table.
+      return operation === 'insert' && /adding match entry/i.test(result.message) ? 'full' : 'rejected';
+  }
+}
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
