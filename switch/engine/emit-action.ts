@@ -152,7 +152,9 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
     }
     case 'assign_header':
       if (primitive.target.union) {
-        out.block(`if (${validWord(primitive.source)} !== 0)`, () => emitClearSiblings(primitive.target, out));
+        out.block(`if (${validWord(primitive.source)} !== 0)`, () =>
+          emitClearSiblings(primitive.target, out),
+        );
       }
       emitCopy(primitive.target, primitive.source, primitive.target.type.stride, out);
       return;
