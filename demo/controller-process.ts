@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The controller as its operator sees it: a process, a configuration file, an admin API. */
+
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Explanation } from '../controller/core/explain.ts';
+import type { Status } from '../controller/core/status.ts';
+import { client, hosts, prefixLength, serverPlaces, vip } from './layout.ts';
+import { freePort, programPath, startProgram, type Watched } from './programs.ts';
+import type { PoolPlan } from './scenario.ts';
+
+export interface ControllerOptions {
+  switchAddress: string;
+  deviceId: number;
+  naive: boolean;
+  slots: number;
+  sessionTimeoutMs: number;
+  rotationMs: number;
+  quarantineMs: number;
+  mergeMarginMs: number;
+  closingTimeoutMs: number;
+  /** Where the configuration file goes. */
+  directory: string;
+}
+
+const requestTimeoutMs = 2_000;
+
+export class ControllerProcess {
+  readonly #options: ControllerOptions;
+  readonly #path: string;
+  readonly #listen: string;
+  #process: Watched | undefined;
+
+  static async create(options: ControllerOptions): Promise<ControllerProcess> {
+    return new ControllerProcess(options, await freePort());
+  }
+
+  private constructor(options: ControllerOptions, port: number) {
+    this.#options = options;
+    this.#path = join(options.directory, 'evenkeel.yaml');
+    this.#listen = `127.0.0.1:${port}`;
+    mkdirSync(options.directory, { recursive: true });
+  }
+
+  /** Writes the configuration; a running controller notices by itself. */
+  configure(plan: PoolPlan): void {
+    const temporary = `${this.#path}.new`;
+    writeFileSync(temporary, configText(plan, this.#options, this.#listen));
+    renameSync(temporary, this.#path);
+  }
+
+  start(): void {
+    const naive = this.#options.naive ? ['--naive'] : [];
+    const argv = [process.execPath, programPath('cli/evenkeel.js'), 'controller', '-c', this.#path, ...naive];
+    this.#process = startProgram(argv);
+  }
+
+  /** kill -9. */
+  async crash(): Promise<void> {
+    this.#process?.child.kill('SIGKILL');
+    await this.#process?.ended;
+    this.#process = undefined;
+  }
+
+  /** @returns undefined when it does not answer */
+  async status(): Promise<Status | undefined> {
+    return (await this.#get<{ engine: Status }>('/api/status'))?.engine;
+  }
+
+  /** Where the controller believes a connection of our client goes. */
+  async explain(sourcePort: number): Promise<Explanation | undefined> {
+    const query = new URLSearchParams({
+      source: `${client.address}:${sourcePort}`,
+      vip: `${vip.address}:${vip.port}`,
+      protocol: 'tcp',
+    });
+    return this.#get<Explanation>(`/api/explain?${query}`);
+  }
+
+  /** Why it is not there although it should be; undefined when it is, or was stopped by us. */
+  failure(): string | undefined {
+    const ending = this.#process?.ending();
+    return ending === undefined ? undefined : `the controller has ended (${ending}):\n${this.lastLines()}`;
+  }
+
+  lastLines(): string {
+    return this.#process?.lines.slice(-15).join('\n') ?? '';
+  }
+
+  async stop(): Promise<void> {
+    this.#process?.child.kill('SIGTERM');
+    const slow = setTimeout(() => this.#process?.child.kill('SIGKILL'), 3_000);
+    await this.#process?.ended;
+    clearTimeout(slow);
+    this.#process = undefined;
+  }
+
+  async #get<T>(path: string): Promise<T | undefined> {
+    try {
+      const response = await fetch(`http://${this.#listen}${path}`, {
+        signal: AbortSignal.timeout(requestTimeoutMs),
+      });
+      return response.ok ? ((await response.json()) as T) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** JSON is YAML too. */
+function configText(plan: PoolPlan, options: ControllerOptions, listen: string): string {
+  const config = {
+    switch: { address: options.switchAddress, device_id: options.deviceId },
+    controller: {
+      listen,
+      timers: {
+        rotation: `${options.rotationMs}ms`,
+        quarantine: `${options.quarantineMs}ms`,
+        merge_margin: `${options.mergeMarginMs}ms`,
+        stale_digest: '1s',
+        closing_timeout: `${options.closingTimeoutMs}ms`,
+      },
+    },
+    network: {
+      interfaces: hosts.map(({ port, gateway, gatewayMac }) => {
+        return { port, address: `${gateway}/${prefixLength}`, mac: gatewayMac };
+      }),
+    },
+    vips: [
+      {
+        name: vip.name,
+        address: vip.address,
+        port: vip.port,
+        slots: options.slots,
+        session_timeout: `${options.sessionTimeoutMs}ms`,
+        backends: serverPlaces.flatMap(({ name, address, port }) => {
+          const backend = plan[name];
+          return backend === undefined ? [] : [{ name, address, port, ...backend }];
+        }),
+      },
+    ],
+  };
+  return `${JSON.stringify(config, null, 2)}\n`;
+}

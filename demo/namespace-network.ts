@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The network of network namespaces: real kernels' TCP, and a switch process between them. */
+
+import { connect } from 'node:net';
+import { buildLab } from '../lab/topology.ts';
+import { openPacketPorts } from '../switch/ports/packet-socket.ts';
+import type { Command, HostReport } from './host-process.ts';
+import { client, hosts, prefixLength, serverPlaces, vip } from './layout.ts';
+import { emptySummary, type Network } from './network.ts';
+import { freePort, programPath, startProgram, until, type Watched, watch } from './programs.ts';
+import type { BrokenConnection, TrafficOptions } from './traffic.ts';
+
+export interface SwitchProgram {
+  /** For the reader of the output. */
+  name: string;
+  /** Takes simple_switch_grpc's options. */
+  command: readonly string[];
+  /** Whether it finishes what a sender left to the network card. */
+  takesOffloads: boolean;
+}
+
+const deviceId = 1;
+const cpuPort = 510;
+const startTimeoutMs = 15_000;
+const stopTimeoutMs = 30_000;
+
+export async function openNamespaceNetwork(program: SwitchProgram): Promise<Network> {
+  const lab = buildLab(
+    {
+      hosts: hosts.map(({ name, port, address, gateway, mac }) => {
+        return { name, port, address: `${address}/${prefixLength}`, gateway, mac };
+      }),
+      offloads: program.takesOffloads,
+      switchPlace: 'here',
+    },
+    'demo',
+  );
+  const grpcPort = await freePort();
+  const switchAddress = `127.0.0.1:${grpcPort}`;
+  const switchProcess = startProgram([
+    ...program.command,
+    '--no-p4',
+    '--device-id',
+    String(deviceId),
+    ...lab.ports.flatMap(({ port, interfaceName }) => ['-i', `${port}@${interfaceName}`]),
+    '--',
+    '--grpc-server-addr',
+    switchAddress,
+    '--cpu-port',
+    String(cpuPort),
+  ]);
+  const servers = new Map<string, Watched>();
+  const clientHost = lab.host(client.name);
+  const raw = openPacketPorts([
+    { port: client.port, interfaceName: clientHost.interfaceName, namespace: clientHost.namespace.name },
+  ]);
+  const close = async () => {
+    raw.close();
+    switchProcess.child.kill('SIGTERM');
+    for (const { child } of servers.values()) child.kill('SIGKILL');
+    await Promise.race([switchProcess.ended, new Promise((resolve) => setTimeout(resolve, 2_000).unref())]);
+    switchProcess.child.kill('SIGKILL');
+    lab.close();
+  };
+  const failure = () => {
+    const ending = switchProcess.ending();
+    if (ending === undefined) return undefined;
+    return `the switch has ended (${ending}):\n${switchProcess.lines.slice(-10).join('\n')}`;
+  };
+
+  try {
+    await until('the switch listens', startTimeoutMs, async () => {
+      const problem = failure();
+      if (problem !== undefined) throw new Error(problem);
+      return isListening(grpcPort);
+    });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+
+  return {
+    description: `${program.name}, hosts in network namespaces`,
+    switchAddress,
+    deviceId,
+    async startServers(hostName) {
+      const places = serverPlaces.filter(({ host }) => host === hostName);
+      const argv = [
+        programPath('demo/traffic-server.js'),
+        ...places.map(({ name, port }) => `${name}=${port}`),
+      ];
+      const process = inHost(hostName, argv, () => {});
+      servers.set(hostName, process);
+      await untilReady(`the servers of ${hostName}`, process);
+    },
+    killServers(hostName) {
+      servers.get(hostName)?.child.kill('SIGKILL');
+      servers.delete(hostName);
+    },
+    sayGoodbye(server) {
+      const place = serverPlaces.find(({ name }) => name === server);
+      const process = servers.get(place?.host ?? '');
+      if (process !== undefined) tell(process, { kind: 'goodbye', server });
+    },
+    async startTraffic(options: TrafficOptions, onBroken: (broken: BrokenConnection) => void) {
+      let latest = emptySummary;
+      const argv = [
+        programPath('demo/traffic-client.js'),
+        vip.address,
+        String(vip.port),
+        JSON.stringify(options),
+      ];
+      const process = inHost(client.name, argv, (report) => {
+        if (report.kind === 'summary') latest = report.summary;
+        if (report.kind === 'broken') onBroken(report.broken);
+      });
+      await untilReady('the client', process);
+      return {
+        summary: () => latest,
+        calm: () => tell(process, { kind: 'calm' }),
+        async stop() {
+          tell(process, { kind: 'stop' });
+          await until('the client ends', stopTimeoutMs, () => process.ending() !== undefined);
+          return latest;
+        },
+      };
+    },
+    sendFromClient(frames) {
+      for (const frame of frames) raw.send(client.port, frame);
+      raw.flush();
+    },
+    failure,
+    close,
+  };
+
+  function inHost(hostName: string, argv: string[], onReport: (report: HostReport) => void): Watched {
+    const { namespace } = lab.host(hostName);
+    return watch(namespace.spawn([process.execPath, ...argv], { stdio: 'pipe' }), (line) => {
+      if (line.startsWith('{')) onReport(JSON.parse(line) as HostReport);
+    });
+  }
+}
+
+function tell({ child }: Watched, command: Command): void {
+  child.stdin?.write(`${JSON.stringify(command)}\n`);
+}
+
+async function untilReady(what: string, process: Watched): Promise<void> {
+  await until(`${what} started`, startTimeoutMs, () => {
+    const ending = process.ending();
+    if (ending !== undefined) throw new Error(`${what}: ${ending}\n${process.lines.slice(-10).join('\n')}`);
+    return process.lines.some((line) => line.includes('"ready"'));
+  });
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The processes of a run: where their programs are, how they start, and how they end with us. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+
+/** The compiled program, also when we run from source. */
+export function programPath(name: string): string {
+  const isCompiled = import.meta.filename.endsWith('.js');
+  const path = join(import.meta.dirname, isCompiled ? '..' : '../dist', name);
+  if (!existsSync(path)) throw new Error(`${path} is missing: run 'npm run build' first`);
+  return path;
+}
+
+export interface Watched {
+  child: ChildProcess;
+  /** The last lines of both outputs, for when something goes wrong. */
+  lines: string[];
+  /** How it ended; undefined while it runs. */
+  ending(): string | undefined;
+  /** Resolves when it has ended. */
+  ended: Promise<void>;
+}
+
+const linesMax = 200;
+
+/** Starts a process whose output is kept, and which does not outlive us. */
+export function startProgram(argv: readonly string[], onLine: (line: string) => void = () => {}): Watched {
+  const [program, ...parameters] = argv as [string, ...string[]];
+  return watch(spawn(program, parameters, { stdio: ['pipe', 'pipe', 'pipe'] }), onLine);
+}
+
+/** @param onLine  for each line of its standard output */
+export function watch(child: ChildProcess, onLine: (line: string) => void = () => {}): Watched {
+  const lines: string[] = [];
+  let ending: string | undefined;
+  const keep = (line: string) => {
+    lines.push(line);
+    if (lines.length > linesMax) lines.shift();
+  };
+  readLines(child.stdout, (line) => {
+    keep(line);
+    onLine(line);
+  });
+  readLines(child.stderr, keep);
+  // It may be gone when we write; its exit tells.
+  child.stdin?.on('error', () => {});
+  const kill = () => child.kill('SIGKILL');
+  process.on('exit', kill);
+  const ended = new Promise<void>((resolve) => {
+    child.on('error', (error) => {
+      ending ??= error.message;
+      resolve();
+    });
+    child.on('close', (code, signal) => {
+      ending ??= signal === null ? `exit code ${code}` : `signal ${signal}`;
+      process.off('exit', kill);
+      resolve();
+    });
+  });
+  return { child, lines, ending: () => ending, ended };
+}
+
+function readLines(stream: NodeJS.ReadableStream | null, onLine: (line: string) => void): void {
+  let rest = '';
+  stream?.setEncoding('utf8');
+  stream?.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) onLine(line);
+  });
+}
+
+/** A TCP port that nobody listens on now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** @throws Error `what` did not happen within `timeoutMs` */
+export async function until(what: string, timeoutMs: number, happened: () => boolean | Promise<boolean>) {
+  for (const end = Date.now() + timeoutMs; !(await happened()); ) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${timeoutMs / 1_000} s`);
+    await pause(50);
+  }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the switch itself says, read past the controller: a witness that does not believe the accused. */
+
+import { flowHash } from '../controller/core/flow-hash.ts';
+import { P4RuntimeClient } from '../p4runtime/client.ts';
+import { type Entry, EntryCodec } from '../p4runtime/entries.ts';
+import type { Entity } from '../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import { P4InfoIndex } from '../p4runtime/p4info.ts';
+import { parseIpv4 } from '../wire/address.ts';
+import { protocols } from '../wire/ipv4.ts';
+import { vip } from './layout.ts';
+
+export interface PinnedFlow {
+  sourceAddress: number;
+  sourcePort: number;
+  backend: number;
+  slot: number;
+  /** Of the flow's slot. */
+  slotBackend: number;
+}
+
+export interface SwitchTables {
+  slots: number;
+  unstableSlots: number;
+  slotVersions: number;
+  pins: PinnedFlow[];
+  /** Packets at unstable slots so far: those that asked a filter, found one, or fell to base. */
+  unstablePackets: number;
+}
+
+/** DECISION_FILTER, DECISION_BASE, DECISION_NEW of p4/core/types.p4. */
+const unstableDecisions: readonly number[] = [2, 3, 4];
+
+/** Reads only, so it need not be primary. @throws P4RuntimeError */
+export async function readSwitchTables(address: string, deviceId: number): Promise<SwitchTables> {
+  const client = new P4RuntimeClient({ address, deviceId: BigInt(deviceId), electionId: 1n });
+  try {
+    const pipeline = await client.getPipeline();
+    if (pipeline?.p4info === undefined) throw new Error('the switch has no program');
+    const index = new P4InfoIndex(pipeline.p4info);
+    const codec = new EntryCodec(index);
+    const table = async (name: string) => readAll(client, codec, codec.all(name));
+
+    const vips = await table('vip');
+    const slotMask = Number(vips[0]?.action?.params.slot_mask ?? 0);
+    const slots = new Map<number, { unstable: boolean; backend: number }>();
+    for (const { match, action } of await table('slot')) {
+      const { unstable, backend } = action!.params;
+      slots.set(Number(match.slot), { unstable: Number(unstable) === 1, backend: Number(backend) });
+    }
+    const pins = (await table('pin')).map(({ match, action }): PinnedFlow => {
+      const sourceAddress = Number(match.source_address);
+      const sourcePort = Number(match.source_port);
+      const { slot } = flowHash(vipFlow(sourceAddress, sourcePort), slotMask);
+      const slotBackend = slots.get(slot)?.backend ?? 0;
+      return { sourceAddress, sourcePort, backend: Number(action!.params.backend), slot, slotBackend };
+    });
+    return {
+      slots: slots.size,
+      unstableSlots: [...slots.values()].filter(({ unstable }) => unstable).length,
+      slotVersions: (await table('slot_version')).length,
+      pins,
+      unstablePackets: await countPackets(
+        client,
+        index.counters.get('decisions.cells').id,
+        unstableDecisions,
+      ),
+    };
+  } finally {
+    client.close();
+  }
+}
+
+function vipFlow(sourceAddress: number, sourcePort: number) {
+  const targetAddress = parseIpv4(vip.address);
+  return { sourceAddress, targetAddress, protocol: protocols.tcp, sourcePort, targetPort: vip.port };
+}
+
+async function readAll(client: P4RuntimeClient, codec: EntryCodec, pattern: Entity): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for await (const { entity } of client.read([pattern])) {
+    if (entity.case === 'tableEntry' && !entity.value.isDefaultAction)
+      entries.push(codec.decode(entity.value));
+  }
+  return entries;
+}
+
+async function countPackets(
+  client: P4RuntimeClient,
+  counterId: number,
+  cells: readonly number[],
+): Promise<number> {
+  const patterns = cells.map((cell): Entity => {
+    const index = { $typeName: 'p4.v1.Index', index: BigInt(cell) } as const;
+    const value = { $typeName: 'p4.v1.CounterEntry', counterId, index } as const;
+    return { $typeName: 'p4.v1.Entity', entity: { case: 'counterEntry', value } };
+  });
+  let packets = 0n;
+  for await (const { entity } of client.read(patterns)) {
+    if (entity.case === 'counterEntry') packets += entity.value.data?.packetCount ?? 0n;
+  }
+  return Number(packets);
+}
