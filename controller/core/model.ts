@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The engine's state. The model holds what the switch is to hold; the ledger holds the difference to what it has
+ * acknowledged. Most of it is typed arrays that are changed in place: whoever calls `step` gives the state up.
+ */
+
+import type {
+  BackendState,
+  Desired,
+  DesiredPool,
+  Ipv4Address,
+  MacAddress,
+  Placement,
+  Protocol,
+} from './desired.ts';
+import type { Effect, LogLevel, Millis } from './event.ts';
+import { createLedger, type Ledger } from './ledger.ts';
+import type { EngineOptions } from './options.ts';
+import type { Column, FilterSlot, Row, VersionRow } from './row.ts';
+import type { ChangePhase, CommitRecord, Problem } from './status.ts';
+
+/** p4/core/types.p4: pool_id_t, backend_id_t. */
+export const POOL_IDS = 4096;
+export const BACKEND_IDS = 8192;
+/** The switch drops what is sent to it. */
+export const NO_BACKEND = 0;
+/** In a column: there is no slot_version row, so the slot's base stands for it. */
+export const NO_ROW = 0xffff;
+export const COLUMNS = [1, 2, 3] as const;
+export const FILTER_SLOTS = 4;
+export const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17 };
+
+export interface Backend {
+  id: number;
+  name: string;
+  address: Ipv4Address;
+  port: number;
+  weight: number;
+  state: BackendState | 'leaving';
+  /** Slots and columns that name it, and pins. It may be forgotten only when both are 0. */
+  rowRefs: number;
+  pinRefs: number;
+}
+
+export interface Pin {
+  readonly key: string;
+  readonly pool: number;
+  readonly slot: number;
+  readonly sourceAddress: Ipv4Address;
+  readonly sourcePort: number;
+  readonly backend: number;
+  idleTimeoutMs: number;
+  isClosing: boolean;
+  /** The switch has acknowledged it once. */
+  isInstalled: boolean;
+  createdAt: Millis;
+}
+
+export interface Pool {
+  readonly id: number;
+  name: string;
+  readonly vip: { address: Ipv4Address; protocol: Protocol; port: number };
+  readonly slotCount: number;
+  sessionTimeoutMs: number;
+  placement: Placement;
+  /** filling -> serving once its slots are acknowledged and the vip row is written. leaving: see pools.ts. */
+  phase: 'filling' | 'serving' | 'leaving';
+  /** leaving: its vip row is gone, the rest is being deleted. */
+  isEmptying: boolean;
+  /** By id; and by endpointKey. */
+  backends: Map<number, Backend>;
+  endpoints: Map<string, Backend>;
+  /** Per slot: backend id, plus UNSTABLE. 0: no row, nobody serves it. See slots.ts. */
+  slots: Uint16Array;
+  /** Per column 1..3, per slot: backend id or NO_ROW. */
+  columns: readonly [Uint16Array, Uint16Array, Uint16Array];
+  /** Per slot: when the switch acknowledged that it is stable, or unstable, as it is now. */
+  since: Float64Array;
+  unstableCount: number;
+  /** The table wanted, backend ids; as of the last time it was placed. */
+  target: Uint16Array;
+  /** Slots where the target is not what new flows get. */
+  movedCount: number;
+  /** The target must be placed anew: weights, states or the table in force have changed. */
+  isPlacementStale: boolean;
+  /** Rows of slot, slot_version, backend and return_path that the switch has not acknowledged; and of pin. */
+  unsettledRows: number;
+  unsettledPins: number;
+  pins: Map<number, Set<Pin>>;
+  /** When it is worth looking for slots to merge. */
+  mergeAt: Millis;
+}
+
+/** What we know about a filter slot beyond its version row. */
+export interface FilterRecord {
+  activatedAt: Millis;
+  deactivatedAt: Millis;
+  /** Some slot was unstable while it was active: it may have members. */
+  couldAdmit: boolean;
+  /** Digests of its members may have been lost then, last. */
+  gapAt: Millis | undefined;
+}
+
+export interface VersionChange {
+  kind: 'commit' | 'rotate' | 'retire' | 'learn';
+  row: VersionRow;
+}
+
+export interface Change {
+  phase: ChangePhase;
+  column: 1 | 2 | 3;
+  startedAt: Millis;
+  rows: number;
+  movedSlots: number;
+  pools: Pool[];
+  settleUntil: Millis;
+  /** Not before this after a change was abandoned. */
+  retryAt: Millis;
+  waitingFor: string | undefined;
+}
+
+export interface LearnedNeighbour {
+  address: Ipv4Address;
+  mac: MacAddress;
+  port: number;
+}
+
+export interface Solicitation {
+  attempts: number;
+  nextAt: Millis;
+}
+
+export interface State {
+  isConnected: boolean;
+  desired: Desired | undefined;
+  isDesiredNew: boolean;
+  /** Read from the switch, not yet understood: nothing was wanted yet. */
+  rowsRead: readonly Row[] | undefined;
+  /** Connected, and the state stands for what the switch holds. */
+  isReady: boolean;
+
+  /** In force, as acknowledged; and the one write of it under way. */
+  version: VersionRow;
+  versionChange: VersionChange | undefined;
+  filters: readonly [FilterRecord, FilterRecord, FilterRecord, FilterRecord];
+  change: Change;
+
+  pools: Map<number, Pool>;
+  freePoolIds: number[];
+  freeBackendIds: number[];
+  /** vip, backend, return_path, route, neighbour, known_neighbour, own_address, as wanted. */
+  rows: Map<string, Row>;
+  ledger: Ledger;
+
+  pins: Map<string, Pin>;
+  /** Not yet acknowledged, oldest first. */
+  outstandingPins: Set<Pin>;
+  pinsRefused: number;
+  pinsRefusedAt: Millis;
+  pinsFullUntil: Millis;
+  /** Digests may have been lost then, last. Every promise that counts on digests counts from here. */
+  gapAt: Millis;
+  admitted: number | undefined;
+  /** `admitted` when the active filter slot became active. */
+  admittedBefore: number | undefined;
+
+  learned: Map<Ipv4Address, LearnedNeighbour>;
+  solicitations: Map<Ipv4Address, Solicitation>;
+
+  commits: CommitRecord[];
+  problems: Problem[];
+  /** Time asked for with the last `wake`. */
+  wakeAt: Millis;
+  /** Look at everything in this step, not only at what the event names. */
+  mustAdvance: boolean;
+}
+
+/** A change that is wanted waits for nothing but this. */
+export const WAITING_FOR_WRITES = 'earlier writes to be acknowledged';
+
+/** What one step works with. */
+export interface Turn {
+  readonly now: Millis;
+  readonly options: EngineOptions;
+  readonly effects: Effect[];
+}
+
+/** What a switch without a controller does; p4/core/version.p4. */
+export const INITIAL_VERSION: VersionRow = {
+  table: 'version',
+  active: 0,
+  filters: [
+    { epoch: 1, column: 0, learn: false },
+    { epoch: 0, column: 0, learn: false },
+    { epoch: 0, column: 0, learn: false },
+    { epoch: 0, column: 0, learn: false },
+  ],
+};
+
+export function createState(): State {
+  return {
+    isConnected: false,
+    desired: undefined,
+    isDesiredNew: false,
+    rowsRead: undefined,
+    isReady: false,
+    version: INITIAL_VERSION,
+    versionChange: undefined,
+    filters: [emptyFilter(0), emptyFilter(0), emptyFilter(0), emptyFilter(0)],
+    change: idleChange(0),
+    pools: new Map(),
+    freePoolIds: idsFrom(1, POOL_IDS),
+    freeBackendIds: idsFrom(1, BACKEND_IDS),
+    rows: new Map(),
+    ledger: createLedger(),
+    pins: new Map(),
+    outstandingPins: new Set(),
+    pinsRefused: 0,
+    pinsRefusedAt: Number.NEGATIVE_INFINITY,
+    pinsFullUntil: Number.NEGATIVE_INFINITY,
+    gapAt: Number.NEGATIVE_INFINITY,
+    admitted: undefined,
+    admittedBefore: undefined,
+    learned: new Map(),
+    solicitations: new Map(),
+    commits: [],
+    problems: [],
+    wakeAt: Number.POSITIVE_INFINITY,
+    mustAdvance: false,
+  };
+}
+
+export function emptyFilter(now: Millis): FilterRecord {
+  return { activatedAt: now, deactivatedAt: now, couldAdmit: false, gapAt: undefined };
+}
+
+export function idleChange(retryAt: Millis): Change {
+  return {
+    phase: 'idle',
+    column: 1,
+    startedAt: 0,
+    rows: 0,
+    movedSlots: 0,
+    pools: [],
+    settleUntil: 0,
+    retryAt,
+    waitingFor: undefined,
+  };
+}
+
+export function createPool(id: number, vip: Pool['vip'], slotCount: number): Pool {
+  const column = (): Uint16Array => new Uint16Array(slotCount).fill(NO_ROW);
+  return {
+    id,
+    name: `pool ${id}`,
+    vip,
+    slotCount,
+    sessionTimeoutMs: 0,
+    placement: 'pure',
+    phase: 'filling',
+    isEmptying: false,
+    backends: new Map(),
+    endpoints: new Map(),
+    slots: new Uint16Array(slotCount),
+    columns: [column(), column(), column()],
+    since: new Float64Array(slotCount),
+    unstableCount: 0,
+    target: new Uint16Array(slotCount),
+    movedCount: 0,
+    isPlacementStale: true,
+    unsettledRows: 0,
+    unsettledPins: 0,
+    pins: new Map(),
+    mergeAt: 0,
+  };
+}
+
+export function endpointKey(address: Ipv4Address, port: number): string {
+  return `${address}:${port}`;
+}
+
+export function isServedBy(pool: Pool, desired: DesiredPool): boolean {
+  return (
+    pool.vip.address === desired.vip.address &&
+    pool.vip.protocol === desired.vip.protocol &&
+    pool.vip.port === desired.vip.port &&
+    pool.slotCount === desired.slotCount
+  );
+}
+
+export function servingPools(state: State): Pool[] {
+  return [...state.pools.values()].filter((pool) => pool.phase === 'serving');
+}
+
+export function unstableSlotCount(state: State): number {
+  let count = 0;
+  for (const pool of state.pools.values()) if (pool.phase === 'serving') count += pool.unstableCount;
+  return count;
+}
+
+/** The column of new flows: of the active filter slot, or of the one that a commit on its way makes active. */
+export function newestColumn(state: State): Column {
+  return state.change.phase === 'committing' ? state.change.column : activeFilter(state.version).column;
+}
+
+export function activeFilter(version: VersionRow): VersionRow['filters'][number] {
+  return version.filters[version.active];
+}
+
+export function isLive(version: VersionRow, filterSlot: FilterSlot): boolean {
+  return version.filters[filterSlot].epoch !== 0;
+}
+
+export function log(
+  turn: Turn,
+  level: LogLevel,
+  message: string,
+  fields: Record<string, string | number | boolean> = {},
+): void {
+  turn.effects.push({ kind: 'log', level, message, fields });
+}
+
+/** Logged, and kept for `status`. */
+export function noteProblem(
+  state: State,
+  turn: Turn,
+  message: string,
+  fields: Record<string, string | number | boolean> = {},
+): void {
+  log(turn, 'warn', message, fields);
+  const details = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
+  state.problems.push({ at: turn.now, message: [message, ...details].join(' ') });
+  if (state.problems.length > turn.options.historyLimit) state.problems.shift();
+}
+
+/** 10.0.0.1 for 0x0a000001. */
+export function dotted(address: Ipv4Address): string {
+  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
+}
+
+function idsFrom(first: number, end: number): number[] {
+  return Array.from({ length: end - first }, (_, i) => first + i);
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Pins: flows that are sent to a backend other than their slot's, by name. Digests ask for them; the same digest may come
+ * twice, late or never.
+ */
+
+import type { Event } from './event.ts';
+import { want } from './ledger.ts';
+import { log, noteProblem, type Pin, type Pool, type State, type Turn } from './model.ts';
+import type { PinRow } from './row.ts';
+import { baseOf, isUnstable } from './slots.ts';
+import { noteGap } from './versions.ts';
+
+type FlowDigest = Extract<Event, { kind: 'flow-digest' }>;
+type PinIdle = Extract<Event, { kind: 'pin-idle' }>;
+
+export function handleFlowDigest(state: State, turn: Turn, digest: FlowDigest): void {
+  const pool = state.pools.get(digest.pool);
+  if (pool?.phase !== 'serving' || digest.slot >= pool.slotCount) return;
+  const backend = pool.backends.get(digest.backend);
+  // What is sent to the dead cannot be saved.
+  if (backend === undefined || backend.state === 'down') return;
+
+  const pin = state.pins.get(pinKey(digest.pool, digest.sourceAddress, digest.sourcePort));
+  if (digest.reason === 'closing') {
+    if (pin) hurry(state, turn, pool, pin);
+    return;
+  }
+  if (pin !== undefined) return;
+  if (!isUnstable(pool, digest.slot)) {
+    const isAgreed = baseOf(pool, digest.slot) === digest.backend;
+    const isStale = turn.now - pool.since[digest.slot]! >= turn.options.staleDigestMs;
+    if (isAgreed || isStale) return;
+  }
+  if (state.pins.size >= turn.options.maxPins || turn.now < state.pinsFullUntil) {
+    refuse(state, turn, pool);
+    return;
+  }
+  addPin(state, turn, pool, digest);
+}
+
+/** The switch has not seen the flow for as long as we promised to remember it. It says so until the pin is gone. */
+export function handlePinIdle(state: State, event: PinIdle): void {
+  const key = pinKey(event.pool, event.sourceAddress, event.sourcePort);
+  const pin = state.pins.get(key);
+  if (pin !== undefined) {
+    removePin(state, pin);
+  } else if (!state.ledger.entries.has(key)) {
+    // A pin that we do not know of: an answer was lost, once.
+    const row: PinRow = {
+      table: 'pin',
+      pool: event.pool,
+      sourceAddress: event.sourceAddress,
+      sourcePort: event.sourcePort,
+      backend: 0,
+      idleTimeoutMs: 0,
+    };
+    want(state.ledger, { key, pool: state.pools.get(event.pool), before: row, wanted: undefined });
+  }
+}
+
+/** Takes over a pin that was read from the switch. */
+export function loadPin(state: State, pool: Pool, slot: number, row: PinRow): void {
+  recordPin(state, pool, {
+    key: pinKey(row.pool, row.sourceAddress, row.sourcePort),
+    pool: row.pool,
+    slot,
+    sourceAddress: row.sourceAddress,
+    sourcePort: row.sourcePort,
+    backend: row.backend,
+    idleTimeoutMs: row.idleTimeoutMs,
+    isClosing: false,
+    isInstalled: true,
+    createdAt: 0,
+  });
+}
+
+export function removePin(state: State, pin: Pin, isUrgent = false): void {
+  const pool = state.pools.get(pin.pool);
+  state.pins.delete(pin.key);
+  state.outstandingPins.delete(pin);
+  const neighbours = pool?.pins.get(pin.slot);
+  neighbours?.delete(pin);
+  if (neighbours?.size === 0) pool?.pins.delete(pin.slot);
+  const backend = pool?.backends.get(pin.backend);
+  if (backend) backend.pinRefs--;
+  want(state.ledger, { key: pin.key, pool, before: pinRow(pin), wanted: undefined, isUrgent });
+}
+
+/** Stable traffic needs no pin. */
+export function removeAgreeingPins(state: State, pool: Pool, slot: number): void {
+  for (const pin of pool.pins.get(slot) ?? []) {
+    if (pin.backend === baseOf(pool, slot)) removePin(state, pin);
+  }
+}
+
+export function hasOutstandingPin(pool: Pool, slot: number): boolean {
+  for (const pin of pool.pins.get(slot) ?? []) if (!pin.isInstalled) return true;
+  return false;
+}
+
+export function pinSettled(state: State, key: string): void {
+  const pin = state.pins.get(key);
+  if (pin === undefined) return;
+  pin.isInstalled = true;
+  state.outstandingPins.delete(pin);
+}
+
+/** The switch has no room: its flow stays where version and filters send it, as long as nothing is recycled. */
+export function pinTableIsFull(state: State, turn: Turn, key: string): void {
+  const pin = state.pins.get(key);
+  if (pin === undefined) return;
+  const pool = state.pools.get(pin.pool);
+  removePin(state, pin);
+  state.pinsFullUntil = turn.now + turn.options.pinFullBackoffMs;
+  if (pool) refuse(state, turn, pool);
+}
+
+export function pinKey(pool: number, sourceAddress: number, sourcePort: number): string {
+  return `pin/${pool}/${sourceAddress}/${sourcePort}`;
+}
+
+export function pinRow(pin: Pin): PinRow {
+  return {
+    table: 'pin',
+    pool: pin.pool,
+    sourceAddress: pin.sourceAddress,
+    sourcePort: pin.sourcePort,
+    backend: pin.backend,
+    idleTimeoutMs: pin.idleTimeoutMs,
+  };
+}
+
+function addPin(state: State, turn: Turn, pool: Pool, digest: FlowDigest): void {
+  const pin: Pin = {
+    key: pinKey(digest.pool, digest.sourceAddress, digest.sourcePort),
+    pool: digest.pool,
+    slot: digest.slot,
+    sourceAddress: digest.sourceAddress,
+    sourcePort: digest.sourcePort,
+    backend: digest.backend,
+    idleTimeoutMs: pool.sessionTimeoutMs,
+    isClosing: false,
+    isInstalled: false,
+    createdAt: turn.now,
+  };
+  recordPin(state, pool, pin);
+  state.outstandingPins.add(pin);
+  want(state.ledger, { key: pin.key, pool, before: undefined, wanted: pinRow(pin), isUrgent: true });
+}
+
+function recordPin(state: State, pool: Pool, pin: Pin): void {
+  state.pins.set(pin.key, pin);
+  const neighbours = pool.pins.get(pin.slot);
+  if (neighbours) neighbours.add(pin);
+  else pool.pins.set(pin.slot, new Set([pin]));
+  const backend = pool.backends.get(pin.backend);
+  if (backend) backend.pinRefs++;
+}
+
+/** FIN or RST: the flow is forgotten sooner. */
+function hurry(state: State, turn: Turn, pool: Pool, pin: Pin): void {
+  if (pin.isClosing || turn.options.closingTimeoutMs >= pin.idleTimeoutMs) return;
+  const before = pinRow(pin);
+  pin.isClosing = true;
+  pin.idleTimeoutMs = turn.options.closingTimeoutMs;
+  want(state.ledger, { key: pin.key, pool, before, wanted: pinRow(pin) });
+}
+
+function refuse(state: State, turn: Turn, pool: Pool): void {
+  if (turn.now - state.pinsRefusedAt >= turn.options.refusalHoldMs) {
+    noteProblem(state, turn, 'no room for pins: changes are postponed and filter slots kept', {
+      pool: pool.name,
+      pins: state.pins.size,
+    });
+  } else {
+    log(turn, 'debug', 'digest refused: no room for pins', { pool: pool.name });
+  }
+  state.pinsRefused++;
+  state.pinsRefusedAt = turn.now;
+  noteGap(state, turn.now);
+}

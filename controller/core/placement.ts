@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Which backend should serve each slot of a pool, in backend ids; and in-place help for the slots of the dead. */
+
+import { maglevTable, NOBODY } from './maglev.ts';
+import {
+  activeFilter,
+  type Backend,
+  COLUMNS,
+  NO_BACKEND,
+  NO_ROW,
+  newestColumn,
+  type Pool,
+  type State,
+} from './model.ts';
+import { backendOf, baseOf, isUnstable, setColumn, setSlot } from './slots.ts';
+import { stickyTable } from './sticky.ts';
+
+/** Computes the pool's target, and how far it is from what new flows get. */
+export function place(state: State, pool: Pool): void {
+  const participants = [...pool.backends.values()].map((backend) => ({ ...backend, weight: share(backend) }));
+  const table =
+    pool.placement === 'sticky'
+      ? stickyTable(participants, ...inForce(state, pool, participants))
+      : maglevTable(participants, pool.slotCount);
+  pool.target = table.map((index) => (index === NOBODY ? NO_BACKEND : participants[index]!.id));
+  pool.isPlacementStale = false;
+  countMoved(state, pool);
+}
+
+export function countMoved(state: State, pool: Pool): void {
+  const column = newestColumn(state);
+  let moved = 0;
+  for (let slot = 0; slot < pool.slotCount; slot++) {
+    if (pool.target[slot] !== backendOf(pool, slot, column)) moved++;
+  }
+  pool.movedCount = moved;
+}
+
+/**
+ * Rows that name a dead backend, or nobody, get a live one at once and in place: nobody's connection is lost by it. Where
+ * new flows of the slot go to a live backend already, the others join them; then the slot can become stable soon.
+ *
+ * @returns how many rows were rewritten
+ */
+export function bury(state: State, pool: Pool): number {
+  const column = newestColumn(state);
+  let rewritten = 0;
+  for (let slot = 0; slot < pool.slotCount; slot++) {
+    const newest = backendOf(pool, slot, column);
+    const heir = isDead(pool, newest) ? pool.target[slot]! : newest;
+    const base = baseOf(pool, slot);
+    if (isDead(pool, base) && setSlot(state, pool, slot, isUnstable(pool, slot), heir, true)) rewritten++;
+    for (const c of COLUMNS) {
+      const named = pool.columns[c - 1]![slot]!;
+      if (named !== NO_ROW && isDead(pool, named) && setColumn(state, pool, slot, c, heir, true)) rewritten++;
+    }
+  }
+  return rewritten;
+}
+
+export function isDead(pool: Pool, id: number): boolean {
+  const backend = pool.backends.get(id);
+  return backend === undefined || backend.state === 'down';
+}
+
+/** Slots whose new flows each backend gets. */
+export function slotsOwned(state: State, pool: Pool): Map<number, number> {
+  const column = activeFilter(state.version).column;
+  const owned = new Map<number, number>();
+  for (let slot = 0; slot < pool.slotCount; slot++) {
+    const backend = backendOf(pool, slot, column);
+    owned.set(backend, (owned.get(backend) ?? 0) + 1);
+  }
+  return owned;
+}
+
+function share(backend: Backend): number {
+  return backend.state === 'active' ? backend.weight : 0;
+}
+
+/** Today's owners and the homes to return to, as indexes into the participants. */
+function inForce(state: State, pool: Pool, participants: readonly Backend[]): [Uint16Array, Uint16Array] {
+  const indexOf = new Map(participants.map((backend, index) => [backend.id, index]));
+  const column = newestColumn(state);
+  const owners = new Uint16Array(pool.slotCount);
+  const homes = new Uint16Array(pool.slotCount);
+  for (let slot = 0; slot < pool.slotCount; slot++) {
+    const owner = backendOf(pool, slot, column);
+    owners[slot] = isDead(pool, owner) ? NOBODY : indexOf.get(owner)!;
+    const base = baseOf(pool, slot);
+    homes[slot] = isUnstable(pool, slot) && !isDead(pool, base) ? indexOf.get(base)! : NOBODY;
+  }
+  return [owners, homes];
+}

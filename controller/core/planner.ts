@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Carries a change from wanted to committed, for all pools at once:
+ *
+ *   idle ──> columns ──> slots ──> settling ──> committing ──> idle
+ *              │           │          │
+ *              └───────────┴──────────┴── abandoned: nothing resolves through the column, so nothing need be undone
+ *                                         but its rows; slots made unstable for it are merged back onto their base
+ *
+ * Columns come before slots: a slot must have no rows of earlier times left in any column when it becomes unstable, and
+ * slots are unstable no longer than they must.
+ */
+
+import type { Entry } from './ledger.ts';
+import { isSettled } from './ledger.ts';
+import { isAgreed } from './merger.ts';
+import {
+  COLUMNS,
+  idleChange,
+  isLive,
+  log,
+  NO_BACKEND,
+  NO_ROW,
+  newestColumn,
+  noteProblem,
+  type Pool,
+  type State,
+  servingPools,
+  type Turn,
+  WAITING_FOR_WRITES,
+} from './model.ts';
+import { hasOutstandingPin, removePin } from './pins.ts';
+import { bury, countMoved, isDead, place } from './placement.ts';
+import { backendOf, baseOf, isUnstable, setColumn, setSlot } from './slots.ts';
+import { activate, liveColumns, nextFilterSlot, noteAdmitting } from './versions.ts';
+
+/** Where weights or states have changed: computes the table wanted, and helps the slots of the dead at once. */
+export function placeStalePools(state: State, turn: Turn): void {
+  for (const pool of state.pools.values()) {
+    if (!pool.isPlacementStale || pool.phase === 'leaving') continue;
+    place(state, pool);
+    if (pool.phase === 'filling') {
+      fillInPlace(state, pool);
+      continue;
+    }
+    buryTheDead(state, turn, pool);
+    if (turn.options.naive) fillInPlace(state, pool);
+  }
+}
+
+/** Moves the change under way, or begins one, as far as it goes without another answer. */
+export function advanceChange(state: State, turn: Turn): void {
+  const change = state.change;
+  const isAnswered = change.pools.every(isSettled);
+  switch (change.phase) {
+    case 'idle':
+      begin(state, turn);
+      return;
+    case 'columns':
+      if (isAnswered) makeUnstable(state, turn);
+      return;
+    case 'slots':
+      if (!isAnswered) return;
+      change.phase = 'settling';
+      change.settleUntil = settledAt(state, turn);
+      advanceChange(state, turn);
+      return;
+    case 'settling':
+      if (!isAnswered || turn.now < change.settleUntil || state.versionChange) return;
+      change.phase = 'committing';
+      activate(state, turn, 'commit', change.column);
+      return;
+    case 'committing':
+      return;
+  }
+}
+
+/** New flows get the new table as of now. */
+export function committed(state: State, turn: Turn): void {
+  const { change } = state;
+  const { startedAt, rows, movedSlots } = change;
+  const pools = change.pools.filter((pool) => pool.movedCount > 0).map((pool) => pool.name);
+  state.commits.push({
+    pools,
+    movedSlots,
+    rows,
+    startedAt,
+    committedAt: turn.now,
+    durationMs: turn.now - startedAt,
+  });
+  if (state.commits.length > turn.options.historyLimit) state.commits.shift();
+  log(turn, 'info', 'committed', {
+    pools: pools.join(' '),
+    movedSlots,
+    rows,
+    durationMs: turn.now - startedAt,
+  });
+  state.change = idleChange(turn.now);
+  for (const pool of servingPools(state)) {
+    pool.mergeAt = turn.now;
+    if (pool.isPlacementStale) continue;
+    countMoved(state, pool);
+  }
+}
+
+/** A row of the change was refused for good, or too often. */
+export function abandonIfHopeless(
+  state: State,
+  turn: Turn,
+  entry: Entry,
+  code: string,
+  message: string,
+): void {
+  const { change } = state;
+  const isPreparing = change.phase === 'columns' || change.phase === 'slots' || change.phase === 'settling';
+  if (!isPreparing || entry.pool === undefined || !change.pools.includes(entry.pool)) return;
+  if (code !== 'full' && entry.failures < turn.options.prepareRetryLimit) return;
+  noteProblem(state, turn, 'change abandoned; it will be tried again', {
+    pool: entry.pool.name,
+    table: entry.row.table,
+    code,
+    reason: message,
+  });
+  abandon(state, turn.now + turn.options.changeRetryMs);
+}
+
+/** The next time at which a change has something to do that no answer will bring up. */
+export function nextChangeAt(state: State): number {
+  const { change } = state;
+  if (change.phase === 'settling') return change.settleUntil;
+  if (change.phase === 'idle' && change.waitingFor !== undefined) return change.retryAt;
+  return Number.POSITIVE_INFINITY;
+}
+
+function abandon(state: State, retryAt: number): void {
+  const { change } = state;
+  const columns = liveColumns(state.version);
+  for (const pool of change.pools) {
+    pool.isPlacementStale = true;
+    pool.mergeAt = 0;
+    for (let slot = 0; slot < pool.slotCount; slot++) {
+      setColumn(state, pool, slot, change.column, NO_ROW);
+      if (change.phase === 'columns' || !isUnstable(pool, slot)) continue;
+      // It was made unstable for this change, or could be merged as well: all its flows are on base.
+      const base = baseOf(pool, slot);
+      if (isAgreed(pool, slot, columns, base) && !hasOutstandingPin(pool, slot)) {
+        setSlot(state, pool, slot, false, base);
+      }
+    }
+  }
+  state.change = idleChange(retryAt);
+  state.mustAdvance = true;
+}
+
+function buryTheDead(state: State, turn: Turn, pool: Pool): void {
+  const rewritten = bury(state, pool);
+  for (const pins of [...pool.pins.values()]) {
+    for (const pin of [...pins]) if (isDead(pool, pin.backend)) removePin(state, pin, true);
+  }
+  if (rewritten === 0) return;
+  log(turn, 'info', 'rows of dead backends rewritten in place', { pool: pool.name, rows: rewritten });
+  pool.mergeAt = turn.now;
+  countMoved(state, pool);
+  const { phase } = state.change;
+  // What was being prepared was computed with the dead. What is already right is not written again.
+  if (phase !== 'idle' && phase !== 'committing') restart(state, turn);
+}
+
+/** Plans anew onto the same column; nothing resolves through it yet. */
+function restart(state: State, turn: Turn): void {
+  state.change = idleChange(turn.now);
+  state.mustAdvance = true;
+}
+
+/** No traffic sees this table as a whole, or it is nobody's (naive): its rows are written as they should be. */
+function fillInPlace(state: State, pool: Pool): void {
+  for (let slot = 0; slot < pool.slotCount; slot++) setSlot(state, pool, slot, false, pool.target[slot]!);
+  countMoved(state, pool);
+}
+
+function begin(state: State, turn: Turn): void {
+  const { change } = state;
+  const pools = servingPools(state);
+  const hasMoved = pools.some((pool) => pool.movedCount > 0);
+  change.waitingFor = hasMoved ? obstacle(state, turn, pools) : undefined;
+  if (!hasMoved || change.waitingFor !== undefined) return;
+
+  const column = freeColumn(state)!;
+  state.change = { ...idleChange(0), phase: 'columns', column, startedAt: turn.now, pools };
+  for (const pool of pools) {
+    state.change.movedSlots += pool.movedCount;
+    state.change.rows += prepareColumn(state, pool, column);
+  }
+  advanceChange(state, turn);
+}
+
+/** Why a change cannot begin now, for the operator; undefined: it can. */
+function obstacle(state: State, turn: Turn, pools: readonly Pool[]): string | undefined {
+  if (turn.now < state.change.retryAt) return 'the time to try again after a failure';
+  if (turn.now < state.pinsRefusedAt + turn.options.refusalHoldMs) return 'room for pins';
+  if (state.versionChange) return 'the version to be acknowledged';
+  if (isLive(state.version, nextFilterSlot(state.version))) return 'a free filter slot';
+  if (freeColumn(state) === undefined) return 'a free column';
+  if (!pools.every(isSettled)) return WAITING_FOR_WRITES;
+  return undefined;
+}
+
+/** A column that no flow can resolve through. */
+function freeColumn(state: State): 1 | 2 | 3 | undefined {
+  const live = liveColumns(state.version);
+  return COLUMNS.find((column) => !live.includes(column));
+}
+
+/** Writes the target of every slot that moves or is unstable already. @returns rows written */
+function prepareColumn(state: State, pool: Pool, column: 1 | 2 | 3): number {
+  const newest = newestColumn(state);
+  let rows = 0;
+  for (let slot = 0; slot < pool.slotCount; slot++) {
+    const target = pool.target[slot]!;
+    const wasUnstable = isUnstable(pool, slot);
+    const needsRow =
+      target !== baseOf(pool, slot) && (wasUnstable || target !== backendOf(pool, slot, newest));
+    if (setColumn(state, pool, slot, column, needsRow ? target : NO_ROW)) rows++;
+    if (wasUnstable) continue;
+    // Live filter slots that remember flows of an earlier spell must find base here.
+    for (const c of COLUMNS) if (c !== column && setColumn(state, pool, slot, c, NO_ROW)) rows++;
+  }
+  return rows;
+}
+
+function makeUnstable(state: State, turn: Turn): void {
+  const { change } = state;
+  change.phase = 'slots';
+  noteAdmitting(state);
+  for (const pool of change.pools) {
+    for (let slot = 0; slot < pool.slotCount; slot++) {
+      if (isUnstable(pool, slot) || pool.target[slot] === baseOf(pool, slot)) continue;
+      if (baseOf(pool, slot) === NO_BACKEND) continue;
+      if (setSlot(state, pool, slot, true, baseOf(pool, slot))) change.rows++;
+    }
+  }
+  advanceChange(state, turn);
+}
+
+/**
+ * UDP has no SYN: an old flow that first sends after the commit looks new. So slots of a UDP pool that move must have
+ * been unstable for a while before; whoever sends in this while is known to the filter slot of before.
+ */
+function settledAt(state: State, turn: Turn): number {
+  const newest = newestColumn(state);
+  let at = turn.now;
+  for (const pool of state.change.pools) {
+    if (pool.vip.protocol !== 'udp') continue;
+    for (let slot = 0; slot < pool.slotCount; slot++) {
+      if (!isUnstable(pool, slot) || pool.target[slot] === backendOf(pool, slot, newest)) continue;
+      at = Math.max(at, pool.since[slot]! + turn.options.udpSettleMs);
+    }
+  }
+  return at;
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Pools and backends come and go:
+ *
+ *   filling ──slots acknowledged──> vip row ──> serving ──no longer wanted──> leaving: vip row deleted
+ *                                                            ──acknowledged──> all else deleted ──> forgotten
+ *
+ * The vip row is the last to come and the first to go, so that no packet sees half a table.
+ */
+
+import type { DesiredBackend, DesiredPool } from './desired.ts';
+import { isSettled } from './ledger.ts';
+import {
+  type Backend,
+  createPool,
+  dotted,
+  endpointKey,
+  isServedBy,
+  log,
+  NO_BACKEND,
+  NO_ROW,
+  noteProblem,
+  type Pool,
+  PROTOCOL_NUMBER,
+  type State,
+  type Turn,
+} from './model.ts';
+import { removePin } from './pins.ts';
+import type { ReturnPathRow, VipRow } from './row.ts';
+import { backendKey, dropRow, returnPathKey, vipKey, wantRow } from './rows.ts';
+import { setColumn, setSlot } from './slots.ts';
+
+/** Makes the pools those that are wanted; what that takes of the switch follows step by step. */
+export function reconcilePools(state: State, turn: Turn, desired: readonly DesiredPool[]): void {
+  const kept = new Set<Pool>();
+  for (const wanted of desired) {
+    const pool = findPool(state, wanted) ?? addPool(state, turn, wanted);
+    if (pool === undefined) continue;
+    kept.add(pool);
+    updatePool(state, turn, pool, wanted);
+  }
+  for (const pool of state.pools.values()) {
+    if (kept.has(pool) || pool.phase === 'leaving') continue;
+    if (pool.phase === 'serving') {
+      log(turn, 'warn', 'pool removed: its connections are cut', { pool: pool.name });
+    }
+    pool.phase = 'leaving';
+  }
+}
+
+/** Pools that are filled begin to serve; pools that leave are emptied; backends that nothing names are forgotten. */
+export function advancePools(state: State, turn: Turn): void {
+  for (const pool of [...state.pools.values()]) {
+    switch (pool.phase) {
+      case 'filling':
+        if (isSettled(pool) && !pool.isPlacementStale) serve(state, turn, pool);
+        break;
+      case 'serving':
+        forgetBackends(state, pool);
+        break;
+      case 'leaving':
+        leave(state, turn, pool);
+        break;
+    }
+  }
+}
+
+/** The switch has acknowledged that a backend row is gone: its id may name another. */
+export function backendGone(state: State, id: number): void {
+  state.freeBackendIds.push(id);
+}
+
+export function returnPathRow(pool: Pool, backend: Pick<Backend, 'address' | 'port'>): ReturnPathRow {
+  return {
+    table: 'return_path',
+    address: backend.address,
+    protocol: PROTOCOL_NUMBER[pool.vip.protocol],
+    port: backend.port,
+    vipAddress: pool.vip.address,
+    vipPort: pool.vip.port,
+  };
+}
+
+export function vipRow(pool: Pool): VipRow {
+  return {
+    table: 'vip',
+    address: pool.vip.address,
+    protocol: PROTOCOL_NUMBER[pool.vip.protocol],
+    port: pool.vip.port,
+    pool: pool.id,
+    slotMask: pool.slotCount - 1,
+  };
+}
+
+export function createBackend(id: number, address: number, port: number): Backend {
+  return {
+    id,
+    name: `${dotted(address)}:${port}`,
+    address,
+    port,
+    weight: 0,
+    state: 'leaving',
+    rowRefs: 0,
+    pinRefs: 0,
+  };
+}
+
+function findPool(state: State, wanted: DesiredPool): Pool | undefined {
+  for (const pool of state.pools.values()) {
+    if (pool.phase !== 'leaving' && isServedBy(pool, wanted)) return pool;
+  }
+  return undefined;
+}
+
+function addPool(state: State, turn: Turn, wanted: DesiredPool): Pool | undefined {
+  const id = state.freePoolIds.shift();
+  if (id === undefined) {
+    noteProblem(state, turn, 'no pool id is free', { pool: wanted.name });
+    return undefined;
+  }
+  const pool = createPool(id, { ...wanted.vip }, wanted.slotCount);
+  state.pools.set(id, pool);
+  return pool;
+}
+
+function updatePool(state: State, turn: Turn, pool: Pool, wanted: DesiredPool): void {
+  pool.name = wanted.name;
+  if (pool.sessionTimeoutMs !== wanted.sessionTimeoutMs) pool.mergeAt = turn.now;
+  pool.sessionTimeoutMs = wanted.sessionTimeoutMs;
+  if (pool.placement !== wanted.placement) pool.isPlacementStale = true;
+  pool.placement = wanted.placement;
+
+  const kept = new Set<Backend>();
+  for (const wish of wanted.backends) {
+    const backend =
+      pool.endpoints.get(endpointKey(wish.address, wish.port)) ?? addBackend(state, turn, pool, wish);
+    if (backend === undefined) continue;
+    kept.add(backend);
+    backend.name = wish.name;
+    if (backend.weight !== wish.weight || backend.state !== wish.state) pool.isPlacementStale = true;
+    backend.weight = wish.weight;
+    backend.state = wish.state;
+    writeBackend(state, turn, pool, backend);
+  }
+  for (const backend of pool.backends.values()) {
+    if (kept.has(backend) || backend.state === 'leaving') continue;
+    // Removal is a drain: what it serves today it keeps. Nothing names the dead any more.
+    backend.weight = 0;
+    backend.state = 'leaving';
+    pool.isPlacementStale = true;
+  }
+}
+
+function addBackend(state: State, turn: Turn, pool: Pool, wish: DesiredBackend): Backend | undefined {
+  const id = state.freeBackendIds.shift();
+  if (id === undefined) {
+    noteProblem(state, turn, 'no backend id is free', { pool: pool.name, backend: wish.name });
+    return undefined;
+  }
+  const backend = createBackend(id, wish.address, wish.port);
+  pool.backends.set(id, backend);
+  pool.endpoints.set(endpointKey(wish.address, wish.port), backend);
+  pool.isPlacementStale = true;
+  return backend;
+}
+
+function writeBackend(state: State, turn: Turn, pool: Pool, backend: Backend): void {
+  const { id, address, port } = backend;
+  wantRow(state, { table: 'backend', backend: id, address, port }, pool);
+  const path = returnPathRow(pool, backend);
+  const owner = [...state.pools.values()].find(
+    (other) => other !== pool && !isSameVip(other, pool) && sharesReturnPath(other, pool, backend),
+  );
+  if (owner === undefined || owner.phase === 'leaving') {
+    wantRow(state, path, pool);
+  } else {
+    noteProblem(state, turn, 'a backend serves two vips: its answers carry the address of one', {
+      backend: backend.name,
+      pool: owner.name,
+      other: pool.name,
+    });
+  }
+}
+
+/** The table is there: packets may come. */
+function serve(state: State, turn: Turn, pool: Pool): void {
+  wantRow(state, vipRow(pool));
+  pool.phase = 'serving';
+  state.mustAdvance = true;
+  log(turn, 'info', 'pool serves', { pool: pool.name, slots: pool.slotCount });
+}
+
+function forgetBackends(state: State, pool: Pool): void {
+  for (const backend of [...pool.backends.values()]) {
+    const isForgettable = backend.state === 'leaving' && backend.rowRefs === 0 && backend.pinRefs === 0;
+    if (isForgettable && isSettled(pool) && pool.unsettledPins === 0) forgetBackend(state, pool, backend);
+  }
+}
+
+function forgetBackend(state: State, pool: Pool, backend: Backend): void {
+  pool.backends.delete(backend.id);
+  pool.endpoints.delete(endpointKey(backend.address, backend.port));
+  const isShared = [...state.pools.values()].some(
+    (other) => other !== pool && other.phase !== 'leaving' && sharesReturnPath(other, pool, backend),
+  );
+  if (!isShared) dropRow(state, returnPathKey(returnPathRow(pool, backend)), pool);
+  dropRow(state, backendKey(backend.id), pool);
+}
+
+function leave(state: State, turn: Turn, pool: Pool): void {
+  const key = vipKey(vipRow(pool));
+  if (!pool.isEmptying) {
+    const row = state.rows.get(key);
+    if (row?.table === 'vip' && row.pool === pool.id) {
+      // A pool that takes over this vip rewrites the row once it is filled.
+      if (hasSuccessor(state, pool)) return;
+      dropRow(state, key);
+    }
+    if (state.ledger.entries.has(key)) return;
+    pool.isEmptying = true;
+    empty(state, pool);
+    return;
+  }
+  if (!isSettled(pool) || pool.unsettledPins > 0) return;
+  if (pool.backends.size > 0) {
+    for (const backend of [...pool.backends.values()]) forgetBackend(state, pool, backend);
+    return;
+  }
+  state.pools.delete(pool.id);
+  state.freePoolIds.push(pool.id);
+  log(turn, 'info', 'pool forgotten', { pool: pool.name });
+}
+
+function empty(state: State, pool: Pool): void {
+  for (let slot = 0; slot < pool.slotCount; slot++) {
+    setSlot(state, pool, slot, false, NO_BACKEND);
+    for (const column of [1, 2, 3] as const) setColumn(state, pool, slot, column, NO_ROW);
+  }
+  for (const pins of [...pool.pins.values()]) for (const pin of [...pins]) removePin(state, pin);
+}
+
+function hasSuccessor(state: State, pool: Pool): boolean {
+  return [...state.pools.values()].some((other) => other.phase === 'filling' && isSameVip(other, pool));
+}
+
+function isSameVip(a: Pool, b: Pool): boolean {
+  return a.vip.address === b.vip.address && a.vip.protocol === b.vip.protocol && a.vip.port === b.vip.port;
+}
+
+function sharesReturnPath(other: Pool, pool: Pool, backend: Backend): boolean {
+  return (
+    other.vip.protocol === pool.vip.protocol &&
+    other.endpoints.has(endpointKey(backend.address, backend.port))
+  );
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The switch is the source of truth: after every connect the state is rebuilt from its rows. Nothing is assumed to have
+ * gone on as it was; every timer starts anew.
+ */
+
+import type { Protocol } from './desired.ts';
+import { flowHash } from './flow-hash.ts';
+import { createLedger, want } from './ledger.ts';
+import { MAX_SLOTS } from './maglev.ts';
+import { clearStableSlot } from './merger.ts';
+import {
+  BACKEND_IDS,
+  COLUMNS,
+  createPool,
+  emptyFilter,
+  endpointKey,
+  INITIAL_VERSION,
+  idleChange,
+  isServedBy,
+  NO_ROW,
+  noteProblem,
+  POOL_IDS,
+  type Pool,
+  PROTOCOL_NUMBER,
+  type State,
+  type Turn,
+  unstableSlotCount,
+} from './model.ts';
+import { loadPin, pinKey } from './pins.ts';
+import { createBackend } from './pools.ts';
+import type { BackendRow, PinRow, Row, SlotRow, SlotVersionRow, VipRow } from './row.ts';
+import { dropRow, returnPathKey, type SmallRow, smallRowKey } from './rows.ts';
+import { isUnstable, loadColumn, loadSlot } from './slots.ts';
+import { noteGap } from './versions.ts';
+
+/** Rows read from the switch, by table. */
+interface Snapshot {
+  vips: VipRow[];
+  slots: SlotRow[];
+  columns: SlotVersionRow[];
+  pins: PinRow[];
+  backends: BackendRow[];
+  small: SmallRow[];
+}
+
+export function rebuild(state: State, turn: Turn, rows: readonly Row[]): void {
+  const snapshot = sort(state, rows);
+  state.ledger = { ...createLedger(), nextWrite: state.ledger.nextWrite, failures: state.ledger.failures };
+  state.versionChange = undefined;
+  state.change = idleChange(turn.now);
+  state.rows = new Map(snapshot.small.map((row) => [smallRowKey(row), row]));
+  state.pins.clear();
+  state.outstandingPins.clear();
+  state.learned.clear();
+  state.solicitations.clear();
+  state.pinsFullUntil = Number.NEGATIVE_INFINITY;
+  state.admitted = undefined;
+  state.admittedBefore = undefined;
+
+  rebuildPools(state, snapshot);
+  rebuildBackends(state, snapshot);
+  for (const row of snapshot.slots) loadInto(state, row, loadSlot);
+  for (const row of snapshot.columns) loadInto(state, row, loadColumn);
+  for (const row of snapshot.pins) rebuildPin(state, row);
+  for (const pool of state.pools.values()) startSlots(state, turn, pool);
+
+  const couldAdmit = unstableSlotCount(state) > 0;
+  for (const record of state.filters) Object.assign(record, emptyFilter(turn.now), { couldAdmit });
+  noteGap(state, turn.now);
+}
+
+function sort(state: State, rows: readonly Row[]): Snapshot {
+  const snapshot: Snapshot = { vips: [], slots: [], columns: [], pins: [], backends: [], small: [] };
+  state.version = INITIAL_VERSION;
+  for (const row of rows) {
+    switch (row.table) {
+      case 'version':
+        state.version = row;
+        break;
+      case 'slot':
+        snapshot.slots.push(row);
+        break;
+      case 'slot_version':
+        snapshot.columns.push(row);
+        break;
+      case 'pin':
+        snapshot.pins.push(row);
+        break;
+      default:
+        if (row.table === 'vip') snapshot.vips.push(row);
+        if (row.table === 'backend') snapshot.backends.push(row);
+        snapshot.small.push(row);
+    }
+  }
+  return snapshot;
+}
+
+/** A pool is what a vip row names. Rows of a pool that none names are left over: the pool leaves. */
+function rebuildPools(state: State, snapshot: Snapshot): void {
+  state.pools = new Map();
+  for (const row of snapshot.vips) {
+    const protocol = (Object.keys(PROTOCOL_NUMBER) as Protocol[]).find(
+      (p) => PROTOCOL_NUMBER[p] === row.protocol,
+    );
+    const isKnown = protocol !== undefined && isMask(row.slotMask) && !state.pools.has(row.pool);
+    if (!isKnown) {
+      dropRow(state, smallRowKey(row));
+      continue;
+    }
+    const pool = createPool(row.pool, { address: row.address, protocol, port: row.port }, row.slotMask + 1);
+    const wanted = state.desired?.pools.find((desired) => isServedBy(pool, desired));
+    pool.name = wanted?.name ?? pool.name;
+    pool.sessionTimeoutMs = wanted?.sessionTimeoutMs ?? 0;
+    pool.placement = wanted?.placement ?? pool.placement;
+    pool.phase = 'serving';
+    state.pools.set(row.pool, pool);
+  }
+  for (const row of [...snapshot.slots, ...snapshot.columns]) {
+    if (state.pools.has(row.pool)) continue;
+    const pool = createPool(row.pool, { address: 0, protocol: 'tcp', port: 0 }, MAX_SLOTS);
+    pool.phase = 'leaving';
+    state.pools.set(row.pool, pool);
+  }
+  state.freePoolIds = freeIds(POOL_IDS, (id) => state.pools.has(id));
+}
+
+/** A backend belongs to the pool whose rows name its id; or, if none does, whose vip its answers carry. */
+function rebuildBackends(state: State, snapshot: Snapshot): void {
+  const owners = new Map<number, Pool>();
+  for (const row of [...snapshot.slots, ...snapshot.columns, ...snapshot.pins]) {
+    const pool = state.pools.get(row.pool);
+    if (pool && row.backend !== 0 && !owners.has(row.backend)) owners.set(row.backend, pool);
+  }
+  const named = new Set(owners.keys());
+  for (const row of snapshot.backends) {
+    const pool = owners.get(row.backend) ?? ownerByReturnPath(state, row);
+    named.add(row.backend);
+    if (pool === undefined || pool.endpoints.has(endpointKey(row.address, row.port))) {
+      dropRow(state, smallRowKey(row));
+      continue;
+    }
+    const backend = createBackend(row.backend, row.address, row.port);
+    pool.backends.set(backend.id, backend);
+    pool.endpoints.set(endpointKey(row.address, row.port), backend);
+  }
+  state.freeBackendIds = freeIds(BACKEND_IDS, (id) => named.has(id));
+  dropStaleReturnPaths(state);
+}
+
+function ownerByReturnPath(state: State, row: BackendRow): Pool | undefined {
+  for (const pool of state.pools.values()) {
+    if (pool.phase === 'leaving') continue;
+    const protocol = PROTOCOL_NUMBER[pool.vip.protocol];
+    const path = state.rows.get(returnPathKey({ address: row.address, protocol, port: row.port }));
+    if (path?.table !== 'return_path') continue;
+    if (path.vipAddress === pool.vip.address && path.vipPort === pool.vip.port) return pool;
+  }
+  return undefined;
+}
+
+function dropStaleReturnPaths(state: State): void {
+  for (const [key, row] of [...state.rows]) {
+    if (row.table !== 'return_path') continue;
+    const isNeeded = [...state.pools.values()].some(
+      (pool) =>
+        PROTOCOL_NUMBER[pool.vip.protocol] === row.protocol &&
+        pool.endpoints.has(endpointKey(row.address, row.port)),
+    );
+    if (!isNeeded) dropRow(state, key);
+  }
+}
+
+function loadInto<R extends SlotRow | SlotVersionRow>(
+  state: State,
+  row: R,
+  load: (pool: Pool, row: R) => void,
+): void {
+  const pool = state.pools.get(row.pool)!;
+  if (row.slot < pool.slotCount) load(pool, row);
+  else deleteForeign(state, row, `foreign/${row.table}/${row.pool}/${row.slot}`);
+}
+
+function rebuildPin(state: State, row: PinRow): void {
+  const pool = state.pools.get(row.pool);
+  if (pool?.phase !== 'serving' || !pool.backends.has(row.backend)) {
+    deleteForeign(state, row, pinKey(row.pool, row.sourceAddress, row.sourcePort));
+    return;
+  }
+  const flow = {
+    sourceAddress: row.sourceAddress,
+    targetAddress: pool.vip.address,
+    protocol: PROTOCOL_NUMBER[pool.vip.protocol],
+    sourcePort: row.sourcePort,
+    targetPort: pool.vip.port,
+  };
+  loadPin(state, pool, flowHash(flow, pool.slotCount - 1).slot, row);
+}
+
+/** Slots that are unstable are so as of now, as far as we know; what a merge had no time to delete goes. */
+function startSlots(state: State, turn: Turn, pool: Pool): void {
+  if (pool.phase !== 'serving') return;
+  let leftovers = 0;
+  for (let slot = 0; slot < pool.slotCount; slot++) {
+    if (isUnstable(pool, slot)) {
+      pool.since[slot] = turn.now;
+      continue;
+    }
+    if (COLUMNS.some((column) => pool.columns[column - 1]![slot] !== NO_ROW)) leftovers++;
+    clearStableSlot(state, pool, slot);
+  }
+  if (leftovers > 0)
+    noteProblem(state, turn, 'leftover rows of stable slots deleted', { pool: pool.name, slots: leftovers });
+}
+
+function deleteForeign(state: State, row: Row, key: string): void {
+  want(state.ledger, { key, pool: state.pools.get((row as SlotRow).pool), before: row, wanted: undefined });
+}
+
+function isMask(mask: number): boolean {
+  return mask >= 1 && mask < MAX_SLOTS && (mask & (mask + 1)) === 0;
+}
+
+function freeIds(end: number, isUsed: (id: number) => boolean): number[] {
+  const free: number[] = [];
+  for (let id = 1; id < end; id++) if (!isUsed(id)) free.push(id);
+  return free;
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The rows of the small tables: all but slot, slot_version, pin and version. `state.rows` holds them as wanted. */
+
+import { want } from './ledger.ts';
+import type { Pool, State } from './model.ts';
+import type { BackendRow, ReturnPathRow, Row, VipRow } from './row.ts';
+
+export type SmallRow = Exclude<Row, { table: 'version' | 'slot' | 'slot_version' | 'pin' }>;
+
+/** A row from now on. */
+export function wantRow(state: State, row: SmallRow, pool?: Pool): void {
+  const key = smallRowKey(row);
+  want(state.ledger, { key, pool, before: state.rows.get(key), wanted: row });
+  state.rows.set(key, row);
+}
+
+/** No row from now on. */
+export function dropRow(state: State, key: string, pool?: Pool): void {
+  const before = state.rows.get(key);
+  if (before === undefined) return;
+  state.rows.delete(key);
+  want(state.ledger, { key, pool, before, wanted: undefined });
+}
+
+export function smallRowKey(row: SmallRow): string {
+  switch (row.table) {
+    case 'vip':
+      return vipKey(row);
+    case 'backend':
+      return backendKey(row.backend);
+    case 'return_path':
+      return returnPathKey(row);
+    case 'route':
+      return `route/${row.prefix}/${row.prefixLength}`;
+    case 'neighbour':
+      return `neighbour/${row.address}`;
+    case 'known_neighbour':
+      return `known_neighbour/${row.address}/${row.mac}/${row.port}`;
+    case 'own_address':
+      return `own_address/${row.address}`;
+  }
+}
+
+export function vipKey(vip: Pick<VipRow, 'address' | 'protocol' | 'port'>): string {
+  return `vip/${vip.address}/${vip.protocol}/${vip.port}`;
+}
+
+export function backendKey(backend: BackendRow['backend']): string {
+  return `backend/${backend}`;
+}
+
+export function returnPathKey(from: Pick<ReturnPathRow, 'address' | 'protocol' | 'port'>): string {
+  return `return_path/${from.address}/${from.protocol}/${from.port}`;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Reads and changes the rows of tables slot and slot_version. Every change of them passes through here. */
+
+import { want } from './ledger.ts';
+import { NO_BACKEND, NO_ROW, type Pool, type State } from './model.ts';
+import type { Column, SlotRow, SlotVersionRow } from './row.ts';
+
+/** Above the 13 bits of a backend id. */
+const UNSTABLE = 1 << 13;
+const BACKEND_MASK = UNSTABLE - 1;
+
+export function isUnstable(pool: Pool, slot: number): boolean {
+  return (pool.slots[slot]! & UNSTABLE) !== 0;
+}
+
+/** The backend of the slot row: base while the slot is unstable. */
+export function baseOf(pool: Pool, slot: number): number {
+  return pool.slots[slot]! & BACKEND_MASK;
+}
+
+/** Whom a flow with this column is sent to. */
+export function backendOf(pool: Pool, slot: number, column: Column): number {
+  if (column === 0 || !isUnstable(pool, slot)) return baseOf(pool, slot);
+  const backend = pool.columns[column - 1]![slot]!;
+  return backend === NO_ROW ? baseOf(pool, slot) : backend;
+}
+
+/** The slot row from now on; stable on nobody is no row. @returns whether anything had to be written */
+export function setSlot(
+  state: State,
+  pool: Pool,
+  slot: number,
+  unstable: boolean,
+  backend: number,
+  isUrgent = false,
+): boolean {
+  const before = pool.slots[slot]!;
+  const after = backend | (unstable ? UNSTABLE : 0);
+  if (before === after) return false;
+  recordSlot(pool, slot, after);
+  want(state.ledger, {
+    key: slotKey(pool, 0, slot),
+    pool,
+    before: slotRow(pool, slot, before),
+    wanted: slotRow(pool, slot, after),
+    isUrgent,
+  });
+  return true;
+}
+
+/** A slot_version row from now on; NO_ROW: none. @returns whether anything had to be written */
+export function setColumn(
+  state: State,
+  pool: Pool,
+  slot: number,
+  column: 1 | 2 | 3,
+  backend: number,
+  isUrgent = false,
+): boolean {
+  const before = pool.columns[column - 1]![slot]!;
+  if (before === backend) return false;
+  recordColumn(pool, slot, column, backend);
+  want(state.ledger, {
+    key: slotKey(pool, column, slot),
+    pool,
+    before: columnRow(pool, slot, column, before),
+    wanted: columnRow(pool, slot, column, backend),
+    isUrgent,
+  });
+  return true;
+}
+
+/** Takes over what was read from the switch. */
+export function loadSlot(pool: Pool, row: SlotRow): void {
+  recordSlot(pool, row.slot, row.backend | (row.unstable ? UNSTABLE : 0));
+}
+
+export function loadColumn(pool: Pool, row: SlotVersionRow): void {
+  recordColumn(pool, row.slot, row.column, row.backend);
+}
+
+function recordSlot(pool: Pool, slot: number, value: number): void {
+  const before = pool.slots[slot]!;
+  countRef(pool, before & BACKEND_MASK, -1);
+  countRef(pool, value & BACKEND_MASK, 1);
+  if (before & UNSTABLE) pool.unstableCount--;
+  if (value & UNSTABLE) pool.unstableCount++;
+  pool.slots[slot] = value;
+}
+
+function recordColumn(pool: Pool, slot: number, column: 1 | 2 | 3, backend: number): void {
+  const rows = pool.columns[column - 1]!;
+  countRef(pool, rows[slot]!, -1);
+  countRef(pool, backend, 1);
+  rows[slot] = backend;
+}
+
+function countRef(pool: Pool, backend: number, by: number): void {
+  if (backend === NO_BACKEND || backend === NO_ROW) return;
+  const named = pool.backends.get(backend);
+  if (named) named.rowRefs += by;
+}
+
+function slotRow(pool: Pool, slot: number, value: number): SlotRow | undefined {
+  if (value === NO_BACKEND) return undefined;
+  return {
+    table: 'slot',
+    pool: pool.id,
+    slot,
+    unstable: (value & UNSTABLE) !== 0,
+    backend: value & BACKEND_MASK,
+  };
+}
+
+function columnRow(pool: Pool, slot: number, column: 1 | 2 | 3, backend: number): SlotVersionRow | undefined {
+  if (backend === NO_ROW) return undefined;
+  return { table: 'slot_version', pool: pool.id, slot, column, backend };
+}
+
+/** Column 0 is the slot row itself. */
+function slotKey(pool: Pool, column: Column, slot: number): number {
+  return (pool.id * 4 + column) * 65_536 + slot;
+}
