@@ -4,9 +4,11 @@ import { expect, test } from 'vitest';
 import { entityKey } from './entity-key.ts';
 import type { EntryInput } from './entries.ts';
 import { EntryCodec } from './entries.ts';
+import { P4InfoSchema } from './generated/p4/config/v1/p4info_pb.ts';
 import { EntitySchema, TableEntrySchema, Update_Type } from './generated/p4/v1/p4runtime_pb.ts';
 import { P4InfoIndex } from './p4info.ts';
-import { program } from './test/program.ts';
+import { program, programText } from './test/program.ts';
+import { parseText } from './text-format.ts';
 import { ipv6 } from './values.ts';
 
 const codec = new EntryCodec(new P4InfoIndex(program));
@@ -152,6 +154,13 @@ test('a read pattern asks for counters only when told to', () => {
     counterData: { $typeName: 'p4.v1.CounterData', packetCount: 2n, byteCount: -1n },
   } as const;
   expect(codec.decode(entry).counter).toEqual({ packets: 2n, bytes: 2n ** 64n - 1n });
+});
+
+test('const tables are for reading', () => {
+  const text = programText.replace('size: 64\n', 'size: 64 is_const_table: true\n');
+  const constant = new EntryCodec(new P4InfoIndex(parseText(P4InfoSchema, text)));
+  expect(() => constant.remove(rule({ flag: 1 }))).toThrow('cannot be written');
+  expect(constant.decode(constant.encode(rule({ flag: 1 }))).match).toEqual({ flag: 1 });
 });
 
 test('an entry of another program is refused', () => {

@@ -169,6 +169,8 @@ class TableCodec {
   }
 
   updateOf(type: Update_Type, input: EntryInput): Update {
+    if (this.table.isConst)
+      throw this.badEntry('cannot be written, because the program declares all entries const');
     return update(type, this.encode(input));
   }
 

@@ -81,9 +81,9 @@ function tableSchema(table: TableInfo): TableSchema {
   };
 }
 
-/** Actions an entry may have; none in a table without key. */
+/** Actions an entry may have; none in a table without key. Those of const tables can only be read. */
 export function entryActions(table: TableInfo): TableInfo['actions'][number]['action'][] {
-  if (table.fields.length === 0 || table.isConst) return [];
+  if (table.fields.length === 0) return [];
   return table.actions.filter((ref) => ref.inEntries).map((ref) => ref.action);
 }
 

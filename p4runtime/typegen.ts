@@ -45,6 +45,9 @@ export function generateTypes(index: P4InfoIndex, sourceName: string): string {
   ].join('\n');
 }
 
+/** Longer lists of parameters go over several lines. */
+const lineWidth = 80;
+
 /** The type of an object without properties; `{}` would let any property pass. */
 const nothing = 'Record<string, never>';
 
@@ -64,16 +67,21 @@ function tableLines(table: TableInfo): string[] {
     ...block(key(table.alias), [
       ...block('match', fields),
       // Keyed by action, so here nothing must mean "no name at all".
-      ...block('actions', entryActions(table).map(actionLine), '{}'),
-      ...block('defaults', defaultActions(table).map(actionLine), '{}'),
+      ...block('actions', entryActions(table).flatMap(actionLines), '{}'),
+      ...block('defaults', defaultActions(table).flatMap(actionLines), '{}'),
       `  hasPriority: ${table.hasPriority};`,
     ]),
   ];
 }
 
-function actionLine({ alias, params }: ActionInfo): string {
+function actionLines({ alias, params }: ActionInfo): string[] {
   const list = params.map((param) => `${key(param.name)}: ${valueType(param.bitwidth)}`);
-  return `  ${key(alias)}: ${list.length === 0 ? nothing : `{ ${list.join('; ')} }`};`;
+  const line = `  ${key(alias)}: { ${list.join('; ')} };`;
+  if (list.length > 0 && line.length <= lineWidth) return [line];
+  return block(
+    key(alias),
+    list.map((param) => `  ${param};`),
+  );
 }
 
 function fieldLines(field: FieldInfo): string[] {
@@ -116,7 +124,8 @@ function literal(value: unknown, indent: string): string {
   const entries = Object.entries(value);
   if (entries.length === 0) return '{}';
   if (entries.every(([, item]) => typeof item !== 'object')) {
-    return `{ ${entries.map(([name, item]) => `${key(name)}: ${literal(item, '')}`).join(', ')} }`;
+    const line = `{ ${entries.map(([name, item]) => `${key(name)}: ${literal(item, '')}`).join(', ')} }`;
+    if (line.length <= lineWidth) return line;
   }
   const lines = entries.map(([name, item]) => `${indent}  ${key(name)}: ${literal(item, `${indent}  `)},`);
   return `{\n${lines.join('\n')}\n${indent}}`;

@@ -92,6 +92,21 @@ test('an entity is never in two RPCs in flight, and keeps its order', async () =
   expect(done).toEqual(['update 3', 'update 0', 'update 1', 'update 2', 'update 4']);
 });
 
+test('who stepped aside is not overtaken by a later update of the same entity', async () => {
+  const recorder = new Recorder();
+  const writer = new Writer(recorder.send, { batchSize: 1, rpcsInFlight: 2 });
+  const done: number[] = [];
+  await writer.submit([update(1), update(1), update(2), update(1)], (_, i) => done.push(i));
+  await settled();
+  // The second update has stepped aside for the first; the fourth still waits.
+  expect(recorder.calls.map((call) => call.slots)).toEqual([[1], [2]]);
+  for (let i = 0; i < 4; i++) {
+    recorder.calls[i]!.answer();
+    await settled();
+  }
+  expect(done).toEqual([0, 2, 1, 3]);
+});
+
 test('every update has its own result, also when the RPC fails as a whole', async () => {
   const recorder = new Recorder();
   const writer = new Writer(recorder.send, { batchSize: 2, rpcsInFlight: 2 });
@@ -184,7 +199,7 @@ test('whatever the order of answers, every entity sees its updates in order, eac
         expect(indexes).toEqual(slots.flatMap((s, i) => (s === slot ? [i] : [])));
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 300 },
   );
 });
 

@@ -51,8 +51,10 @@ interface Submission {
 export class Writer {
   private readonly send: SendWrite;
   private readonly options: WriterOptions;
-  private readonly line: Submission[] = [];
+  private readonly line = new Queue<Submission>();
   private readonly waiting = new Queue<Job>();
+  /** Jobs that had stepped aside: older than any that waits for the same key, so they go first. */
+  private readonly back = new Queue<Job>();
   /** Keys in flight, with the jobs that must wait until they have landed. */
   private readonly keysInFlight = new Map<string, Job[]>();
   private rpcCount = 0;
@@ -126,14 +128,18 @@ export class Writer {
     if (this.closedBy !== undefined) return;
     const error = new P4RuntimeError('closed', { message });
     this.closedBy = error;
-    const dropped = [...this.waiting.drain(), ...[...this.keysInFlight.values()].flat()];
+    const dropped = [
+      ...this.back.drain(),
+      ...this.waiting.drain(),
+      ...[...this.keysInFlight.values()].flat(),
+    ];
     for (const key of this.keysInFlight.keys()) this.keysInFlight.set(key, []);
-    for (const submission of this.line.splice(0)) submission.reject(error);
+    for (const submission of this.line.drain()) submission.reject(error);
     this.settle(dropped, () => resultOf(error));
   }
 
   private serveLine(): void {
-    for (let first = this.line[0]; first !== undefined; first = this.line[0]) {
+    for (let first = this.line.peek(); first !== undefined; first = this.line.peek()) {
       const { updates, onResult } = first;
       while (first.takenOn < updates.length && this.updateCount < this.options.updatesMax) {
         const index = first.takenOn++;
@@ -166,12 +172,12 @@ export class Writer {
     }
   }
 
-  /** From the front of the queue; a job whose key is in flight steps aside until it has landed. */
+  /** From the front of the queues; a job whose key is in flight steps aside until it has landed. */
   private nextBatch(): Job[] {
     const batch: Job[] = [];
     const batchKeys = new Set<string>();
     while (batch.length < this.options.batchSize) {
-      const job = this.waiting.shift();
+      const job = this.back.shift() ?? this.waiting.shift();
       if (job === undefined) break;
       const aside = this.keysInFlight.get(job.key);
       if (aside !== undefined) {
@@ -205,7 +211,7 @@ export class Writer {
   /** Lets those go on that stepped aside for this batch, in the order in which they came. */
   private land(batch: readonly Job[]): void {
     for (const { key } of batch) {
-      for (const job of this.keysInFlight.get(key) ?? []) this.waiting.push(job);
+      for (const job of this.keysInFlight.get(key) ?? []) this.back.push(job);
       this.keysInFlight.delete(key);
     }
   }
@@ -233,6 +239,10 @@ class Queue<T> {
 
   push(item: T): void {
     this.items.push(item);
+  }
+
+  peek(): T | undefined {
+    return this.items[this.head];
   }
 
   shift(): T | undefined {
