@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=64
 // SPDX-License-Identifier: Apache-2.0
 /** A P4Runtime switch with simple_switch_grpc's command line. */
 

@@ -7,9 +7,14 @@
  * `10,167772160/8,5&7,1-9,*#4` has an exact, an lpm, a ternary and a range field, an omitted one, and priority 4.
  */
 
-import { create } from '@bufbuild/protobuf';
-import type { FieldMatch } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import { FieldMatchSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import type {
+  FieldMatch,
+  FieldMatch_Exact,
+  FieldMatch_LPM,
+  FieldMatch_Optional,
+  FieldMatch_Range,
+  FieldMatch_Ternary,
+} from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { encodeValue } from '../../p4runtime/values.ts';
 import type { KeyPart } from '../engine/pipeline.ts';
 import type { BoundField, BoundTable } from './binding.ts';
@@ -200,30 +205,47 @@ export function writeMatch(table: BoundTable, text: string): FieldMatch[] {
 }
 
 function writeField({ id: fieldId, kind, width }: BoundField, text: string): FieldMatch {
-  const bytes = (value: string) => encodeValue(BigInt(value), width);
+  const bytes = (value: string) =>
+    encodeValue(width <= numberWidthMax ? Number(value) : BigInt(value), width);
+  // Written out, because create() would take most of the time of reading a large table.
+  const $typeName = 'p4.v1.FieldMatch';
   switch (kind) {
-    case 'exact':
-    case 'optional':
-      return fieldMatch(fieldId, { case: kind, value: { value: bytes(text) } });
+    case 'exact': {
+      const value: FieldMatch_Exact = { $typeName: 'p4.v1.FieldMatch.Exact', value: bytes(text) };
+      return { $typeName, fieldId, fieldMatchType: { case: kind, value } };
+    }
+    case 'optional': {
+      const value: FieldMatch_Optional = { $typeName: 'p4.v1.FieldMatch.Optional', value: bytes(text) };
+      return { $typeName, fieldId, fieldMatchType: { case: kind, value } };
+    }
     case 'lpm': {
-      const [value, length] = halves(text, '/');
-      return fieldMatch(fieldId, { case: kind, value: { value: bytes(value), prefixLen: Number(length) } });
+      const [prefix, length] = halves(text, '/');
+      const value: FieldMatch_LPM = {
+        $typeName: 'p4.v1.FieldMatch.LPM',
+        value: bytes(prefix),
+        prefixLen: Number(length),
+      };
+      return { $typeName, fieldId, fieldMatchType: { case: kind, value } };
     }
     case 'ternary': {
-      const [value, mask] = halves(text, '&');
-      return fieldMatch(fieldId, { case: kind, value: { value: bytes(value), mask: bytes(mask) } });
+      const [bits, mask] = halves(text, '&');
+      const value: FieldMatch_Ternary = {
+        $typeName: 'p4.v1.FieldMatch.Ternary',
+        value: bytes(bits),
+        mask: bytes(mask),
+      };
+      return { $typeName, fieldId, fieldMatchType: { case: kind, value } };
     }
     case 'range': {
       const [low, high] = halves(text, '-');
-      return fieldMatch(fieldId, { case: kind, value: { low: bytes(low), high: bytes(high) } });
+      const value: FieldMatch_Range = {
+        $typeName: 'p4.v1.FieldMatch.Range',
+        low: bytes(low),
+        high: bytes(high),
+      };
+      return { $typeName, fieldId, fieldMatchType: { case: kind, value } };
     }
   }
-}
-
-type FieldMatchInit = NonNullable<Parameters<typeof create<typeof FieldMatchSchema>>[1]>;
-
-function fieldMatch(fieldId: number, fieldMatchType: FieldMatchInit['fieldMatchType']): FieldMatch {
-  return create(FieldMatchSchema, { fieldId, fieldMatchType });
 }
 
 function eachField(table: BoundTable, text: string, visit: (field: BoundField, text: string) => void): void {

@@ -16,7 +16,6 @@ import {
   CounterEntrySchema,
   DigestEntrySchema,
   DirectCounterEntrySchema,
-  EntitySchema,
   TableEntry_IdleTimeoutSchema,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import type { BoundCounter } from './binding.ts';
@@ -225,5 +224,5 @@ function* pieces<Item>(items: readonly Item[]): Generator<readonly Item[]> {
 }
 
 function entityOf(entity: Entity['entity']): Entity {
-  return create(EntitySchema, { entity });
+  return { $typeName: 'p4.v1.Entity', entity };
 }

@@ -8,13 +8,13 @@
  */
 
 import { create } from '@bufbuild/protobuf';
-import type { Action as ActionMessage, TableEntry } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import {
-  ActionSchema,
-  TableActionSchema,
-  TableEntrySchema,
-  Update_Type,
+import type {
+  Action_Param,
+  Action as ActionMessage,
+  TableAction,
+  TableEntry,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import { TableEntrySchema, Update_Type } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { encodeValue } from '../../p4runtime/values.ts';
 import type { BoundAction, BoundTable } from './binding.ts';
 import { cellOf } from './counters.ts';
@@ -52,9 +52,8 @@ const priorityMax = 2 ** 31 - 1;
 export class TableState {
   readonly bound: BoundTable;
   readonly #entries = new Map<string, Entry>();
-  readonly #entryByHandle = new Map<number, Entry>();
+  readonly #entryByHandle: (Entry | undefined)[] = [];
   readonly #freeHandles: number[] = [];
-  #handleCount = 0;
   readonly #initialDefault: ActionCall | undefined;
   #default: ActionCall | undefined;
 
@@ -93,7 +92,7 @@ export class TableState {
   }
 
   findHandle(handle: number): Entry | undefined {
-    return this.#entryByHandle.get(handle);
+    return this.#entryByHandle[handle];
   }
 
   /**
@@ -146,7 +145,7 @@ export class TableState {
     if (this.#entries.size >= bound.table.maxSize) {
       throw unknown(`Error when adding match entry to target: table '${bound.name}' is full`);
     }
-    const handle = this.#freeHandles.pop() ?? this.#handleCount;
+    const handle = this.#freeHandles.pop() ?? this.#entryByHandle.length;
     this.#put(this.#entryOf(handle, key, call, entry, batch));
     operations.push({
       kind: 'insert',
@@ -180,7 +179,7 @@ export class TableState {
     const key = readKey(this.bound, entry.match, entry.priority);
     const { handle } = this.#changeable(key);
     this.#entries.delete(key);
-    this.#entryByHandle.delete(handle);
+    this.#entryByHandle[handle] = undefined;
     this.#freeHandles.push(handle);
     operations.push({ kind: 'delete', table: this.bound.table.id, handle });
   }
@@ -221,8 +220,7 @@ export class TableState {
 
   #put(entry: Entry): void {
     this.#entries.set(entry.key, entry);
-    this.#entryByHandle.set(entry.handle, entry);
-    this.#handleCount = Math.max(this.#handleCount, entry.handle + 1);
+    this.#entryByHandle[entry.handle] = entry;
   }
 
   #pushCounter(
@@ -273,16 +271,19 @@ export class TableState {
 
   /** What the client reads back, without counters. */
   message(entry: Entry): TableEntry {
-    return create(TableEntrySchema, {
+    // Written out, because create() would take most of the time of reading a large table.
+    return {
+      $typeName: 'p4.v1.TableEntry',
       tableId: this.bound.id,
       match: writeMatch(this.bound, entry.key),
       action: actionMessage(entry.call),
       priority: priorityOf(entry.key),
       controllerMetadata: entry.controllerMetadata,
+      isDefaultAction: false,
       metadata: entry.metadata,
       idleTimeoutNs: entry.idleTimeoutNs,
       isConst: entry.isConst,
-    });
+    };
   }
 
   /** @returns undefined when a miss does nothing */
@@ -313,13 +314,13 @@ function readData({ name, parameters }: BoundAction, { params }: ActionMessage):
   return data as bigint[];
 }
 
-function actionMessage({ action, data }: ActionCall) {
-  const params = action.parameters.map(({ id, width, position }) => ({
-    paramId: id,
-    value: encodeValue(data[position]!, width),
-  }));
-  const value = create(ActionSchema, { actionId: action.id, params });
-  return create(TableActionSchema, { type: { case: 'action', value } });
+function actionMessage({ action, data }: ActionCall): TableAction {
+  const params = action.parameters.map(({ id, width, position }): Action_Param => {
+    const value = encodeValue(data[position]!, width);
+    return { $typeName: 'p4.v1.Action.Param', paramId: id, value };
+  });
+  const value: ActionMessage = { $typeName: 'p4.v1.Action', actionId: action.id, params };
+  return { $typeName: 'p4.v1.TableAction', type: { case: 'action', value } };
 }
 
 function unknown(message: string): Refusal {
