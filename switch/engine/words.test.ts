@@ -224,16 +224,14 @@ const { value: anyValue, condition: anyCondition } = fc.letrec<{ value: Value; c
       condition: fc.oneof(
         { maxDepth: 4, withCrossShrink: true },
         value.map((operand): Condition => ({ op: 'd2b', operand })),
-        fc
-          .tuple(fc.constantFrom('==', '!=', '<', '<=', '>', '>='), value, value)
-          .map(
-            ([operator, left, right]): Condition => ({
-              op: 'compare',
-              operator: operator as '<',
-              left,
-              right,
-            }),
-          ),
+        fc.tuple(fc.constantFrom('==', '!=', '<', '<=', '>', '>='), value, value).map(
+          ([operator, left, right]): Condition => ({
+            op: 'compare',
+            operator: operator as '<',
+            left,
+            right,
+          }),
+        ),
         fc
           .tuple(fc.constantFrom('and', 'or', 'same'), condition, condition)
           .map(([op, left, right]): Condition => ({ op: op as 'and', left, right })),

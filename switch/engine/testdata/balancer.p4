@@ -128,7 +128,8 @@ control SwitchIngress(inout headers_t hdr, inout metadata_t meta, inout standard
                 meta.slot = hash_value[15:0] & slot_mask;
                 last_seen.write((bit<32>)meta.slot, standard.ingress_global_timestamp);
                 slot.apply();
-                backend.apply();
+                // Routing would revive what a miss has dropped.
+                if (!backend.apply().hit) { return; }
             }
         }
         route.apply();
