@@ -112,7 +112,10 @@ export interface Change {
   startedAt: Millis;
   rows: number;
   movedSlots: number;
-  pools: Pool[];
+  /** Names of the pools whose slots move. */
+  pools: string[];
+  /** What is being prepared. A pool's own target may have moved on meanwhile; that is the next change. */
+  targets: Map<Pool, Uint16Array>;
   settleUntil: Millis;
   /** Not before this after a change was abandoned. */
   retryAt: Millis;
@@ -242,6 +245,7 @@ export function idleChange(retryAt: Millis): Change {
     rows: 0,
     movedSlots: 0,
     pools: [],
+    targets: new Map(),
     settleUntil: 0,
     retryAt,
     waitingFor: undefined,

@@ -18,7 +18,12 @@ export interface EngineOptions {
   staleDigestMs: number;
   /** Idle timeout of a pin whose flow has sent FIN or RST. */
   closingTimeoutMs: number;
-  /** Between the last prepared row and the commit when a UDP pool changes: a UDP flow that sends within it is kept. */
+  /**
+   * A slot is unstable for so long at least before the commit that moves it: the first SYN retransmission (1 s, RFC 6298)
+   * falls within it, so a handshake under way stays where its first SYN went.
+   */
+  tcpSettleMs: number;
+  /** The same for UDP pools: an old flow that sends within it is kept; one that is silent for longer looks new. */
   udpSettleMs: number;
   maxPins: number;
   /** After the switch's pin table was full, no pin is tried for so long. */
@@ -56,6 +61,7 @@ export const engineDefaults: Readonly<EngineOptions> = {
   mergeMarginMs: 2_000,
   staleDigestMs: 2_000,
   closingTimeoutMs: 60_000,
+  tcpSettleMs: 1_200,
   udpSettleMs: 2_000,
   maxPins: 100_000,
   pinFullBackoffMs: 5_000,

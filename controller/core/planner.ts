@@ -51,7 +51,9 @@ export function placeStalePools(state: State, turn: Turn): void {
 /** Moves the change under way, or begins one, as far as it goes without another answer. */
 export function advanceChange(state: State, turn: Turn): void {
   const change = state.change;
-  const isAnswered = change.pools.every(isSettled);
+  // A pool that is taken away meanwhile has no part in it any more.
+  for (const pool of change.targets.keys()) if (pool.phase !== 'serving') change.targets.delete(pool);
+  const isAnswered = [...change.targets.keys()].every(isSettled);
   switch (change.phase) {
     case 'idle':
       begin(state, turn);
@@ -78,8 +80,7 @@ export function advanceChange(state: State, turn: Turn): void {
 /** New flows get the new table as of now. */
 export function committed(state: State, turn: Turn): void {
   const { change } = state;
-  const { startedAt, rows, movedSlots } = change;
-  const pools = change.pools.filter((pool) => pool.movedCount > 0).map((pool) => pool.name);
+  const { startedAt, rows, movedSlots, pools } = change;
   state.commits.push({
     pools,
     movedSlots,
@@ -113,7 +114,7 @@ export function abandonIfHopeless(
 ): void {
   const { change } = state;
   const isPreparing = change.phase === 'columns' || change.phase === 'slots' || change.phase === 'settling';
-  if (!isPreparing || entry.pool === undefined || !change.pools.includes(entry.pool)) return;
+  if (!isPreparing || entry.pool === undefined || !change.targets.has(entry.pool)) return;
   if (code !== 'full' && entry.failures < turn.options.prepareRetryLimit) return;
   noteProblem(state, turn, 'change abandoned; it will be tried again', {
     pool: entry.pool.name,
@@ -135,7 +136,7 @@ export function nextChangeAt(state: State): number {
 function abandon(state: State, retryAt: number): void {
   const { change } = state;
   const columns = liveColumns(state.version);
-  for (const pool of change.pools) {
+  for (const pool of change.targets.keys()) {
     pool.isPlacementStale = true;
     pool.mergeAt = 0;
     for (let slot = 0; slot < pool.slotCount; slot++) {
@@ -162,14 +163,8 @@ function buryTheDead(state: State, turn: Turn, pool: Pool): void {
   pool.mergeAt = turn.now;
   countMoved(state, pool);
   const { phase } = state.change;
-  // What was being prepared was computed with the dead. What is already right is not written again.
-  if (phase !== 'idle' && phase !== 'committing') restart(state, turn);
-}
-
-/** Plans anew onto the same column; nothing resolves through it yet. */
-function restart(state: State, turn: Turn): void {
-  state.change = idleChange(turn.now);
-  state.mustAdvance = true;
+  // What was being prepared was computed with the dead.
+  if (phase !== 'idle' && phase !== 'committing') abandon(state, turn.now);
 }
 
 /** No traffic sees this table as a whole, or it is nobody's (naive): its rows are written as they should be. */
@@ -186,8 +181,10 @@ function begin(state: State, turn: Turn): void {
   if (!hasMoved || change.waitingFor !== undefined) return;
 
   const column = freeColumn(state)!;
-  state.change = { ...idleChange(0), phase: 'columns', column, startedAt: turn.now, pools };
+  state.change = { ...idleChange(0), phase: 'columns', column, startedAt: turn.now };
   for (const pool of pools) {
+    state.change.targets.set(pool, pool.target);
+    if (pool.movedCount > 0) state.change.pools.push(pool.name);
     state.change.movedSlots += pool.movedCount;
     state.change.rows += prepareColumn(state, pool, column);
   }
@@ -232,9 +229,9 @@ function makeUnstable(state: State, turn: Turn): void {
   const { change } = state;
   change.phase = 'slots';
   noteAdmitting(state);
-  for (const pool of change.pools) {
+  for (const [pool, target] of change.targets) {
     for (let slot = 0; slot < pool.slotCount; slot++) {
-      if (isUnstable(pool, slot) || pool.target[slot] === baseOf(pool, slot)) continue;
+      if (isUnstable(pool, slot) || target[slot] === baseOf(pool, slot)) continue;
       if (baseOf(pool, slot) === NO_BACKEND) continue;
       if (setSlot(state, pool, slot, true, baseOf(pool, slot))) change.rows++;
     }
@@ -243,17 +240,18 @@ function makeUnstable(state: State, turn: Turn): void {
 }
 
 /**
- * UDP has no SYN: an old flow that first sends after the commit looks new. So slots of a UDP pool that move must have
- * been unstable for a while before; whoever sends in this while is known to the filter slot of before.
+ * A flow whose first packet met a stable slot and whose second opening packet, a SYN sent again or any UDP, comes after
+ * the commit would look new. So slots that move must have been unstable for a while before: whoever opens again in this
+ * while is known to the filter slot of before.
  */
 function settledAt(state: State, turn: Turn): number {
   const newest = newestColumn(state);
   let at = turn.now;
-  for (const pool of state.change.pools) {
-    if (pool.vip.protocol !== 'udp') continue;
+  for (const [pool, target] of state.change.targets) {
+    const settleMs = pool.vip.protocol === 'udp' ? turn.options.udpSettleMs : turn.options.tcpSettleMs;
     for (let slot = 0; slot < pool.slotCount; slot++) {
-      if (!isUnstable(pool, slot) || pool.target[slot] === backendOf(pool, slot, newest)) continue;
-      at = Math.max(at, pool.since[slot]! + turn.options.udpSettleMs);
+      if (!isUnstable(pool, slot) || target[slot] === backendOf(pool, slot, newest)) continue;
+      at = Math.max(at, pool.since[slot]! + settleMs);
     }
   }
   return at;

@@ -67,6 +67,7 @@ export const worldDefaults: WorldOptions = {
     rotationMs: 3_000,
     quarantineMs: 5_000,
     fillLimit: 200,
+    tcpSettleMs: 1_000,
     udpSettleMs: 1_000,
     closingTimeoutMs: 3_000,
     mergeBatch: 7,
@@ -304,7 +305,7 @@ export class World {
     this.#clients.add(client);
     this.stats.flows++;
     this.#send(client, 'syn');
-    const handshakeMs = this.#dice.between(1, isUdp ? client.maxGapMs : 700);
+    const handshakeMs = this.#dice.between(1, isUdp ? client.maxGapMs / 2 : 700);
     if (!isUdp && this.#dice.chance(0.2)) this.#after(handshakeMs, () => this.#send(client, 'syn'));
     this.#after(handshakeMs * 2, () => this.#talk(client));
   }
