@@ -515,21 +515,31 @@ function standardMetadata(root: Reader, names: Names): StandardMetadata {
         return [name.string(), loadFieldRef(ref, names)] as const;
       }),
   );
+  const ofWidth = (ref: FieldRef | undefined, min: number, max: number): FieldRef | undefined => {
+    if (!ref || (ref.field.width >= min && ref.field.width <= max)) return ref;
+    return root.refuse(
+      `${ref.header.name}.${ref.field.name} has ${ref.field.width} bits, not ${min} to ${max}`,
+    );
+  };
+  const port = (name: string) => ofWidth(need(name), 1, 31)!;
+  const word = (name: string) => ofWidth(need(name), 32, 32)!;
   const queueing = ['enq_timestamp', 'enq_qdepth', 'deq_timedelta', 'deq_qdepth'];
   const hasQueueing = queueing.every((name) => aliases.has(`queueing_metadata.${name}`));
   return {
-    ingressPort: need('ingress_port'),
-    packetLength: need('packet_length'),
-    instanceType: need('instance_type'),
-    egressSpec: need('egress_spec'),
-    egressPort: need('egress_port'),
+    ingressPort: port('ingress_port'),
+    packetLength: word('packet_length'),
+    instanceType: word('instance_type'),
+    egressSpec: port('egress_spec'),
+    egressPort: port('egress_port'),
     parserError: find('parser_error'),
     checksumError: find('checksum_error'),
-    ingressTimestamp: aliases.get('intrinsic_metadata.ingress_global_timestamp'),
-    egressTimestamp: aliases.get('intrinsic_metadata.egress_global_timestamp'),
-    enqueueTimestamp: hasQueueing ? aliases.get('queueing_metadata.enq_timestamp') : undefined,
-    multicastGroup: aliases.get('intrinsic_metadata.mcast_grp'),
-    egressRid: aliases.get('intrinsic_metadata.egress_rid'),
+    ingressTimestamp: ofWidth(aliases.get('intrinsic_metadata.ingress_global_timestamp'), 48, 48),
+    egressTimestamp: ofWidth(aliases.get('intrinsic_metadata.egress_global_timestamp'), 48, 48),
+    enqueueTimestamp: hasQueueing
+      ? ofWidth(aliases.get('queueing_metadata.enq_timestamp'), 32, 32)
+      : undefined,
+    multicastGroup: ofWidth(aliases.get('intrinsic_metadata.mcast_grp'), 1, 32),
+    egressRid: ofWidth(aliases.get('intrinsic_metadata.egress_rid'), 16, 16),
   };
 }
 

@@ -10,7 +10,7 @@
 import type { GeneratedCode, Memory } from './generate.ts';
 import { frameBytesMax, slots } from './layout.ts';
 import type { PipelineSink, Replica } from './pipeline.ts';
-import type { FieldRef, Program } from './program.ts';
+import type { FieldRef, Program, StandardMetadata } from './program.ts';
 
 /** Passes one received packet may cause by resubmit, recirculate and clones of clones; BMv2 would go on for ever. */
 export const passesMax = 64;
@@ -49,8 +49,7 @@ export class PacketLife {
   private readonly dropPort: number;
   private readonly replicasOfGroup: ReadonlyMap<number, readonly Replica[]>;
   private readonly replicasOfSession: ReadonlyMap<number, readonly Replica[]>;
-  private readonly egressSpecSlot: number;
-  private readonly multicastSlot: number;
+  private readonly at: StandardSlots;
   /** Work the packet in hand has caused. */
   private readonly passes: Pass[] = [];
   private readonly egressCopies: EgressCopy[] = [];
@@ -71,9 +70,7 @@ export class PacketLife {
     this.dropPort = dropPort;
     this.replicasOfGroup = replicasOfGroup;
     this.replicasOfSession = replicasOfSession;
-    this.egressSpecSlot = slotOf(program.standard.egressSpec);
-    // Slot 0 is the engine's own; a program without multicast never reads this.
-    this.multicastSlot = program.standard.multicastGroup ? slotOf(program.standard.multicastGroup) : -1;
+    this.at = standardSlots(program.standard);
   }
 
   process(port: number, frame: Uint8Array, nowMicros: number): void {
@@ -114,12 +111,12 @@ export class PacketLife {
     instanceType: number,
     kept: Pass['kept'],
   ): void {
+    const { at } = this;
     const { F } = this.memory;
-    const { standard } = this.program;
     this.receive(frame);
-    F[slotOf(standard.ingressPort)] = masked(port, standard.ingressPort);
-    F[slotOf(standard.instanceType)] = instanceType;
-    if (standard.ingressTimestamp) this.storeTime(standard.ingressTimestamp, timestamp);
+    F[at.ingressPort] = port & at.ingressPortMask;
+    F[at.instanceType] = instanceType;
+    if (at.ingressTimestamp >= 0) this.storeTime(at.ingressTimestamp, timestamp);
     for (const { slot, word } of kept) F[slot] = word;
     this.code.parse();
     this.code.verify();
@@ -140,13 +137,13 @@ export class PacketLife {
       });
       return;
     }
-    if (this.multicastSlot >= 0 && F[this.multicastSlot] !== 0) {
-      this.multicast(F[this.multicastSlot]!);
+    if (at.multicastGroup >= 0 && F[at.multicastGroup] !== 0) {
+      this.multicast(F[at.multicastGroup]!);
       return;
     }
-    const egressPort = F[this.egressSpecSlot]!;
+    const egressPort = F[at.egressSpec]!;
     if (egressPort === this.dropPort) return;
-    F[slotOf(standard.instanceType)] = instanceTypes.normal;
+    F[at.instanceType] = instanceTypes.normal;
     this.runEgress(egressPort, true);
   }
 
@@ -158,24 +155,24 @@ export class PacketLife {
     F[slots.end] = headroom + frame.length;
     F[slots.length] = frame.length;
     F[slots.receivedLength] = frame.length;
-    F[slotOf(this.program.standard.packetLength)] = frame.length;
+    F[this.at.packetLength] = frame.length;
   }
 
   /** @param mayTruncate  truncation is lost in copies, as in BMv2 */
   private runEgress(port: number, mayTruncate: boolean): void {
+    const { at } = this;
     const { F, A, clock } = this.memory;
-    const { standard } = this.program;
     const now = clock[0]!;
-    if (standard.enqueueTimestamp) this.storeTime(standard.enqueueTimestamp, now);
-    if (standard.egressTimestamp) this.storeTime(standard.egressTimestamp, now);
-    F[slotOf(standard.egressPort)] = masked(port, standard.egressPort);
-    F[this.egressSpecSlot] = masked(this.dropPort + 1, standard.egressSpec);
-    F[slotOf(standard.packetLength)] = F[slots.length]!;
+    if (at.enqueueTimestamp >= 0) F[at.enqueueTimestamp] = now >>> 0;
+    if (at.egressTimestamp >= 0) this.storeTime(at.egressTimestamp, now);
+    F[at.egressPort] = port & at.egressPortMask;
+    F[at.egressSpec] = (this.dropPort + 1) & at.egressSpecMask;
+    F[at.packetLength] = F[slots.length]!;
     F[slots.cloneSession] = 0;
     this.code.egress();
     F[slots.exit] = 0;
     if (F[slots.cloneSession] !== 0) this.cloneFromEgress();
-    if (F[this.egressSpecSlot] === this.dropPort) return;
+    if (F[at.egressSpec] === this.dropPort) return;
     this.code.update();
     const start = this.code.deparse();
     let end = F[slots.end]!;
@@ -195,7 +192,7 @@ export class PacketLife {
     const replicas = this.replicasOfGroup.get(group);
     if (!replicas) return;
     F[slots.truncate] = 0;
-    F[slotOf(this.program.standard.instanceType)] = instanceTypes.replica;
+    F[this.at.instanceType] = instanceTypes.replica;
     const words = F.slice();
     // Egress changes the words only: the payload stays where it is.
     for (const replica of replicas) {
@@ -218,7 +215,7 @@ export class PacketLife {
       this.code.verify();
       this.clearMetadata();
       for (const { slot, word } of kept) F[slot] = word;
-      F[slotOf(this.program.standard.instanceType)] = instanceTypes.ingressClone;
+      F[this.at.instanceType] = instanceTypes.ingressClone;
       this.storeRid(replica.instance);
       this.runEgress(replica.port, false);
     }
@@ -260,7 +257,7 @@ export class PacketLife {
     const payload = F[slots.payload]!;
     A.set(copy.payload, payload);
     F[slots.end] = payload + copy.payload.length;
-    F[slotOf(this.program.standard.instanceType)] = instanceTypes.egressClone;
+    F[this.at.instanceType] = instanceTypes.egressClone;
     this.storeRid(copy.replica.instance);
     this.runEgress(copy.replica.port, false);
   }
@@ -296,23 +293,43 @@ export class PacketLife {
   }
 
   private storeRid(instance: number): void {
-    const { egressRid } = this.program.standard;
-    if (egressRid) this.memory.F[slotOf(egressRid)] = masked(instance, egressRid);
+    if (this.at.egressRid >= 0) this.memory.F[this.at.egressRid] = instance & 0xffff;
   }
 
-  private storeTime(ref: FieldRef, micros: number): void {
+  /** Into a field of 48 bits. */
+  private storeTime(slot: number, micros: number): void {
     const { F } = this.memory;
-    const slot = slotOf(ref);
-    F[slot] = micros % 0x1_0000_0000;
-    if (ref.field.words > 1)
-      F[slot + 1] = Math.floor(micros / 0x1_0000_0000) & (2 ** (ref.field.width - 32) - 1);
+    F[slot] = micros >>> 0;
+    F[slot + 1] = (micros / 0x1_0000_0000) & 0xffff;
   }
+}
+
+/** Where the fields of `standard_metadata` stand; -1 for one the program does not have. */
+type StandardSlots = ReturnType<typeof standardSlots>;
+
+function standardSlots(standard: StandardMetadata) {
+  const maybe = (ref: FieldRef | undefined) => (ref ? slotOf(ref) : -1);
+  return {
+    ingressPort: slotOf(standard.ingressPort),
+    ingressPortMask: maskOf(standard.ingressPort),
+    packetLength: slotOf(standard.packetLength),
+    instanceType: slotOf(standard.instanceType),
+    egressSpec: slotOf(standard.egressSpec),
+    egressSpecMask: maskOf(standard.egressSpec),
+    egressPort: slotOf(standard.egressPort),
+    egressPortMask: maskOf(standard.egressPort),
+    ingressTimestamp: maybe(standard.ingressTimestamp),
+    egressTimestamp: maybe(standard.egressTimestamp),
+    enqueueTimestamp: maybe(standard.enqueueTimestamp),
+    multicastGroup: maybe(standard.multicastGroup),
+    egressRid: maybe(standard.egressRid),
+  };
 }
 
 function slotOf(ref: FieldRef): number {
   return ref.header.base + ref.field.slot;
 }
 
-function masked(value: number, ref: FieldRef): number {
-  return ref.field.width >= 32 ? value : value & (2 ** ref.field.width - 1);
+function maskOf(ref: FieldRef): number {
+  return 2 ** ref.field.width - 1;
 }

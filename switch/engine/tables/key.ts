@@ -24,6 +24,8 @@ export interface KeyPlan {
   ranges: readonly number[];
   /** How an entry is found: by equality alone, or by trying one mask after the other. */
   search: 'none' | 'exact' | 'masked';
+  /** No mask anywhere. */
+  isPlain: boolean;
 }
 
 export function planKey(fields: readonly KeyField[]): KeyPlan {
@@ -47,6 +49,7 @@ export function planKey(fields: readonly KeyField[]): KeyPlan {
     pieces,
     ranges: fields.flatMap((field, index) => (field.kind === 'range' ? [index] : [])),
     search: fields.length === 0 ? 'none' : masked ? 'masked' : 'exact',
+    isPlain: !masked && fields.every((field) => field.mask === undefined),
   };
 }
 
@@ -67,6 +70,13 @@ export function packKey(plan: KeyPlan, parts: readonly KeyPart[]): PackedKey {
     ranges: [],
     prefixLength: 0,
   };
+  if (plan.isPlain) {
+    for (const { field, fieldWord, word, shift } of plan.pieces) {
+      const part = parts[field]!;
+      if (part.kind === 'exact') packed.words[word]! |= wordOf(part.value, 32 * fieldWord) << shift;
+    }
+    return packed;
+  }
   const masks = plan.fields.map((field, index) => maskOf(field, parts[index]!) & (field.mask ?? -1n));
   for (const { field, fieldWord, word, shift } of plan.pieces) {
     const part = parts[field]!;
