@@ -122,6 +122,8 @@ function start(state: State, turn: Turn): void {
   state.isReady = true;
   state.isDesiredNew = true;
   state.mustAdvance = true;
+  // A wake asked for on the old connection may not come.
+  state.wakeAt = Number.POSITIVE_INFINITY;
   if (!turn.options.naive) makeFiltersLearn(state, turn);
 }
 

@@ -41,6 +41,8 @@ export interface Ledger {
   retries: Set<Entry>;
   nextWrite: number;
   updatesInFlight: number;
+  /** Pins wanted or being deleted whose last word is not acknowledged. */
+  unsettledPins: number;
   failures: number;
 }
 
@@ -64,6 +66,7 @@ export function createLedger(): Ledger {
     retries: new Set(),
     nextWrite: 1,
     updatesInFlight: 0,
+    unsettledPins: 0,
     failures: 0,
   };
 }
@@ -91,7 +94,7 @@ export function want(ledger: Ledger, wish: Wish): void {
       retryAt: 0,
     };
     ledger.entries.set(key, entry);
-    if (pool) countUnsettled(pool, row, 1);
+    countUnsettled(ledger, entry, 1);
   } else {
     entry.wanted = wanted;
     entry.isUrgent ||= wish.isUrgent ?? false;
@@ -236,13 +239,17 @@ function settleIfEqual(ledger: Ledger, entry: Entry): boolean {
   ledger.entries.delete(entry.key);
   ledger.retries.delete(entry);
   entry.isQueued = false;
-  if (entry.pool) countUnsettled(entry.pool, entry.row, -1);
+  countUnsettled(ledger, entry, -1);
   return true;
 }
 
-function countUnsettled(pool: Pool, row: Row, by: number): void {
-  if (row.table === 'pin') pool.unsettledPins += by;
-  else pool.unsettledRows += by;
+function countUnsettled(ledger: Ledger, { row, pool }: Entry, by: number): void {
+  if (row.table === 'pin') {
+    ledger.unsettledPins += by;
+    if (pool) pool.unsettledPins += by;
+  } else if (pool) {
+    pool.unsettledRows += by;
+  }
 }
 
 function sameRow(a: Row | undefined, b: Row | undefined): boolean {

@@ -32,7 +32,7 @@ export function handleFlowDigest(state: State, turn: Turn, digest: FlowDigest): 
     const isStale = turn.now - pool.since[digest.slot]! >= turn.options.staleDigestMs;
     if (isAgreed || isStale) return;
   }
-  if (state.pins.size >= turn.options.maxPins || turn.now < state.pinsFullUntil) {
+  if (pinsHeld(state) >= turn.options.maxPins || turn.now < state.pinsFullUntil) {
     refuse(state, turn, pool);
     return;
   }
@@ -114,6 +114,11 @@ export function pinTableIsFull(state: State, turn: Turn, key: string): void {
   removePin(state, pin);
   state.pinsFullUntil = turn.now + turn.options.pinFullBackoffMs;
   if (pool) refuse(state, turn, pool);
+}
+
+/** Rows that table pin may hold just now: a pin counts until its delete is acknowledged. */
+function pinsHeld(state: State): number {
+  return state.pins.size + state.ledger.unsettledPins - state.outstandingPins.size;
 }
 
 export function pinKey(pool: number, sourceAddress: number, sourcePort: number): string {

@@ -94,6 +94,8 @@ interface Client {
   isUdp: boolean;
   /** Where its first packet went, address:port; undefined: nowhere yet. */
   endpoint: string | undefined;
+  /** The pool that served its vip then. */
+  pool: number | undefined;
   /** Its server died, or its vip was taken away: nobody can save it. */
   isLost: boolean;
   packetsLeft: number;
@@ -296,6 +298,7 @@ export class World {
       flow: this.#newFlow(pool),
       isUdp,
       endpoint: undefined,
+      pool: undefined,
       isLost: false,
       packetsLeft: this.#dice.integer(2, 14),
       maxGapMs: isUdp ? this.#engine.udpSettleMs * 0.9 : this.options.sessionTimeoutMs,
@@ -336,6 +339,10 @@ export class World {
       // Nobody answers: no connection comes about, and the client gives up.
       if (endpoint === undefined || !this.#isAlive(endpoint)) client.packetsLeft = 0;
       else client.endpoint = endpoint;
+      client.pool = this.#poolOf(client.flow);
+    } else if (client.pool !== this.#poolOf(client.flow)) {
+      // Its pool was removed, though another may serve the same vip now.
+      this.#lose(client);
     } else if (endpoint !== client.endpoint && !client.isLost) {
       client.isLost = true;
       const { sourceAddress, sourcePort } = client.flow;
@@ -610,6 +617,11 @@ export class World {
         );
       }
     }
+  }
+
+  #poolOf({ targetAddress, protocol, targetPort }: Flow): number | undefined {
+    const row = this.switch.rows.get(`vip/${targetAddress}/${protocol}/${targetPort}`);
+    return row?.table === 'vip' ? row.pool : undefined;
   }
 
   #isServing(pool: number): boolean {
