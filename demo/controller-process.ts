@@ -47,6 +47,8 @@ export class ControllerProcess {
     const temporary = `${this.#path}.new`;
     writeFileSync(temporary, configText(plan, this.#options, this.#listen));
     renameSync(temporary, this.#path);
+    // It watches the file, too; asked, it does not wait for an editor to finish.
+    void this.#ask('POST', '/reload');
   }
 
   start(): void {
@@ -64,17 +66,17 @@ export class ControllerProcess {
 
   /** @returns undefined when it does not answer */
   async status(): Promise<Status | undefined> {
-    return (await this.#get<{ engine: Status }>('/api/status'))?.engine;
+    return (await this.#ask<{ engine: Status }>('GET', '/status'))?.engine;
   }
 
   /** Where the controller believes a connection of our client goes. */
   async explain(sourcePort: number): Promise<Explanation | undefined> {
     const query = new URLSearchParams({
       source: `${client.address}:${sourcePort}`,
-      vip: `${vip.address}:${vip.port}`,
+      target: `${vip.address}:${vip.port}`,
       protocol: 'tcp',
     });
-    return this.#get<Explanation>(`/api/explain?${query}`);
+    return this.#ask<Explanation>('GET', `/explain?${query}`);
   }
 
   /** Why it is not there although it should be; undefined when it is, or was stopped by us. */
@@ -95,10 +97,12 @@ export class ControllerProcess {
     this.#process = undefined;
   }
 
-  async #get<T>(path: string): Promise<T | undefined> {
+  async #ask<T>(method: 'GET' | 'POST', path: string): Promise<T | undefined> {
     try {
       const response = await fetch(`http://${this.#listen}${path}`, {
+        method,
         signal: AbortSignal.timeout(requestTimeoutMs),
+        ...(method === 'POST' && { body: '{}', headers: { 'content-type': 'application/json' } }),
       });
       return response.ok ? ((await response.json()) as T) : undefined;
     } catch {

@@ -31,10 +31,18 @@ export interface SwitchTables {
 /** DECISION_FILTER, DECISION_BASE, DECISION_NEW of p4/core/types.p4. */
 const unstableDecisions: readonly number[] = [2, 3, 4];
 
-/** Reads only, so it need not be primary. @throws P4RuntimeError */
+const connectTimeoutMs = 5_000;
+
+/** Reads only, so it need not be primary, and stays behind every controller. @throws P4RuntimeError */
 export async function readSwitchTables(address: string, deviceId: number): Promise<SwitchTables> {
-  const client = new P4RuntimeClient({ address, deviceId: BigInt(deviceId), electionId: 1n });
+  const client = new P4RuntimeClient({
+    address,
+    deviceId: BigInt(deviceId),
+    electionId: 1n,
+    takesOver: false,
+  });
   try {
+    await connected(client);
     const pipeline = await client.getPipeline();
     if (pipeline?.p4info === undefined) throw new Error('the switch has no program');
     const index = new P4InfoIndex(pipeline.p4info);
@@ -69,6 +77,18 @@ export async function readSwitchTables(address: string, deviceId: number): Promi
   } finally {
     client.close();
   }
+}
+
+function connected(client: P4RuntimeClient): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('the switch does not answer')), connectTimeoutMs);
+    client.onEvent(({ kind }) => {
+      if (kind !== 'mastership') return;
+      clearTimeout(timer);
+      resolve();
+    });
+    client.connect();
+  });
 }
 
 function vipFlow(sourceAddress: number, sourcePort: number) {

@@ -3,7 +3,7 @@
 
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { labCapability } from '../lab/capability.ts';
+import { whyNoLab } from '../lab/capability.ts';
 import { openMemoryNetwork } from './memory-network.ts';
 import { openNamespaceNetwork, type SwitchProgram } from './namespace-network.ts';
 import type { Network } from './network.ts';
@@ -20,18 +20,17 @@ export async function openNetwork(
   target: Target,
   inMemory: boolean,
 ): Promise<Network | { unavailable: string }> {
-  const capability = labCapability();
-  const whyNoLab = typeof capability === 'string' ? undefined : capability.unavailable;
+  const noLab = whyNoLab();
   if (target === 'bmv2') {
     const bmv2 = findBmv2();
     if ('unavailable' in bmv2) return bmv2;
-    if (inMemory || whyNoLab !== undefined) {
-      return { unavailable: `BMv2 has only real interfaces: ${whyNoLab ?? 'it cannot run in memory'}` };
+    if (inMemory || noLab !== undefined) {
+      return { unavailable: `BMv2 has only real interfaces: ${noLab ?? 'it cannot run in memory'}` };
     }
     return openNamespaceNetwork(bmv2);
   }
   if (inMemory) return openMemoryNetwork('as asked');
-  if (whyNoLab !== undefined) return openMemoryNetwork(whyNoLab);
+  if (noLab !== undefined) return openMemoryNetwork(noLab);
   return openNamespaceNetwork(embeddedSwitch());
 }
 

@@ -105,6 +105,8 @@ const goodEnd = -1;
 /** A burst asks so many questions at once; nothing is asked while so many are unanswered. */
 const burstRequests = 5;
 const scanMs = 250;
+/** The connections are ended over this time. */
+const stopMs = 2_500;
 /** When answers stay away, short connections pile up to here. */
 const shortOpenMax = 1_000;
 
@@ -247,6 +249,7 @@ export function startTraffic(
 
   /** Asks no more; leaves when the last answer is here. */
   function end(connection: Connection): void {
+    if (!connections.has(connection)) return;
     connection.isEnding = true;
     clearTimeout(connection.timer);
     if (connection.outstanding.length === 0) finish(connection);
@@ -318,7 +321,9 @@ export function startTraffic(
       isCalm = true;
       clearInterval(shortTimer);
       for (const timer of pending) clearTimeout(timer);
-      for (const connection of [...connections]) end(connection);
+      // One by one: a switch with short queues loses most of a volley, and again when all repeat it together.
+      const all = [...connections];
+      for (const [i, connection] of all.entries()) later((stopMs * i) / all.length, () => end(connection));
       while (connections.size > 0) await new Promise((resolve) => setTimeout(resolve, scanMs));
       clearInterval(scanTimer);
     },
