@@ -133,7 +133,9 @@ function rebuildBackends(state: State, snapshot: Snapshot): void {
     if (pool && row.backend !== 0 && !owners.has(row.backend)) owners.set(row.backend, pool);
   }
   const named = new Set(owners.keys());
-  for (const row of snapshot.backends) {
+  // Ids in use come first: what an interrupted fill left behind may stand for the same endpoint.
+  const byUse = snapshot.backends.toSorted((a, b) => Number(owners.has(b.backend)) - Number(owners.has(a.backend)));
+  for (const row of byUse) {
     const pool = owners.get(row.backend) ?? ownerByReturnPath(state, row);
     named.add(row.backend);
     if (pool === undefined || pool.endpoints.has(endpointKey(row.address, row.port))) {

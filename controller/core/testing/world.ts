@@ -31,6 +31,8 @@ export interface WorldOptions {
   liesAboutWrites: boolean;
   digestDelayMs: readonly [number, number];
   digestLossRate: number;
+  /** No digest ever arrives, however often the flow sends. */
+  isDeafToDigests: boolean;
   digestDoubleRate: number;
   flowsPerSecond: number;
   floodPerSecond: number;
@@ -82,6 +84,7 @@ export const worldDefaults: WorldOptions = {
   liesAboutWrites: false,
   digestDelayMs: [1, 300],
   digestLossRate: 0.1,
+  isDeafToDigests: false,
   digestDoubleRate: 0.1,
   flowsPerSecond: 6,
   floodPerSecond: 1,
@@ -359,6 +362,7 @@ export class World {
     const generation = this.#generation;
     const event: Event = { kind: 'flow-digest', now: 0, ...digest };
     const arrive = (): void => this.#hear(generation, event);
+    if (this.options.isDeafToDigests) return;
     if (this.#dice.chance(this.options.digestLossRate) && client.digestsLost < 2) {
       // A lost digest is no harm as long as the flow sends again soon.
       client.digestsLost++;
