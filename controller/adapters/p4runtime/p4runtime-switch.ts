@@ -6,9 +6,15 @@
  *   lost ──> 'disconnected'; the client reconnects, and all of it starts over
  */
 import { P4RuntimeClient, type UpdateResult } from '../../../p4runtime/client.ts';
-import type { DigestList, TableEntry } from '../../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import { enableDigest } from '../../../p4runtime/digests.ts';
+import {
+  type DigestList,
+  type TableEntry,
+  Update_Type,
+} from '../../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { P4InfoIndex, parseP4Info } from '../../../p4runtime/p4info.ts';
 import { P4RuntimeError } from '../../../p4runtime/p4runtime-error.ts';
+import { TypedEntries } from '../../../p4runtime/typed-entries.ts';
 import { Writer, type WriterOptions } from '../../../p4runtime/writer.ts';
 import type { WriteFailure, WriteFailureCode } from '../../core/event.ts';
 import type { Row, RowUpdate } from '../../core/row.ts';
@@ -21,9 +27,10 @@ import type {
   SwitchStatus,
   Traffic,
 } from '../../ports/switch.ts';
-import { DigestCodec } from './digest-codec.ts';
+import { digestEvents, digestNames } from './digest-events.ts';
+import { type Program as ProgramTypes, programSchema } from './generated/evenkeel.ts';
 import { RowCodec } from './row-codec.ts';
-import { solicitationPacket } from './solicitation.ts';
+import { solicitationFrame } from './solicitation.ts';
 import { trafficOf, trafficPatterns } from './traffic.ts';
 
 export interface Program {
@@ -64,8 +71,8 @@ export class P4RuntimeSwitch implements SwitchPort {
   private readonly options: P4RuntimeSwitchOptions;
   private readonly client: P4RuntimeClient;
   private readonly index: P4InfoIndex;
+  private readonly entries: TypedEntries<ProgramTypes>;
   private readonly rows: RowCodec;
-  private readonly digests: DigestCodec;
   private listener: (event: SwitchEvent) => void = () => {};
   private connection: SwitchConnection = 'connecting';
   private problem: string | undefined;
@@ -88,8 +95,8 @@ export class P4RuntimeSwitch implements SwitchPort {
     this.options = { ...p4RuntimeSwitchDefaults, ...options };
     const { address, deviceId, electionId, program } = options;
     this.index = new P4InfoIndex(parseP4Info(program.p4info, 'evenkeel.p4info.txtpb'));
-    this.rows = new RowCodec(this.index);
-    this.digests = new DigestCodec(this.index);
+    this.entries = new TypedEntries(this.index, programSchema);
+    this.rows = new RowCodec(this.entries);
     this.client = new P4RuntimeClient({ address, deviceId, electionId });
   }
 
@@ -148,8 +155,8 @@ export class P4RuntimeSwitch implements SwitchPort {
 
   solicit(solicitation: Solicitation): void {
     if (!this.client.isPrimary) return;
-    const { payload, metadata } = solicitationPacket(this.index, solicitation);
-    this.client.sendPacket(payload, metadata);
+    const metadata = this.entries.packetOut({ egress_port: solicitation.port, padding: 0 });
+    this.client.sendPacket(solicitationFrame(solicitation), metadata);
   }
 
   status(): SwitchStatus {
@@ -220,10 +227,12 @@ export class P4RuntimeSwitch implements SwitchPort {
 
   /** Before the tables are read, so that no digest is missing after 'connected'. */
   private async configureDigests(): Promise<void> {
-    const results = await this.client.write(this.digests.configure('insert'));
+    const inserts = digestNames.map((name) => enableDigest(this.index, name));
+    const results = await this.client.write(inserts);
     if (results.every((result) => result.ok)) return;
     // Another controller was here; its settings need not be ours.
-    for (const result of await this.client.write(this.digests.configure('modify'))) {
+    const modifies = inserts.map((update) => ({ ...update, type: Update_Type.MODIFY }));
+    for (const result of await this.client.write(modifies)) {
       if (!result.ok) throw new P4RuntimeError(result.code, { message: `digests: ${result.message}` });
     }
   }
@@ -246,7 +255,14 @@ export class P4RuntimeSwitch implements SwitchPort {
 
   private receiveDigest(list: DigestList): void {
     this.client.ack(list);
-    for (const event of this.digests.decode(list)) this.receiveNotice(event);
+    let events: (SwitchEvent | undefined)[];
+    try {
+      events = digestEvents(this.entries.decodeDigest(list));
+    } catch (error) {
+      this.problem = `a digest cannot be read: ${reasonOf(error)}`;
+      events = list.data.map(() => undefined);
+    }
+    for (const event of events) this.receiveNotice(event);
   }
 
   private receiveIdle(entry: TableEntry): void {

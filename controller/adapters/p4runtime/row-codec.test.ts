@@ -3,11 +3,14 @@ import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { P4InfoIndex, parseP4Info } from '../../../p4runtime/p4info.ts';
+import { TypedEntries } from '../../../p4runtime/typed-entries.ts';
 import type { Row } from '../../core/row.ts';
+import { programSchema } from './generated/evenkeel.ts';
 import { RowCodec } from './row-codec.ts';
 
 const file = new URL('../../../p4/build/evenkeel.p4info.txtpb', import.meta.url);
-const codec = new RowCodec(new P4InfoIndex(parseP4Info(readFileSync(file), 'evenkeel.p4info.txtpb')));
+const index = new P4InfoIndex(parseP4Info(readFileSync(file), 'evenkeel.p4info.txtpb'));
+const codec = new RowCodec(new TypedEntries(index, programSchema));
 
 const bits = (width: number) => fc.integer({ min: 0, max: 2 ** width - 1 });
 const mac = fc.maxSafeNat().map((value) => value % 2 ** 48);

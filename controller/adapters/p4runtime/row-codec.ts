@@ -1,195 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Rows to and from table entries. One place knows how the tables, actions and parameters of p4/core are called;
- * ids come from the P4Info.
+ * Rows to and from table entries. The compiler holds every name and every value against the P4 program
+ * (generated/evenkeel.ts); ids come from the P4Info.
  */
-import { type Entry, EntryCodec, type EntryInput, type ReadValue } from '../../../p4runtime/entries.ts';
-import type { Entity, TableEntry, Update } from '../../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import type { P4InfoIndex } from '../../../p4runtime/p4info.ts';
-import { P4RuntimeError } from '../../../p4runtime/p4runtime-error.ts';
-import type { FieldValue } from '../../../p4runtime/values.ts';
+import {
+  type Entity,
+  type TableEntry,
+  type Update,
+  Update_Type,
+} from '../../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import type { TypedEntries, TypedEntry } from '../../../p4runtime/typed-entries.ts';
 import { INITIAL_VERSION } from '../../core/model.ts';
-import type { Column, FilterSlot, FilterVersion, Row, RowUpdate, VersionRow } from '../../core/row.ts';
+import type { Column, FilterSlot, Row, RowUpdate, VersionRow } from '../../core/row.ts';
+import type { Program } from './generated/evenkeel.ts';
 
-type Params = Readonly<Record<string, FieldValue>>;
-type Written = Omit<EntryInput, 'table'>;
-type Read = (match: Values, params: Values, entry: Entry) => Row;
-
-/** Match fields or parameters by name. */
-interface Values {
-  number(name: string): number;
-  prefixLength(name: string): number;
+export interface PinKey {
+  pool: number;
+  sourceAddress: number;
+  sourcePort: number;
 }
 
-interface TableForm<R extends Row> {
-  write(row: R): Written;
-  /** By the action of the entry. */
-  read: Readonly<Record<string, Read>>;
-}
+type Entries = TypedEntries<Program>;
 
 const nanosPerMilli = 1_000_000n;
-const filterSlots = [0, 1, 2, 3] as const;
 
-/** Every table with entries. `version` has only a default action. */
-const forms: { readonly [T in Exclude<Row['table'], 'version'>]: TableForm<Extract<Row, { table: T }>> } = {
-  vip: {
-    write: ({ address, protocol, port, pool, slotMask }) => ({
-      match: { address, protocol, port },
-      action: { name: 'serve', params: { pool, slot_mask: slotMask } },
-    }),
-    read: {
-      serve: (match, params) => ({
-        table: 'vip',
-        address: match.number('address'),
-        protocol: match.number('protocol'),
-        port: match.number('port'),
-        pool: params.number('pool'),
-        slotMask: params.number('slot_mask'),
-      }),
-    },
-  },
-  slot: {
-    write: ({ pool, slot, unstable, backend }) => ({
-      match: { pool, slot },
-      action: { name: 'set_slot', params: { unstable: unstable ? 1 : 0, backend } },
-    }),
-    read: {
-      set_slot: (match, params) => ({
-        table: 'slot',
-        pool: match.number('pool'),
-        slot: match.number('slot'),
-        unstable: params.number('unstable') === 1,
-        backend: params.number('backend'),
-      }),
-    },
-  },
-  slot_version: {
-    write: ({ pool, slot, column, backend }) => ({
-      match: { pool, slot, column },
-      action: { name: 'set_backend', params: { backend } },
-    }),
-    read: {
-      set_backend: (match, params) => ({
-        table: 'slot_version',
-        pool: match.number('pool'),
-        slot: match.number('slot'),
-        column: match.number('column') as 1 | 2 | 3,
-        backend: params.number('backend'),
-      }),
-    },
-  },
-  pin: {
-    write: ({ pool, sourceAddress, sourcePort, backend, idleTimeoutMs }) => ({
-      match: { pool, source_address: sourceAddress, source_port: sourcePort },
-      action: { name: 'pin_to', params: { backend } },
-      idleTimeoutNs: BigInt(Math.round(idleTimeoutMs)) * nanosPerMilli,
-    }),
-    read: {
-      pin_to: (match, params, entry) => ({
-        table: 'pin',
-        pool: match.number('pool'),
-        sourceAddress: match.number('source_address'),
-        sourcePort: match.number('source_port'),
-        backend: params.number('backend'),
-        idleTimeoutMs: Number(entry.idleTimeoutNs / nanosPerMilli),
-      }),
-    },
-  },
-  backend: {
-    write: ({ backend, address, port }) => ({
-      match: { backend },
-      action: { name: 'nat', params: { address, port } },
-    }),
-    read: {
-      nat: (match, params) => ({
-        table: 'backend',
-        backend: match.number('backend'),
-        address: params.number('address'),
-        port: params.number('port'),
-      }),
-    },
-  },
-  return_path: {
-    write: ({ address, protocol, port, vipAddress, vipPort }) => ({
-      match: { address, protocol, port },
-      action: { name: 'as_vip', params: { address: vipAddress, port: vipPort } },
-    }),
-    read: {
-      as_vip: (match, params) => ({
-        table: 'return_path',
-        address: match.number('address'),
-        protocol: match.number('protocol'),
-        port: match.number('port'),
-        vipAddress: params.number('address'),
-        vipPort: params.number('port'),
-      }),
-    },
-  },
-  route: {
-    write: ({ prefix, prefixLength, nextHop }) => ({
-      match: { prefix: { value: prefix, prefixLength } },
-      action: nextHop === undefined ? { name: 'on_link' } : { name: 'via', params: { next_hop: nextHop } },
-    }),
-    read: {
-      on_link: (match) => routeRow(match, undefined),
-      via: (match, params) => routeRow(match, params.number('next_hop')),
-    },
-  },
-  neighbour: {
-    write: ({ address, port, sourceMac, targetMac }) => ({
-      match: { address },
-      action: { name: 'to_neighbour', params: { port, source_mac: sourceMac, target_mac: targetMac } },
-    }),
-    read: {
-      to_neighbour: (match, params) => ({
-        table: 'neighbour',
-        address: match.number('address'),
-        port: params.number('port'),
-        sourceMac: params.number('source_mac'),
-        targetMac: params.number('target_mac'),
-      }),
-    },
-  },
-  known_neighbour: {
-    write: ({ address, mac, port }) => ({ match: { address, mac, port }, action: { name: 'known' } }),
-    read: {
-      known: (match) => ({
-        table: 'known_neighbour',
-        address: match.number('address'),
-        mac: match.number('mac'),
-        port: match.number('port'),
-      }),
-    },
-  },
-  own_address: {
-    write: ({ address, mac }) => ({ match: { address }, action: { name: 'ours', params: { mac } } }),
-    read: {
-      ours: (match, params) => ({
-        table: 'own_address',
-        address: match.number('address'),
-        mac: params.number('mac'),
-      }),
-    },
-  },
-};
-
-const tables = Object.keys(forms) as (keyof typeof forms)[];
+/** `version` is not among them: it has only a default action. */
+const tables = [
+  'vip',
+  'slot',
+  'slot_version',
+  'pin',
+  'backend',
+  'return_path',
+  'route',
+  'neighbour',
+  'known_neighbour',
+  'own_address',
+] as const satisfies readonly Row['table'][];
 
 export class RowCodec {
-  private readonly entries: EntryCodec;
+  private readonly entries: Entries;
 
-  constructor(index: P4InfoIndex) {
-    this.entries = new EntryCodec(index);
+  constructor(entries: Entries) {
+    this.entries = entries;
   }
 
   encode({ operation, row }: RowUpdate): Update {
-    if (row.table === 'version') {
-      return this.entries.setDefault('version', { name: 'use_version', params: versionParams(row) });
-    }
-    const form = forms[row.table] as TableForm<Row>;
-    const input = { table: row.table, ...form.write(row) };
-    if (operation === 'insert') return this.entries.insert(input);
-    return operation === 'modify' ? this.entries.modify(input) : this.entries.remove(input);
+    const update = this.insert(row);
+    if (row.table === 'version' || operation === 'insert') return update;
+    if (operation === 'modify') return { ...update, type: Update_Type.MODIFY };
+    // The key alone says which row is meant.
+    if (update.entity?.entity.case === 'tableEntry') delete update.entity.entity.value.action;
+    return { ...update, type: Update_Type.DELETE };
   }
 
   /** What reads every row there is. */
@@ -201,90 +63,150 @@ export class RowCodec {
   }
 
   /**
-   * The row of an entry; undefined for entries that are no rows, such as default actions of other tables.
+   * The row of an entry; undefined for entries that are none, such as those of constant tables.
    *
    * @throws P4RuntimeError 'unknown-name' when the entry is of another program
    */
   decode(tableEntry: TableEntry): Row | undefined {
     const entry = this.entries.decode(tableEntry);
-    if (entry.table === 'version') return versionRow(entry);
-    if (entry.isDefault || !(entry.table in forms)) return undefined;
-    const form = forms[entry.table as keyof typeof forms];
-    const read = form.read[entry.action?.name ?? ''];
-    return read?.(matchValues(entry), paramValues(entry), entry);
+    // A switch may leave out a default action that nobody has modified: then it is the program's.
+    if (entry.table === 'version') return entry.action ? versionRow(entry.action.params) : INITIAL_VERSION;
+    return entry.isDefault || entry.action === undefined ? undefined : rowOf(entry);
   }
 
   /** The key of a pin that the switch says is idle: such an entry comes without its action. */
-  decodePinKey(
-    tableEntry: TableEntry,
-  ): { pool: number; sourceAddress: number; sourcePort: number } | undefined {
+  decodePinKey(tableEntry: TableEntry): PinKey | undefined {
     const entry = this.entries.decode(tableEntry);
-    if (entry.table !== 'pin') return undefined;
-    const match = matchValues(entry);
-    return {
-      pool: match.number('pool'),
-      sourceAddress: match.number('source_address'),
-      sourcePort: match.number('source_port'),
-    };
+    return entry.table === 'pin' ? pinKey(entry.match) : undefined;
+  }
+
+  private insert(row: Row): Update {
+    const { entries } = this;
+    switch (row.table) {
+      case 'version':
+        return entries.setDefault('version', 'use_version', versionParams(row));
+      case 'vip': {
+        const { address, protocol, port, pool, slotMask } = row;
+        return entries.insert('vip', { address, protocol, port }, 'serve', { pool, slot_mask: slotMask });
+      }
+      case 'slot': {
+        const { pool, slot, unstable, backend } = row;
+        return entries.insert('slot', { pool, slot }, 'set_slot', { unstable: unstable ? 1 : 0, backend });
+      }
+      case 'slot_version': {
+        const { pool, slot, column, backend } = row;
+        return entries.insert('slot_version', { pool, slot, column }, 'set_backend', { backend });
+      }
+      case 'pin': {
+        const match = { pool: row.pool, source_address: row.sourceAddress, source_port: row.sourcePort };
+        const idleTimeoutNs = BigInt(Math.round(row.idleTimeoutMs)) * nanosPerMilli;
+        return entries.insert('pin', match, 'pin_to', { backend: row.backend }, { idleTimeoutNs });
+      }
+      case 'backend': {
+        const { backend, address, port } = row;
+        return entries.insert('backend', { backend }, 'nat', { address, port });
+      }
+      case 'return_path': {
+        const { address, protocol, port, vipAddress, vipPort } = row;
+        return entries.insert('return_path', { address, protocol, port }, 'as_vip', {
+          address: vipAddress,
+          port: vipPort,
+        });
+      }
+      case 'route': {
+        const { prefix, prefixLength, nextHop } = row;
+        const match = prefixLength === 0 ? {} : { prefix: { value: prefix, prefixLength } };
+        if (nextHop === undefined) return entries.insert('route', match, 'on_link', {});
+        return entries.insert('route', match, 'via', { next_hop: nextHop });
+      }
+      case 'neighbour': {
+        const { address, port } = row;
+        const macs = { source_mac: BigInt(row.sourceMac), target_mac: BigInt(row.targetMac) };
+        return entries.insert('neighbour', { address }, 'to_neighbour', { port, ...macs });
+      }
+      case 'known_neighbour': {
+        const { address, mac, port } = row;
+        return entries.insert('known_neighbour', { address, mac: BigInt(mac), port }, 'known', {});
+      }
+      case 'own_address':
+        return entries.insert('own_address', { address: row.address }, 'ours', { mac: BigInt(row.mac) });
+    }
   }
 }
 
-function routeRow(match: Values, nextHop: number | undefined): Row {
-  const prefixLength = match.prefixLength('prefix');
-  return { table: 'route', prefix: prefixLength === 0 ? 0 : match.number('prefix'), prefixLength, nextHop };
-}
-
-function versionParams({ active, filters }: VersionRow): Params {
-  const params: Record<string, number> = { active };
-  for (const slot of filterSlots) {
-    params[`epoch${slot}`] = filters[slot].epoch;
-    params[`column${slot}`] = filters[slot].column;
-    params[`learn${slot}`] = filters[slot].learn ? 1 : 0;
+function rowOf(entry: TypedEntry<Program>): Row | undefined {
+  switch (entry.table) {
+    case 'vip': {
+      const { pool, slot_mask: slotMask } = entry.action!.params;
+      return { table: 'vip', ...entry.match, pool, slotMask };
+    }
+    case 'slot': {
+      const { unstable, backend } = entry.action!.params;
+      return { table: 'slot', ...entry.match, unstable: unstable === 1, backend };
+    }
+    case 'slot_version': {
+      const { pool, slot, column } = entry.match;
+      return { table: 'slot_version', pool, slot, column: column as 1 | 2 | 3, ...entry.action!.params };
+    }
+    case 'pin': {
+      const idleTimeoutMs = Number(entry.idleTimeoutNs / nanosPerMilli);
+      return { table: 'pin', ...pinKey(entry.match), ...entry.action!.params, idleTimeoutMs };
+    }
+    case 'backend':
+      return { table: 'backend', ...entry.match, ...entry.action!.params };
+    case 'return_path': {
+      const { address: vipAddress, port: vipPort } = entry.action!.params;
+      return { table: 'return_path', ...entry.match, vipAddress, vipPort };
+    }
+    case 'route': {
+      const { value: prefix, prefixLength } = entry.match.prefix ?? { value: 0, prefixLength: 0 };
+      const nextHop = entry.action!.name === 'via' ? entry.action!.params.next_hop : undefined;
+      return { table: 'route', prefix, prefixLength, nextHop };
+    }
+    case 'neighbour': {
+      const { port, source_mac: sourceMac, target_mac: targetMac } = entry.action!.params;
+      const macs = { sourceMac: Number(sourceMac), targetMac: Number(targetMac) };
+      return { table: 'neighbour', ...entry.match, port, ...macs };
+    }
+    case 'known_neighbour':
+      return { table: 'known_neighbour', ...entry.match, mac: Number(entry.match.mac) };
+    case 'own_address':
+      return { table: 'own_address', ...entry.match, mac: Number(entry.action!.params.mac) };
+    default:
+      return undefined;
   }
-  return params;
 }
 
-/** A switch may leave out a default action that nobody has modified: then it is the program's. */
-function versionRow(entry: Entry): VersionRow {
-  if (entry.action?.name !== 'use_version') return INITIAL_VERSION;
-  const params = paramValues(entry);
-  const filter = (slot: FilterSlot): FilterVersion => ({
-    epoch: params.number(`epoch${slot}`),
-    column: params.number(`column${slot}`) as Column,
-    learn: params.number(`learn${slot}`) === 1,
-  });
+type VersionParams = Program['tables']['version']['defaults']['use_version'];
+
+function versionParams({ active, filters }: VersionRow): VersionParams {
+  const [filter0, filter1, filter2, filter3] = filters;
+  const bit = (flag: boolean): number => (flag ? 1 : 0);
+  return {
+    active,
+    ...{ epoch0: filter0.epoch, column0: filter0.column, learn0: bit(filter0.learn) },
+    ...{ epoch1: filter1.epoch, column1: filter1.column, learn1: bit(filter1.learn) },
+    ...{ epoch2: filter2.epoch, column2: filter2.column, learn2: bit(filter2.learn) },
+    ...{ epoch3: filter3.epoch, column3: filter3.column, learn3: bit(filter3.learn) },
+  };
+}
+
+function versionRow(params: VersionParams): VersionRow {
+  const filter = (epoch: number, column: number, learn: number) => {
+    return { epoch, column: column as Column, learn: learn === 1 };
+  };
   return {
     table: 'version',
-    active: params.number('active') as FilterSlot,
-    filters: [filter(0), filter(1), filter(2), filter(3)],
+    active: params.active as FilterSlot,
+    filters: [
+      filter(params.epoch0, params.column0, params.learn0),
+      filter(params.epoch1, params.column1, params.learn1),
+      filter(params.epoch2, params.column2, params.learn2),
+      filter(params.epoch3, params.column3, params.learn3),
+    ],
   };
 }
 
-function matchValues(entry: Entry): Values {
-  return {
-    number(name) {
-      const match = entry.match[name];
-      return numberOf(match instanceof Object && 'value' in match ? match.value : match, entry, name);
-    },
-    prefixLength(name) {
-      const match = entry.match[name];
-      // Absent: it matches everything.
-      return match instanceof Object && 'prefixLength' in match ? match.prefixLength : 0;
-    },
-  };
-}
-
-function paramValues(entry: Entry): Values {
-  return {
-    number: (name) => numberOf(entry.action?.params[name], entry, name),
-    prefixLength: () => 0,
-  };
-}
-
-/** Nothing in a row is wider than a MAC address, which a number holds exactly. */
-function numberOf(value: unknown, entry: Entry, name: string): number {
-  if (typeof value === 'number' || typeof value === 'bigint') return Number(value as ReadValue);
-  throw new P4RuntimeError('bad-entry', {
-    message: `table ${entry.table}: an entry was read without ${name}`,
-  });
+function pinKey(match: Program['tables']['pin']['match']): PinKey {
+  return { pool: match.pool, sourceAddress: match.source_address, sourcePort: match.source_port };
 }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the admin API offers, and what stands behind it. Everything is plain JSON-able data. */
+import type { Edit } from '../../config/edit.ts';
+import type { Problem } from '../../config/problem.ts';
+import type { LogLevel } from '../../core/event.ts';
+import type { Explanation, FlowQuestion } from '../../core/explain.ts';
+import type { Status } from '../../core/status.ts';
+import type { SwitchStatus } from '../../ports/switch.ts';
+
+export interface ControllerStatus {
+  /** ISO 8601. */
+  date: string;
+  uptimeMs: number;
+  config: ConfigStatus;
+  switch: SwitchStatus;
+  queue: { waiting: number; dropped: number };
+  engine: Status;
+}
+
+export interface ConfigStatus {
+  file: string;
+  /** Empty: the file is what is in force. */
+  problems: Problem[];
+  warnings: Problem[];
+  /** Settings that differ from those in force until the controller is started anew. */
+  needsRestart: string[];
+}
+
+export interface LogLine {
+  number: number;
+  at: string;
+  level: LogLevel;
+  message: string;
+  fields: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** no-such-vip ... invalid: as config/edit.ts. unwritable: of the file. busy: too many commands wait. */
+export type FailureCode =
+  | 'no-such-vip'
+  | 'no-such-backend'
+  | 'exists'
+  | 'invalid'
+  | 'changed'
+  | 'unreadable'
+  | 'unwritable'
+  | 'busy';
+
+export interface Failure {
+  code: FailureCode;
+  wrong: string;
+  right: string;
+  problems: Problem[];
+}
+
+export type ChangeResult =
+  | { isChanged: boolean; warnings: Problem[]; needsRestart: string[] }
+  | { failure: Failure };
+
+export interface Admin {
+  status(): ControllerStatus;
+  explain(flow: FlowQuestion): Explanation;
+  /** Lines after the one of this number, oldest first. */
+  events(after: number): readonly LogLine[];
+  /** Writes the change into the file, and wants what the file then says. */
+  edit(edit: Edit): Promise<ChangeResult>;
+  /** Reads the file again. */
+  reload(): Promise<ChangeResult>;
+}
