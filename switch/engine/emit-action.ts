@@ -283,14 +283,29 @@ export function headerLength(header: Header): string {
   return `(${header.type.bytes} + ${slotWord(header.base + varbit.slot, `${header.name}.${varbit.name} bytes`)})`;
 }
 
+/** Up to this many words are copied or cleared one by one: the built-in functions have a price per call. */
+const unrolledWordsMax = 12;
+
 function emitClear(header: Header, words: number, out: Emitter): void {
+  if (words <= unrolledWordsMax) {
+    for (let word = 0; word < words; word++) out.line(`F[${header.base + word} /* ${header.name} */] = 0;`);
+    return;
+  }
   out.line(`F.fill(0, ${header.base}, ${header.base + words}); // ${header.name}`);
 }
 
 function emitCopy(target: Header, source: Header, words: number, out: Emitter): void {
-  out.line(
-    `F.copyWithin(${target.base}, ${source.base}, ${source.base + words}); // ${target.name} = ${source.name}`,
-  );
+  if (words <= unrolledWordsMax) {
+    for (let word = 0; word < words; word++) {
+      out.line(
+        `F[${target.base + word} /* ${target.name} */] = F[${source.base + word} /* ${source.name} */];`,
+      );
+    }
+  } else {
+    out.line(
+      `F.copyWithin(${target.base}, ${source.base}, ${source.base + words}); // ${target.name} = ${source.name}`,
+    );
+  }
   const elements = words / target.type.stride;
   const bytes = target.type.varbitBytes * elements;
   if (bytes > 0) {

@@ -162,7 +162,7 @@ function emitStatement(table: Table, context: TableContext, out: Emitter): void 
 function emitDispatch(plan: TablePlan, row: string, context: TableContext, out: Emitter): void {
   const { table } = plan;
   const state = `table_${table.id}`;
-  const at = plan.stride === 1 ? row : `${row} * ${plan.stride}`;
+  const at = plan.stride === 0 ? '0' : plan.stride === 1 ? row : `${row} * ${plan.stride}`;
   const next = table.next;
   const call = (action: Action) => `action_${action.id}(${state}.data, ${row === '0' ? '0' : at});`;
   const leads =

@@ -105,10 +105,17 @@ export function keyWidth(component: Value): number {
   }
 }
 
+/** One, where nothing is said. */
+const operandCounts: ReadonlyMap<string, number> = new Map([
+  ['extract_VL', 2],
+  ['set', 2],
+  ['verify', 2],
+]);
+
 function loadParserOp(node: Reader, names: Resources): ParserOp {
   const op = node.get('op').string();
   const at = node.called(op);
-  const operands = at.get('parameters').array() as [Reader, Reader];
+  const operands = at.get('parameters').tuple(operandCounts.get(op) ?? 1) as [Reader, Reader];
   switch (op) {
     case 'extract': {
       const [target] = operands;

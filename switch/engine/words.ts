@@ -84,6 +84,8 @@ export function conditionCode(condition: Condition, scope: Scope): string {
     case 'same':
       return `(${conditionCode(condition.left, scope)} === ${conditionCode(condition.right, scope)})`;
     case 'd2b':
+      // p4c turns booleans into numbers and back.
+      if (condition.operand.op === 'b2d') return conditionCode(condition.operand.condition, scope);
       return compareCode('!=', condition.operand, { op: 'constant', value: 0n }, scope);
     case 'valid':
       return condition.header.metadata ? 'true' : `(${validWord(condition.header)} !== 0)`;
@@ -212,6 +214,7 @@ function lowWords(value: Value, bits: number, scope: Scope): Word[] {
       return lowWords(clamped(materialize(value.operand, scope), limit), bits, scope);
     }
     case 'b2d':
+      if (value.condition.op === 'constant') return constantWords(value.condition.value ? 1n : 0n, bits);
       return [{ code: `(${conditionCode(value.condition, scope)} ? 1 : 0)`, bits: 1 }];
     case 'words': {
       const words = value.words.map((code, index) => ({
