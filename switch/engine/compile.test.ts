@@ -422,7 +422,7 @@ describe('loading', () => {
         walk(child, [...path, Array.isArray(node) ? Number(key) : key]);
     };
     walk(JSON.parse(text), []);
-    const junk = fc.constantFrom(null, -1, 0, 1e12, 'x', '0x1', true, [], {}, [[]], {
+    const junk = fc.constantFrom(null, -1, 0, 1e12, 'x', '0x1', '-0x5', true, [], {}, [[]], {
       type: 'field',
       value: ['a', 'b'],
     });

@@ -63,7 +63,6 @@ export function generate(
 
 function allocate(program: Program, plans: ReadonlyMap<number, TablePlan>): Memory {
   const headroom = Math.ceil(headerBytesMax(program) / 8) * 8;
-  const cells = <T>(size: number, make: (length: number) => T) => make(size);
   return {
     F: new Uint32Array(program.wordCount),
     A: new Uint8Array(headroom + frameBytesMax + slackBytes),
@@ -82,8 +81,8 @@ function allocate(program: Program, plans: ReadonlyMap<number, TablePlan>): Memo
         .map(({ id, size }) => [
           id,
           {
-            packets: cells(size, (length) => new Float64Array(length)),
-            bytes: cells(size, (length) => new Float64Array(length)),
+            packets: new Float64Array(size),
+            bytes: new Float64Array(size),
           },
         ]),
     ),

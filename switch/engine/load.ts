@@ -489,8 +489,11 @@ function action(node: Reader, names: Resources): Action {
     .array()
     .map((item) => loadPrimitive(item, { ...names, parameters }));
   for (const [index, primitive] of primitives.entries()) {
-    if ((primitive.op === 'jump' || primitive.op === 'jump_if_zero') && primitive.to > primitives.length) {
-      within.refuse(`primitive ${index} jumps to ${primitive.to}, behind the end of the action`);
+    if (
+      (primitive.op === 'jump' || primitive.op === 'jump_if_zero') &&
+      (primitive.to < 0 || primitive.to > primitives.length)
+    ) {
+      within.refuse(`primitive ${index} jumps to ${primitive.to}, outside the action`);
     }
   }
   return { name, id: node.get('id').integer(), parameters, primitives };

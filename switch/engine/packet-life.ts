@@ -37,6 +37,7 @@ interface Pass {
 /** A copy made at the end of egress: its words and payload, waiting for its own egress. */
 interface EgressCopy {
   words: Uint32Array;
+  varbits: Uint8Array;
   payload: Uint8Array;
   replica: Replica;
 }
@@ -127,7 +128,6 @@ export class PacketLife {
     if (F[slots.digest] !== 0) this.sampleDigest();
     if (F[slots.resubmit] !== 0) {
       const fields = this.keptFields(F[slots.resubmit]! - 1);
-      // The bytes are copied: the caller's frame may be the packet buffer's own copy of an earlier pass.
       this.passes.push({
         frame,
         port: 0,
@@ -188,15 +188,17 @@ export class PacketLife {
   }
 
   private multicast(group: number): void {
-    const { F } = this.memory;
+    const { F, V } = this.memory;
     const replicas = this.replicasOfGroup.get(group);
     if (!replicas) return;
     F[slots.truncate] = 0;
     F[this.at.instanceType] = instanceTypes.replica;
     const words = F.slice();
-    // Egress changes the words only: the payload stays where it is.
+    const varbits = V.slice();
+    // Egress changes headers only: the payload stays where it is.
     for (const replica of replicas) {
       F.set(words);
+      V.set(varbits);
       this.storeRid(replica.instance);
       this.runEgress(replica.port, false);
     }
@@ -204,11 +206,11 @@ export class PacketLife {
 
   /** The clone leaves before the packet it was made from, whose state is put back afterwards. */
   private cloneFromIngress(frame: Uint8Array): void {
-    const { F, A, headroom } = this.memory;
+    const { F, A, V, headroom } = this.memory;
     const replicas = this.replicasOfSession.get(F[slots.cloneSession]! - 1);
     const kept = this.keptFields(F[slots.cloneFieldList]!);
     const original = F.slice();
-    const originalVarbits = this.memory.V.slice();
+    const originalVarbits = V.slice();
     for (const replica of replicas ?? []) {
       this.receive(frame);
       this.code.parse();
@@ -220,18 +222,19 @@ export class PacketLife {
       this.runEgress(replica.port, false);
     }
     F.set(original);
-    this.memory.V.set(originalVarbits);
+    V.set(originalVarbits);
     A.set(frame, headroom);
     F[slots.cloneSession] = 0;
   }
 
   private cloneFromEgress(): void {
-    const { F, A } = this.memory;
+    const { F, A, V } = this.memory;
     const replicas = this.replicasOfSession.get(F[slots.cloneSession]! - 1);
     F[slots.cloneSession] = 0;
     for (const replica of replicas ?? []) {
       this.egressCopies.push({
         words: this.egressCloneWords(),
+        varbits: V.slice(),
         payload: A.slice(F[slots.payload]!, F[slots.end]!),
         replica,
       });
@@ -252,8 +255,9 @@ export class PacketLife {
   }
 
   private runEgressCopy(copy: EgressCopy): void {
-    const { F, A } = this.memory;
+    const { F, A, V } = this.memory;
     F.set(copy.words);
+    V.set(copy.varbits);
     const payload = F[slots.payload]!;
     A.set(copy.payload, payload);
     F[slots.end] = payload + copy.payload.length;
