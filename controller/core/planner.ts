@@ -51,8 +51,6 @@ export function placeStalePools(state: State, turn: Turn): void {
 /** Moves the change under way, or begins one, as far as it goes without another answer. */
 export function advanceChange(state: State, turn: Turn): void {
   const change = state.change;
-  // A pool that is taken away meanwhile has no part in it any more.
-  for (const pool of change.targets.keys()) if (pool.phase !== 'serving') change.targets.delete(pool);
   const isAnswered = [...change.targets.keys()].every(isSettled);
   switch (change.phase) {
     case 'idle':
@@ -137,6 +135,7 @@ function abandon(state: State, retryAt: number): void {
   const { change } = state;
   const columns = liveColumns(state.version);
   for (const pool of change.targets.keys()) {
+    if (pool.phase !== 'serving') continue;
     pool.isPlacementStale = true;
     pool.mergeAt = 0;
     for (let slot = 0; slot < pool.slotCount; slot++) {
@@ -230,6 +229,8 @@ function makeUnstable(state: State, turn: Turn): void {
   change.phase = 'slots';
   noteAdmitting(state);
   for (const [pool, target] of change.targets) {
+    // It was taken away meanwhile.
+    if (pool.phase !== 'serving') continue;
     for (let slot = 0; slot < pool.slotCount; slot++) {
       if (isUnstable(pool, slot) || target[slot] === baseOf(pool, slot)) continue;
       if (baseOf(pool, slot) === NO_BACKEND) continue;

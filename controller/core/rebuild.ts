@@ -134,7 +134,9 @@ function rebuildBackends(state: State, snapshot: Snapshot): void {
   }
   const named = new Set(owners.keys());
   // Ids in use come first: what an interrupted fill left behind may stand for the same endpoint.
-  const byUse = snapshot.backends.toSorted((a, b) => Number(owners.has(b.backend)) - Number(owners.has(a.backend)));
+  const byUse = snapshot.backends.toSorted(
+    (a, b) => Number(owners.has(b.backend)) - Number(owners.has(a.backend)),
+  );
   for (const row of byUse) {
     const pool = owners.get(row.backend) ?? ownerByReturnPath(state, row);
     named.add(row.backend);

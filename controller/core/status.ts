@@ -3,7 +3,11 @@
 
 import type { Placement, Protocol } from './desired.ts';
 import type { Millis } from './event.ts';
+import { activeFilter, type Backend, dotted, type Pool, type State } from './model.ts';
+import { type EngineOptions, engineDefaults } from './options.ts';
+import { slotsOwned } from './placement.ts';
 import type { Column, FilterSlot } from './row.ts';
+import { retirementOf } from './versions.ts';
 
 export interface Status {
   now: Millis;
@@ -122,4 +126,101 @@ export interface CommitRecord {
 export interface Problem {
   at: Millis;
   message: string;
+}
+
+/** A copy: it may be kept, and changes no more. Costs a look at every slot; not for every packet. */
+export function status(state: State, now: Millis, options: EngineOptions = engineDefaults): Status {
+  return {
+    now,
+    state: statusState(state),
+    pools: [...state.pools.values()].map((pool) => poolStatus(state, pool)),
+    version: versionStatus(state, options),
+    change: {
+      phase: state.change.phase,
+      waitingFor: state.change.waitingFor,
+      startedAt: state.change.phase === 'idle' ? undefined : state.change.startedAt,
+      rows: state.change.rows,
+    },
+    pins: {
+      installed: state.pins.size - state.outstandingPins.size,
+      outstanding: state.outstandingPins.size,
+      refused: state.pinsRefused,
+    },
+    writes: {
+      writesInFlight: state.ledger.writes.size,
+      updatesInFlight: state.ledger.updatesInFlight,
+      unsettledRows: state.ledger.entries.size,
+      failures: state.ledger.failures,
+    },
+    neighbours: {
+      known: [...state.rows.values()].filter((row) => row.table === 'neighbour').length,
+      missing: [...state.solicitations.keys()].map(dotted),
+    },
+    commits: state.commits.map((commit) => ({ ...commit, pools: [...commit.pools] })),
+    problems: state.problems.map((problem) => ({ ...problem })),
+  };
+}
+
+function statusState(state: State): Status['state'] {
+  if (!state.isConnected) return 'disconnected';
+  return state.isReady ? 'running' : 'waiting';
+}
+
+function poolStatus(state: State, pool: Pool): PoolStatus {
+  const owned = slotsOwned(state, pool);
+  let pins = 0;
+  for (const slotPins of pool.pins.values()) pins += slotPins.size;
+  return {
+    name: pool.name,
+    id: pool.id,
+    address: dotted(pool.vip.address),
+    protocol: pool.vip.protocol,
+    port: pool.vip.port,
+    phase: pool.phase,
+    placement: pool.placement,
+    sessionTimeoutMs: pool.sessionTimeoutMs,
+    slotCount: pool.slotCount,
+    stableSlots: pool.slotCount - pool.unstableCount,
+    unstableSlots: pool.unstableCount,
+    pins,
+    backends: [...pool.backends.values()].map((backend) =>
+      backendStatus(pool, backend, owned.get(backend.id) ?? 0),
+    ),
+  };
+}
+
+function backendStatus(pool: Pool, backend: Backend, slots: number): BackendStatus {
+  return {
+    name: backend.name,
+    id: backend.id,
+    address: dotted(backend.address),
+    port: backend.port,
+    weight: backend.weight,
+    state: backend.state,
+    slots,
+    share: slots / pool.slotCount,
+    pins: backend.pinRefs,
+  };
+}
+
+function versionStatus(state: State, options: EngineOptions): VersionStatus {
+  const { version } = state;
+  return {
+    active: version.active,
+    column: activeFilter(version).column,
+    filters: version.filters.map(({ epoch, column, learn }, index) => {
+      const filterSlot = index as FilterSlot;
+      const isQuarantined = epoch !== 0 && filterSlot !== version.active;
+      return {
+        filterSlot,
+        state: epoch === 0 ? 'free' : isQuarantined ? 'quarantine' : 'active',
+        epoch,
+        column,
+        learn,
+        reusableAt: isQuarantined
+          ? retirementOf(state, filterSlot, options.quarantineMs, options.mergeMarginMs)
+          : undefined,
+      };
+    }),
+  };
 }

@@ -366,8 +366,9 @@ export class World {
     if (this.#dice.chance(this.options.digestLossRate) && client.digestsLost < 2) {
       // A lost digest is no harm as long as the flow sends again soon.
       client.digestsLost++;
-      if (digest.reason !== 'closing')
-        this.#after(this.#dice.between(1, 400), () => this.#send(client, 'ack'));
+      this.#after(this.#dice.between(1, 400), () => {
+        if (this.#clients.has(client)) this.#send(client, 'ack');
+      });
       return;
     }
     client.digestsLost = 0;
