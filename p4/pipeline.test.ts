@@ -146,13 +146,16 @@ describe('an unstable slot', () => {
     expect(digests).toEqual(['10.0.0.1:1000 pool 1 slot 0 column 1 backend 2 because learn']);
   });
 
-  it('obeys a pin, and tells of its FIN', () => {
+  it('obeys a pin, and tells of its FIN and of a SYN after it', () => {
     insert('pin', [tcpPool, client.address, 1000], 'pin_to', [green.id]);
-    expect([tcp(1000, ack), tcp(1000, fin | ack)]).toEqual(
-      Array(2).fill('port 1: 10.0.0.1:1000 -> 10.0.1.2:8081 ttl 63'),
+    expect([tcp(1000, ack), tcp(1000, fin | ack), tcp(1000, syn)]).toEqual(
+      Array(3).fill('port 1: 10.0.0.1:1000 -> 10.0.1.2:8081 ttl 63'),
     );
-    expect(digests).toEqual(['10.0.0.1:1000 pool 1 slot 0 column 0 backend 2 because closing']);
-    expect(decisions()).toEqual({ pinned: 2 });
+    expect(digests).toEqual([
+      '10.0.0.1:1000 pool 1 slot 0 column 0 backend 2 because closing',
+      '10.0.0.1:1000 pool 1 slot 0 column 0 backend 2 because opening',
+    ]);
+    expect(decisions()).toEqual({ pinned: 3 });
   });
 
   it('takes base where a column has no row', () => {
@@ -354,7 +357,7 @@ function describeDigest(list: number, values: readonly bigint[]): string {
     return `neighbour ${formatIpv4(numbers[1]!)} at ${numbers[2]!.toString(16)} port ${numbers[0]}`;
   }
   const [source, , , sourcePort, , pool, slot, column, backend, reason] = numbers;
-  const why = ['', 'old', 'learn', 'closing'][reason!];
+  const why = ['', 'old', 'learn', 'closing', 'opening'][reason!];
   return `${formatIpv4(source!)}:${sourcePort} pool ${pool} slot ${slot} column ${column} backend ${backend} because ${why}`;
 }
 

@@ -17,8 +17,8 @@ export interface WriteFailure {
   message: string;
 }
 
-/** Why the switch raised a flow digest (p4/core/types.p4, DIGEST_*). */
-export type DigestReason = 'old' | 'learn' | 'closing';
+/** Why the switch raised a flow digest (p4/core/types.p4, DIGEST_*). The last two are about flows that have a pin. */
+export type DigestReason = 'old' | 'learn' | 'closing' | 'opening';
 
 export type Event =
   /** The whole of what the operator wants; replaces what was wanted before. */

@@ -23,7 +23,11 @@ export function handleFlowDigest(state: State, turn: Turn, digest: FlowDigest): 
 
   const pin = state.pins.get(pinKey(digest.pool, digest.sourceAddress, digest.sourcePort));
   if (digest.reason === 'closing') {
-    if (pin) hurry(state, turn, pool, pin);
+    if (pin) setClosing(state, pool, pin, Math.min(turn.options.closingTimeoutMs, pool.sessionTimeoutMs));
+    return;
+  }
+  if (digest.reason === 'opening') {
+    if (pin) setClosing(state, pool, pin, undefined);
     return;
   }
   if (pin !== undefined) return;
@@ -69,7 +73,7 @@ export function loadPin(state: State, pool: Pool, slot: number, row: PinRow): vo
     sourcePort: row.sourcePort,
     backend: row.backend,
     idleTimeoutMs: row.idleTimeoutMs,
-    isClosing: false,
+    isClosing: row.idleTimeoutMs < pool.sessionTimeoutMs,
     isInstalled: true,
     createdAt: 0,
   });
@@ -163,12 +167,13 @@ function recordPin(state: State, pool: Pool, pin: Pin): void {
   if (backend) backend.pinRefs++;
 }
 
-/** FIN or RST: the flow is forgotten sooner. */
-function hurry(state: State, turn: Turn, pool: Pool, pin: Pin): void {
-  if (pin.isClosing || turn.options.closingTimeoutMs >= pin.idleTimeoutMs) return;
+/** FIN or RST: the flow is forgotten sooner, unless its 5-tuple opens again (`timeoutMs` undefined). */
+function setClosing(state: State, pool: Pool, pin: Pin, timeoutMs: number | undefined): void {
+  const isClosing = timeoutMs !== undefined;
+  if (pin.isClosing === isClosing) return;
   const before = pinRow(pin);
-  pin.isClosing = true;
-  pin.idleTimeoutMs = turn.options.closingTimeoutMs;
+  pin.isClosing = isClosing;
+  pin.idleTimeoutMs = timeoutMs ?? pool.sessionTimeoutMs;
   want(state.ledger, { key: pin.key, pool, before, wanted: pinRow(pin) });
 }
 

@@ -33,6 +33,8 @@ control SwitchLoadBalancer(inout headers_t hdr, inout metadata_t meta) {
                 meta.backend = meta.pinned;
                 if (meta.is_closing == 1) {
                     meta.flow_digest = DIGEST_CLOSING;
+                } else if (meta.is_opening == 1 && meta.flow.protocol == PROTOCOL_TCP) {
+                    meta.flow_digest = DIGEST_OPENING;
                 }
             } else if (meta.unstable == 0) {
                 meta.decision = DECISION_STABLE;

@@ -48,6 +48,7 @@ typedef bit<8> digest_reason_t;
 const digest_reason_t DIGEST_OLD     = 1; // known to no filter: pin it to base
 const digest_reason_t DIGEST_LEARN   = 2; // known to a filter slot that learns
 const digest_reason_t DIGEST_CLOSING = 3; // a pinned flow sent FIN or RST
+const digest_reason_t DIGEST_OPENING = 4; // a pinned flow sent SYN: its 5-tuple is in use again
 
 // Table sizes. A table that is full refuses the next row; the controller then postpones changes.
 const int VIP_ROWS          = 1024;

@@ -12,7 +12,12 @@ export const digestNames = [
 ] as const satisfies (keyof Program['digests'])[];
 
 /** p4/core/types.p4, DIGEST_*. */
-const reasons: Readonly<Record<number, DigestReason>> = { 1: 'old', 2: 'learn', 3: 'closing' };
+const reasons: Readonly<Record<number, DigestReason>> = {
+  1: 'old',
+  2: 'learn',
+  3: 'closing',
+  4: 'opening',
+};
 
 /** @returns an event for each sample; undefined for one whose reason nobody knows */
 export function digestEvents(digest: TypedDigest<Program>): (SwitchEvent | undefined)[] {

@@ -135,7 +135,9 @@ export class ModelSwitch {
     if (pin?.table === 'pin') {
       this.pinHits.set(pinKey, now);
       const { backend } = pin;
-      return { decision: 'pinned', backend, digest: isClosing ? digest('closing', 0, backend) : undefined };
+      if (isClosing) return { decision: 'pinned', backend, digest: digest('closing', 0, backend) };
+      const isReopening = !isUdp && isOpening;
+      return { decision: 'pinned', backend, digest: isReopening ? digest('opening', 0, backend) : undefined };
     }
     const slot = this.rows.get(`slot/${pool}/${hash.slot}`);
     if (slot?.table !== 'slot') return { decision: 'stable', backend: 0, digest: undefined };
