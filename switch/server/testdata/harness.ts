@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/** For tests of the server: a switch with the program of features.p4 in memory, and a client that may misbehave. */
+/**
+ * For tests of the server: a switch with the program of features.p4 in memory, and a client that may misbehave.
+ *
+ * With EVENKEEL_TEST_SWITCH=host:port the client talks to that switch instead (device 0, no election under way), to
+ * find where ours differs from simple_switch_grpc: `EVENKEEL_TEST_SWITCH=... npx vitest run switch/server/write.test.ts`.
+ */
 
 import { readFileSync } from 'node:fs';
 import { create, fromBinary } from '@bufbuild/protobuf';
@@ -58,13 +63,8 @@ export async function startBench(): Promise<Bench> {
   const clock = new ManualClock();
   const sent: Bench['sent'] = [];
   const logs: string[] = [];
-  const running = await startSwitch({
-    grpcAddress: '127.0.0.1:0',
-    cpuPort: 510,
-    clock,
-    log: (level, line) => logs.push(`${level}: ${line}`),
-    onTransmit: (port, frame) => sent.push({ port, frame: frame.slice() }),
-  });
+  const other = process.env.EVENKEEL_TEST_SWITCH;
+  const running = other === undefined ? await startMemorySwitch() : otherSwitch(other);
   const client = new TestClient(running.address);
   return {
     running,
@@ -76,6 +76,27 @@ export async function startBench(): Promise<Bench> {
       client.close();
       await running.close();
     },
+  };
+
+  function startMemorySwitch(): Promise<RunningSwitch> {
+    return startSwitch({
+      grpcAddress: '127.0.0.1:0',
+      cpuPort: 510,
+      clock,
+      log: (level, line) => logs.push(`${level}: ${line}`),
+      onTransmit: (port, frame) => sent.push({ port, frame: frame.slice() }),
+    });
+  }
+}
+
+function otherSwitch(address: string): RunningSwitch {
+  return {
+    address,
+    inject() {
+      throw new Error('only a switch in memory takes frames from a test');
+    },
+    portCounters: async () => new Map(),
+    close: async () => {},
   };
 }
 
