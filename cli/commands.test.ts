@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the commands print and how they end, in front of an admin API that answers what the test wants. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Admin, ChangeResult, Failure, LogLine } from '../controller/adapters/http/admin.ts';
+import { type AdminServer, startAdminServer } from '../controller/adapters/http/admin-server.ts';
+import type { Edit } from '../controller/config/edit.ts';
+import type { Explanation } from '../controller/core/explain.ts';
+import { busyStatus, evenkeel } from './testing/screen.ts';
+
+let server: AdminServer;
+let folder: string;
+let edits: Edit[] = [];
+let result: ChangeResult;
+const done: ChangeResult = { isChanged: true, warnings: [], needsRestart: [] };
+
+const explanation: Explanation = {
+  pool: 'web',
+  hash: { crc32: 0xdead_0123, crc16: 0xbeef, rowA: 0xdead, rowB: 0xbeef },
+  slot: 0x123,
+  stable: false,
+  pin: undefined,
+  base: 'web-1',
+  columns: [
+    { column: 1, backend: 'web-2', live: true },
+    { column: 2, backend: 'web-3', live: false },
+  ],
+  activeFilter: 1,
+  outcomes: [
+    { backend: 'web-1', when: 'it is older than the change' },
+    { backend: 'web-2', when: 'filter slot 1 knows it' },
+  ],
+  why: 'Its slot is unstable; only the switch knows which filters it is in.',
+};
+
+const log: LogLine[] = [
+  {
+    number: 1,
+    at: '2026-01-01T12:00:00.000Z',
+    level: 'info',
+    message: 'the controller runs',
+    fields: { admin: 'x' },
+  },
+  { number: 2, at: '2026-01-01T12:00:01.000Z', level: 'warn', message: 'a pin was refused', fields: {} },
+];
+
+const admin: Admin = {
+  status: () => busyStatus,
+  explain: ({ vipPort }) =>
+    vipPort === 80
+      ? explanation
+      : { ...explanation, pool: undefined, outcomes: [], why: 'No vip has this address, protocol and port.' },
+  events: (after) => log.filter(({ number }) => number > after),
+  edit: async (edit) => {
+    edits.push(edit);
+    return result;
+  },
+  reload: async () => result,
+};
+
+beforeAll(async () => {
+  server = await startAdminServer(admin, { host: '127.0.0.1', port: 0 });
+  folder = await mkdtemp(join(tmpdir(), 'evenkeel-cli-'));
+});
+afterAll(async () => {
+  await server.close();
+  await rm(folder, { recursive: true });
+});
+
+/** Against the controller of this test. */
+function ask(commandLine: string, answer: ChangeResult = done) {
+  edits = [];
+  result = answer;
+  return evenkeel(commandLine, { EVENKEEL_CONTROLLER: server.url });
+}
+
+describe('evenkeel', () => {
+  it.each([
+    '',
+    'up',
+    'controller',
+    'switch',
+    'status',
+    'explain',
+    'events',
+    'check',
+    'add',
+    'remove',
+    'weight',
+    'drain',
+    'fail',
+    'restore',
+    'reload',
+  ])('%s --help says what it does, with an example', async (command) => {
+    const { exitCode, stdout, stderr } = await evenkeel(`${command} --help`);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    if (!['up', 'controller', 'reload'].includes(command)) expect(stdout).toContain('$ evenkeel ');
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThan(120);
+    expect(stdout).toMatchSnapshot();
+  });
+
+  it('shows the status as tables', async () => {
+    const { exitCode, stdout } = await ask('status');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatchSnapshot();
+  });
+
+  it('shows the status as JSON, with everything', async () => {
+    const { stdout } = await ask('status -o json');
+    expect(JSON.parse(stdout)).toEqual(JSON.parse(JSON.stringify(busyStatus)));
+  });
+
+  it('explains a flow', async () => {
+    const { stdout } = await ask('explain 10.0.1.7:40000 10.0.1.100:80');
+    expect(stdout).toMatchSnapshot();
+    expect((await ask('explain tcp,10.0.1.7:40000,10.0.1.100:80')).stdout).toBe(stdout);
+    expect((await ask('explain 10.0.1.7:40000,10.0.1.100:80')).stdout).toBe(stdout);
+    expect((await ask('explain 10.0.1.7:40000 10.0.1.100:81')).stdout).toBe(
+      'tcp 10.0.1.7:40000 -> 10.0.1.100:81\n\nNo vip has this address, protocol and port.\n',
+    );
+    expect((await ask('explain --udp 10.0.1.7:40000 10.0.1.100:81')).stdout).toMatch(/^udp /);
+  });
+
+  it('shows what happened', async () => {
+    const { stdout } = await ask('events');
+    expect(stdout).toBe(
+      '2026-01-01T12:00:00.000Z  info   the controller runs  admin=x\n2026-01-01T12:00:01.000Z  warn   a pin was refused\n',
+    );
+    const lines = (await ask('events -o json')).stdout.trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line).number)).toEqual([1, 2]);
+  });
+
+  it.each<[commandLine: string, edit: Edit]>([
+    [
+      'add web web-5 10.0.2.15:8080',
+      { kind: 'add', vip: 'web', backend: 'web-5', address: '10.0.2.15', port: 8080 },
+    ],
+    [
+      'add web web-5 10.0.2.15:8080 --weight 3',
+      { kind: 'add', vip: 'web', backend: 'web-5', address: '10.0.2.15', port: 8080, weight: 3 },
+    ],
+    ['remove web web-1', { kind: 'remove', vip: 'web', backend: 'web-1' }],
+    ['weight web web-1 0', { kind: 'weight', vip: 'web', backend: 'web-1', weight: 0 }],
+    ['drain web web-1', { kind: 'state', vip: 'web', backend: 'web-1', state: 'draining' }],
+    ['fail web web-1', { kind: 'state', vip: 'web', backend: 'web-1', state: 'down' }],
+    ['restore web web-1', { kind: 'state', vip: 'web', backend: 'web-1', state: 'active' }],
+  ])('asks for %s', async (commandLine, edit) => {
+    expect(await ask(commandLine)).toEqual({ exitCode: 0, stdout: 'done\n', stderr: '' });
+    expect(edits).toEqual([edit]);
+  });
+
+  it('says what came of a change', async () => {
+    expect((await ask('drain web web-1', { ...done, isChanged: false })).stdout).toBe(
+      'nothing to do: it is so already\n',
+    );
+    const { warnings } = busyStatus.config;
+    expect((await ask('reload', { ...done, warnings })).stderr).toBe(
+      'line:12:5: warning: vips[0].slots: 128 slots; expected 512\n',
+    );
+    expect(JSON.parse((await ask('drain web web-1 -o json')).stdout)).toEqual(done);
+  });
+
+  it('says why a change was refused', async () => {
+    const refused: Failure = {
+      code: 'no-such-vip',
+      wrong: "there is no vip named 'wbe'",
+      right: "'web'",
+      problems: [],
+    };
+    expect(await ask('drain wbe web-1', { failure: refused })).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: "evenkeel: there is no vip named 'wbe'; expected 'web'\n",
+    });
+    const { warnings: problems } = busyStatus.config;
+    expect(
+      await ask('reload', { failure: { ...refused, code: 'invalid', wrong: 'it has problems', problems } }),
+    ).toEqual({
+      exitCode: 4,
+      stdout: '',
+      stderr:
+        'evenkeel: it has problems:\nevenkeel:   line:12:5: warning: vips[0].slots: 128 slots; expected 512\n',
+    });
+  });
+
+  it('says that nobody answers', async () => {
+    const { exitCode, stderr } = await evenkeel('status --controller 127.0.0.1:1');
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(
+      /^evenkeel: no controller answers at http:\/\/127\.0\.0\.1:1 \(.+\)\nevenkeel: Is it running\?/,
+    );
+  });
+
+  it.each<[commandLine: string, complaint: RegExp]>([
+    ['stats', /unknown command 'stats'\n\(Did you mean status\?\)/],
+    ['status --wach', /unknown option '--wach'\n\(Did you mean --watch\?\)/],
+    ['status -o yaml', /Allowed choices are table, json/],
+    ['status --watch 0', /Expected a number of seconds above 0/],
+    ['status --controller :::', /':::' is not the address of a controller/],
+    ['add web web-5', /missing required argument 'address:port'/],
+    ['add web web-5 10.0.2.15', /Expected ADDRESS:PORT, such as 10.0.0.1:80/],
+    ['weight web web-1 70000', /Expected a whole number from 0 to 65535/],
+    ['explain 10.0.1.7:40000', /is not a flow; expected SOURCE:PORT VIP:PORT/],
+    ['explain 10.0.1.7 10.0.1.100:80', /'10.0.1.7' is not an endpoint/],
+    ['explain sctp,10.0.1.7:1,10.0.1.100:80', /'sctp' is not known here; expected tcp or udp/],
+    ['explain tcp,10.0.1.7:1,10.0.1.100:80 --udp', /expected one of them/],
+    ['controller', /required option '-c, --config <file>' not specified/],
+    ['switch --no-p4 -i veth0', /-i veth0: write it as 0@veth0/],
+  ])('calls %s a wrong command line', async (commandLine, complaint) => {
+    const { exitCode, stdout, stderr } = await ask(commandLine);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(stderr).toMatch(complaint);
+  });
+
+  it('checks a file', async () => {
+    const example = new URL('../docs/example.yaml', import.meta.url).pathname;
+    expect(await evenkeel(`check ${example}`)).toEqual({
+      exitCode: 0,
+      stdout: `${example} is sound: 2 vips, 6 backends\n`,
+      stderr: '',
+    });
+    const file = join(folder, 'bad.yaml');
+    await writeFile(file, 'network: { interfaces: [] }\nvips: 7\nx: 1\n');
+    expect(await evenkeel(`check ${file}`)).toEqual({
+      exitCode: 4,
+      stdout: '',
+      stderr:
+        `${file}:2:7: error: vips: 7 is not a list; expected a list\n` +
+        `${file}:3:1: error: 'x' is not known here; expected one of switch, controller, network, vips\n` +
+        `evenkeel: ${file} has 2 problems\n`,
+    });
+    expect(await evenkeel(`check ${folder}/none.yaml`)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('none.yaml cannot be read'),
+    });
+    expect(await evenkeel(`controller -c ${file}`)).toMatchObject({
+      exitCode: 4,
+      stderr: expect.stringContaining(`${file}:2:7: error`),
+    });
+  });
+});

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The command line of evenkeel: what can be said, and what comes of it. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { controllerDefaults } from '../controller/config/config.ts';
+import type { Edit } from '../controller/config/edit.ts';
+import { parseConfig } from '../controller/config/parse.ts';
+import { formatProblem } from '../controller/config/problem.ts';
+import { formatAddress, parseEndpoint } from '../controller/config/scalar.ts';
+import { AdminClient, type Changed } from './admin-client.ts';
+import { eventText } from './event-text.ts';
+import { CommandError, type ExitCode, exitCodes } from './exit-code.ts';
+import { explanationText } from './explanation-text.ts';
+import { parseFlow } from './flow.ts';
+import {
+  type ControllerCommandOptions,
+  readText,
+  runBoth,
+  runConfiguredSwitch,
+  runController,
+  runSwitch,
+} from './processes.ts';
+import { statusText } from './status-text.ts';
+import { pause, type Terminal } from './terminal.ts';
+
+interface ClientOptions {
+  controller: string;
+  output: 'table' | 'json';
+}
+
+const endings = `
+Exit codes: 0 done, 1 failed or refused, 2 wrong command line, 3 no controller answers,
+            4 the configuration has problems.`;
+
+const examples = `
+Examples:
+  $ evenkeel check evenkeel.yaml                       is the file sound?
+  $ evenkeel up -c evenkeel.yaml                       embedded switch and controller in one process
+  $ evenkeel status --watch                            what is going on, every second
+  $ evenkeel add web web-5 10.0.2.15:8080 --weight 2   a new server
+  $ evenkeel drain web web-1                           no new connections; those it has go on
+  $ evenkeel fail web web-2                            it is dead: its connections cannot be saved
+  $ evenkeel explain 10.0.1.7:40000 10.0.1.100:80      where does this connection go, and why?
+${endings}`;
+
+/** @returns the exit code; everything else goes through the terminal */
+export async function run(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  try {
+    await buildProgram(terminal).parseAsync([...args], { from: 'user' });
+    return exitCodes.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (!(error instanceof CommandError)) throw error;
+    terminal.err(`${error.message.replace(/^/gm, 'evenkeel: ')}\n`);
+    return error.exitCode;
+  }
+}
+
+function buildProgram(terminal: Terminal): Command {
+  const program = new Command('evenkeel')
+    .description('A nearly stateless load balancer for P4 switches.')
+    .addHelpText('after', examples)
+    // Options of a subcommand are its own: `evenkeel switch` has those of simple_switch_grpc.
+    .enablePositionalOptions();
+  addProcesses(program, terminal);
+  addQuestions(program, terminal);
+  addChanges(program, terminal);
+  for (const command of [program, ...program.commands])
+    command
+      .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
+      .configureHelp({ helpWidth: 100 })
+      .showHelpAfterError(`Try: ${command === program ? '' : 'evenkeel '}${command.name()} --help`)
+      .exitOverride();
+  return program;
+}
+
+function addProcesses(program: Command, terminal: Terminal): void {
+  const isLong = (command: Command): Command =>
+    command
+      .addOption(new Option('--log <format>', 'text on a screen, else json').choices(['text', 'json']))
+      .addOption(
+        new Option('--log-level <level>', 'the least that is logged')
+          .choices(['debug', 'info', 'warn', 'error'])
+          .default('info'),
+      );
+  const naiveOption = [
+    '--naive',
+    'change tables in place, without versions, filters and pins: this breaks connections, and is there to show that',
+  ] as const;
+  const configOption = ['-c, --config <file>', 'configuration file'] as const;
+
+  isLong(program.command('up'))
+    .summary('run the embedded switch and its controller')
+    .description(
+      'Runs the embedded switch and its controller in one process, both from one configuration file.',
+    )
+    .requiredOption(...configOption)
+    .option(...naiveOption)
+    .action((options: ControllerCommandOptions) => runBoth(options, terminal));
+
+  isLong(program.command('controller'))
+    .summary('run the controller')
+    .description(
+      'Runs the controller of a switch that speaks P4Runtime: the embedded one, simple_switch_grpc, ...\n' +
+        'The configuration file is what is wanted. It is read again when it changes, and on SIGHUP.\n' +
+        'Without a controller the switch forwards as it last did.',
+    )
+    .requiredOption(...configOption)
+    .option(...naiveOption)
+    .action((options: ControllerCommandOptions) => runController(options, terminal));
+
+  program
+    .command('switch')
+    .summary('run the embedded switch')
+    .usage('-c <file> | [options of simple_switch_grpc]')
+    .description(
+      'Runs the embedded P4 switch: that of a configuration file, or by the command line of simple_switch_grpc.',
+    )
+    .argument('[options...]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ evenkeel switch -c evenkeel.yaml\n' +
+        '  $ evenkeel switch --no-p4 -i 1@veth1 -i 2@veth2 -- --grpc-server-addr 127.0.0.1:9559 --cpu-port 510',
+    )
+    .action((args: string[], _options: object, command: Command) => {
+      if (args.length === 0 || (args.length === 1 && /^(-h|--help)$/.test(args[0]!))) command.help();
+      if (args.length === 2 && /^(-c|--config)$/.test(args[0]!))
+        return runConfiguredSwitch(args[1]!, { log: undefined, logLevel: 'info' }, terminal);
+      return runSwitch(args, terminal);
+    });
+}
+
+function addQuestions(program: Command, terminal: Terminal): void {
+  withClient(program.command('status'), terminal)
+    .summary('show vips, backends, and what the controller is doing')
+    .description(
+      'Shows vips, backends, and what the controller is doing. Lines that start with ! need attention.',
+    )
+    .option('-w, --watch [seconds]', 'show it again and again', positiveNumber)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ evenkeel status\n  $ evenkeel status --watch 5\n  $ evenkeel status -o json',
+    )
+    .action(async (options: ClientOptions & { watch?: number | true }) => {
+      const client = new AdminClient(options.controller);
+      const show = async (): Promise<void> => {
+        const status = await client.status();
+        const text = options.output === 'json' ? json(status) : statusText(status);
+        // Home, the text, and nothing of what stood there before.
+        const clear = options.watch !== undefined && terminal.isScreen ? '\x1b[H\x1b[2J' : '';
+        terminal.out(clear + text);
+      };
+      await show();
+      if (options.watch === undefined) return;
+      const seconds = options.watch === true ? 1 : options.watch;
+      while (!terminal.stop.aborted) {
+        await pause(seconds * 1_000, terminal.stop);
+        if (!terminal.stop.aborted)
+          await show().catch((error: unknown) => {
+            // A controller that is being restarted comes back.
+            if (!(error instanceof CommandError) || error.exitCode !== exitCodes.unreachable) throw error;
+            terminal.err(`${error.message}\n`);
+          });
+      }
+    });
+
+  withClient(program.command('explain'), terminal)
+    .summary('say where a flow goes, and why')
+    .description('Says where a flow goes, and why. The flow need not exist.')
+    .argument('<flow...>', 'SOURCE:PORT VIP:PORT, or tcp,SOURCE:PORT,VIP:PORT')
+    .option('--udp', 'the flow is UDP')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ evenkeel explain 10.0.1.7:40000 10.0.1.100:80\n' +
+        '  $ evenkeel explain 10.0.1.7:40000 10.0.1.100:53 --udp\n  $ evenkeel explain udp,10.0.1.7:40000,10.0.1.100:53',
+    )
+    .action(async (words: string[], options: ClientOptions & { udp?: true }) => {
+      const flow = parseFlow(words, options.udp === true);
+      const explanation = await new AdminClient(options.controller).explain(flow);
+      terminal.out(options.output === 'json' ? json(explanation) : explanationText(flow, explanation));
+    });
+
+  withClient(program.command('events'), terminal)
+    .summary('show what happened lately')
+    .description('Shows what happened lately: the last lines of the log, oldest first.')
+    .option('-f, --follow', 'and what happens from now on')
+    .addHelpText('after', '\nExamples:\n  $ evenkeel events\n  $ evenkeel events --follow')
+    .action(async (options: ClientOptions & { follow?: true }) => {
+      const client = new AdminClient(options.controller);
+      for (let after = 0; ; ) {
+        const lines = await client.events(after);
+        after = lines.at(-1)?.number ?? after;
+        terminal.out(
+          lines
+            .map((line) => (options.output === 'json' ? `${JSON.stringify(line)}\n` : eventText(line)))
+            .join(''),
+        );
+        if (!options.follow || terminal.stop.aborted) return;
+        await pause(500, terminal.stop);
+        if (terminal.stop.aborted) return;
+      }
+    });
+
+  program
+    .command('check')
+    .summary('check a configuration file')
+    .description(
+      'Checks a configuration file: every problem with its line, its column and what would be right.',
+    )
+    .argument('<file>')
+    .addHelpText('after', '\nExamples:\n  $ evenkeel check evenkeel.yaml && echo sound')
+    .action((file: string) => {
+      const parsed = parseConfig(readText(file));
+      const problems = 'problems' in parsed ? parsed.problems : parsed.warnings;
+      for (const problem of problems) terminal.err(`${formatProblem(problem, file)}\n`);
+      if ('problems' in parsed) {
+        const errors = problems.filter(({ severity }) => severity === 'error').length;
+        throw new CommandError(
+          exitCodes.badConfig,
+          `${file} has ${errors === 1 ? 'a problem' : `${errors} problems`}`,
+        );
+      }
+      const { pools } = parsed.config.desired;
+      const backends = pools.reduce((sum, pool) => sum + pool.backends.length, 0);
+      terminal.out(`${file} is sound: ${plural(pools.length, 'vip')}, ${plural(backends, 'backend')}\n`);
+    });
+}
+
+function addChanges(program: Command, terminal: Terminal): void {
+  change('add', 'add a backend', 'Adds a backend: it gets its share of new connections.')
+    .argument('<address:port>', 'where it listens', endpoint)
+    .option('--weight <n>', 'relative to the other backends (default: 1)', wholeNumber)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ evenkeel add web web-5 10.0.2.15:8080\n  $ evenkeel add web web-5 10.0.2.15:8080 --weight 2',
+    )
+    .action((vip: string, backend: string, at: Endpoint, options: ClientOptions & { weight?: number }) =>
+      edit(options, { kind: 'add', vip, backend, ...at, weight: options.weight }),
+    );
+
+  change('remove', 'remove a backend', 'Removes a backend: no new connections; those it has go on.')
+    .addHelpText('after', '\nExamples:\n  $ evenkeel remove web web-1')
+    .action((vip: string, backend: string, options: ClientOptions) =>
+      edit(options, { kind: 'remove', vip, backend }),
+    );
+
+  change(
+    'weight',
+    'change the weight of a backend',
+    'Changes the weight of a backend. 0 gets no new connections.',
+  )
+    .argument('<weight>', 'relative to the other backends', wholeNumber)
+    .addHelpText('after', '\nExamples:\n  $ evenkeel weight web web-1 3')
+    .action((vip: string, backend: string, weight: number, options: ClientOptions) =>
+      edit(options, { kind: 'weight', vip, backend, weight }),
+    );
+
+  const states = [
+    [
+      'drain',
+      'draining',
+      'give a backend no new connections',
+      'Gives a backend no new connections. Those it has go on.',
+    ],
+    [
+      'fail',
+      'down',
+      'declare a backend dead, now',
+      'Declares a backend dead: its connections cannot be saved, and their clients are moved to others at once.',
+    ],
+    [
+      'restore',
+      'active',
+      'undo drain or fail',
+      'Gives a backend new connections again, after drain or fail.',
+    ],
+  ] as const;
+  for (const [name, state, summary, description] of states)
+    change(name, summary, description)
+      .addHelpText('after', `\nExamples:\n  $ evenkeel ${name} web web-1`)
+      .action((vip: string, backend: string, options: ClientOptions) =>
+        edit(options, { kind: 'state', vip, backend, state }),
+      );
+
+  withClient(program.command('reload'), terminal)
+    .summary('read the configuration file again')
+    .description('Makes the controller read its configuration file again, and says what came of it.')
+    .action(async (options: ClientOptions) =>
+      tell(options, await new AdminClient(options.controller).reload()),
+    );
+
+  function change(name: string, summary: string, description: string): Command {
+    return withClient(program.command(name), terminal)
+      .summary(summary)
+      .description(`${description}\nThe change is made in the configuration file of the running controller.`)
+      .argument('<vip>', 'name of the vip')
+      .argument('<backend>', 'name of the backend');
+  }
+
+  async function edit(options: ClientOptions, wanted: Edit): Promise<void> {
+    tell(options, await new AdminClient(options.controller).edit(wanted));
+  }
+
+  function tell(options: ClientOptions, changed: Changed): void {
+    if (options.output === 'json') {
+      terminal.out(json(changed));
+      return;
+    }
+    for (const warning of changed.warnings) terminal.err(`${formatProblem(warning, 'line')}\n`);
+    for (const setting of changed.needsRestart)
+      terminal.err(`${setting} takes effect when the controller is restarted\n`);
+    terminal.out(changed.isChanged ? 'done\n' : 'nothing to do: it is so already\n');
+  }
+}
+
+/** Commands that talk to a running controller. */
+function withClient(command: Command, terminal: Terminal): Command {
+  return command
+    .addOption(
+      new Option('--controller <address>', 'admin API of the controller (EVENKEEL_CONTROLLER)').default(
+        terminal.env.EVENKEEL_CONTROLLER ?? controllerDefaults.listen,
+      ),
+    )
+    .addOption(
+      new Option('-o, --output <format>', 'for people or for programs')
+        .choices(['table', 'json'])
+        .default('table'),
+    );
+}
+
+type Endpoint = { address: string; port: number };
+
+function endpoint(text: string): Endpoint {
+  const parsed = parseEndpoint(text);
+  if (!('value' in parsed)) throw new InvalidArgumentError(`Expected ${parsed.right}.`);
+  return { address: formatAddress(parsed.value.address), port: parsed.value.port };
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new InvalidArgumentError('Expected a whole number from 0 to 65535.');
+  return Number(text);
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 86_400))
+    throw new InvalidArgumentError('Expected a number of seconds above 0.');
+  return value;
+}
+
+const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+/** How a command ends. Scripts may rely on these numbers. */
+
+export const exitCodes = {
+  ok: 0,
+  /** Refused, or it did not work; stderr says why. */
+  failed: 1,
+  /** The command line is wrong. */
+  usage: 2,
+  /** Nobody answers at the controller's address. */
+  unreachable: 3,
+  /** The configuration file has problems. */
+  badConfig: 4,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+/** Ends a command: the message goes to stderr as it is. */
+export class CommandError extends Error {
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode, message: string) {
+    super(message);
+    this.name = 'CommandError';
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The commands that stay: switch, controller, up. */
+import { readFileSync } from 'node:fs';
+import type { Config } from '../controller/config/config.ts';
+import { parseConfig } from '../controller/config/parse.ts';
+import { formatProblem } from '../controller/config/problem.ts';
+import { formatHostPort } from '../controller/config/scalar.ts';
+import { createLogger, type LogFormat } from '../controller/logger.ts';
+import { BadConfigError, type RunningController, startController } from '../controller/main.ts';
+import { type CommandLine, parseCommandLine, usage } from '../switch/server/command-line.ts';
+import { type RunningSwitch, type SwitchOptions, startSwitch } from '../switch/server/switch.ts';
+import { CommandError, exitCodes } from './exit-code.ts';
+import { stopped, type Terminal } from './terminal.ts';
+
+export interface LogOptions {
+  log: LogFormat | undefined;
+  logLevel: 'debug' | 'info' | 'warn' | 'error';
+}
+
+export interface ControllerCommandOptions extends LogOptions {
+  config: string;
+  naive?: true;
+}
+
+/** The port by which the program takes packets of the controller (p4/v1model/evenkeel.p4). */
+const cpuPort = 510;
+
+type Logger = ReturnType<typeof createLogger>;
+
+/** @throws CommandError */
+export async function runController(options: ControllerCommandOptions, terminal: Terminal): Promise<void> {
+  const controller = await startConfiguredController(options, loggerFor(options, terminal));
+  followHangup(controller, terminal);
+  await stopped(terminal.stop);
+  await controller.close();
+}
+
+/** The embedded switch and its controller, both from one file. */
+export async function runBoth(options: ControllerCommandOptions, terminal: Terminal): Promise<void> {
+  const logger = loggerFor(options, terminal);
+  const running = await startConfiguredSwitch(readConfig(options.config), logger);
+  let controller: RunningController;
+  try {
+    controller = await startConfiguredController(options, logger);
+  } catch (error) {
+    await running.target.close();
+    throw error;
+  }
+  followHangup(controller, terminal);
+  const failure = await Promise.race([stopped(terminal.stop), running.failure]);
+  await controller.close();
+  await running.target.close();
+  if (failure !== undefined)
+    throw new CommandError(exitCodes.failed, `the switch has died: ${failure.message}`);
+}
+
+/** The embedded switch of a configuration file, on its own: so that the controller can come and go. */
+export async function runConfiguredSwitch(
+  configPath: string,
+  options: LogOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const { target, failure } = await startConfiguredSwitch(
+    readConfig(configPath),
+    loggerFor(options, terminal),
+  );
+  await serveSwitch(target, failure, terminal);
+}
+
+/** The embedded switch with the command line of simple_switch_grpc. */
+export async function runSwitch(args: readonly string[], terminal: Terminal): Promise<void> {
+  const parsed = parseCommandLine(args);
+  if ('problems' in parsed) throw new CommandError(exitCodes.usage, parsed.problems.join('\n'));
+  if (!('command' in parsed)) {
+    terminal.out('help' in parsed ? usage.replace('evenkeel-switch-grpc', 'evenkeel switch') : '');
+    return;
+  }
+  const { command } = parsed;
+  const { logLevel } = command;
+  const logger = loggerFor({ log: undefined, logLevel: logLevel === 'off' ? 'error' : logLevel }, terminal);
+  for (const what of command.ignored) logger.warn(`ignored ${what}`);
+  const { target, failure } = await startEmbedded({ ...command, program: programOf(command) }, logger);
+  await serveSwitch(target, failure, terminal);
+}
+
+/** @throws CommandError with every problem, when there are any */
+export function readConfig(path: string): Config {
+  const parsed = parseConfig(readText(path));
+  if ('config' in parsed) return parsed.config;
+  throw new CommandError(
+    exitCodes.badConfig,
+    parsed.problems.map((problem) => formatProblem(problem, path)).join('\n'),
+  );
+}
+
+export function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CommandError(exitCodes.failed, `${path} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function startConfiguredController(
+  { config, naive }: ControllerCommandOptions,
+  logger: Logger,
+): Promise<RunningController> {
+  const engine = naive ? { naive } : {};
+  return startOrSay(() => startController({ configPath: config, engine, logger }));
+}
+
+interface Embedded {
+  target: RunningSwitch;
+  /** Resolves when the pipeline dies. */
+  failure: Promise<Error>;
+}
+
+function startConfiguredSwitch({ switch: config }: Config, logger: Logger): Promise<Embedded> {
+  if (config.interfaces.length === 0)
+    throw new CommandError(
+      exitCodes.badConfig,
+      'the embedded switch has no ports; expected switch.interfaces, such as { 1: veth1, 2: veth2 }',
+    );
+  const interfaces = config.interfaces.map(({ port, device }) => ({ port, interfaceName: device }));
+  const { address, deviceId } = config;
+  return startEmbedded({ deviceId, grpcAddress: formatHostPort(address), interfaces, cpuPort }, logger);
+}
+
+async function startEmbedded(options: Partial<SwitchOptions>, logger: Logger): Promise<Embedded> {
+  let tell: (cause: Error) => void;
+  const failure = new Promise<Error>((resolve) => (tell = resolve));
+  const log: SwitchOptions['log'] = (level, line) => logger[level](`switch: ${line}`);
+  const target = await startOrSay(() => startSwitch({ ...options, log, onFailure: (cause) => tell(cause) }));
+  logger.info({ address: target.address }, 'the switch listens');
+  return { target, failure };
+}
+
+async function serveSwitch(
+  target: RunningSwitch,
+  failure: Promise<Error>,
+  terminal: Terminal,
+): Promise<void> {
+  const died = await Promise.race([stopped(terminal.stop), failure]);
+  await target.close();
+  if (died !== undefined) throw new CommandError(exitCodes.failed, `the switch has died: ${died.message}`);
+}
+
+function programOf(command: CommandLine): string | undefined {
+  return command.program === undefined ? undefined : readText(command.program);
+}
+
+function followHangup(controller: RunningController, terminal: Terminal): void {
+  // What comes of it is in the log.
+  terminal.onHangup(() => void controller.reload());
+}
+
+function loggerFor({ log, logLevel }: LogOptions, terminal: Terminal): Logger {
+  return createLogger(log ?? (terminal.isScreen ? 'text' : 'json'), logLevel, (line) => terminal.out(line));
+}
+
+async function startOrSay<T>(start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    const code = error instanceof BadConfigError ? exitCodes.badConfig : exitCodes.failed;
+    throw new CommandError(code, (error as Error).message);
+  }
+}

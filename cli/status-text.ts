@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `evenkeel status` for people: what needs attention first, then vips, backends, what the engine is doing. */
+import type { ControllerStatus } from '../controller/adapters/http/admin.ts';
+import { formatProblem } from '../controller/config/problem.ts';
+import type { BackendStatus, PoolStatus, Status } from '../controller/core/status.ts';
+import type { Count } from '../controller/ports/switch.ts';
+import { type Column, formatCount, formatLarge, formatShare, formatSpan, tableLines } from './table.ts';
+
+/** Commits shown; `-o json` has them all. */
+const commitsShown = 5;
+const problemsShown = 5;
+
+export function statusText(status: ControllerStatus): string {
+  const sections = [
+    headLines(status),
+    attentionLines(status),
+    tableLines(vipColumns(status), status.engine.pools),
+    tableLines(backendColumns(status), backendLines(status.engine)),
+    trafficLines(status),
+    engineLines(status.engine),
+    commitLines(status.engine),
+  ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
+}
+
+function headLines({ config, switch: target, engine, uptimeMs }: ControllerStatus): string[] {
+  return [
+    `controller  ${engine.state}, up ${formatSpan(uptimeMs)}, ${config.file}`,
+    `switch      ${target.connection}, ${target.target}${target.problem === undefined ? '' : `: ${target.problem}`}`,
+  ];
+}
+
+/** Everything that is not as it should be. */
+function attentionLines({ config, engine, queue, date: _, ...status }: ControllerStatus): string[] {
+  const lines = [
+    ...[...config.problems, ...config.warnings].map((problem) => formatProblem(problem, config.file)),
+    ...config.needsRestart.map(
+      (setting) => `${setting} has changed: it takes effect when the controller is restarted`,
+    ),
+    ...engine.problems
+      .slice(-problemsShown)
+      .map(({ at, message }) => `${formatSpan(engine.now - at)} ago: ${message}`),
+  ];
+  const { missing } = engine.neighbours;
+  if (missing.length > 0)
+    lines.push(`no answer to ARP from ${missing.slice(0, 10).join(', ')}${more(missing.length, 10)}`);
+  if (engine.pins.refused > 0)
+    lines.push(`${formatCount(engine.pins.refused)} pins refused for want of room`);
+  if (queue.dropped > 0)
+    lines.push(`${formatCount(queue.dropped)} notices of the switch dropped in a storm; they come again`);
+  if (status.switch.notices.unreadable > 0)
+    lines.push(`${formatCount(status.switch.notices.unreadable)} notices of the switch could not be read`);
+  return lines.map((line) => `! ${line}`);
+}
+
+function vipColumns({ switch: { traffic } }: ControllerStatus): Column<PoolStatus>[] {
+  return [
+    { title: 'VIP', text: (pool) => pool.name },
+    { title: 'ADDRESS', text: (pool) => `${pool.address}:${pool.port}/${pool.protocol}` },
+    { title: 'STATE', text: (pool) => pool.phase },
+    { title: 'SLOTS', align: 'right', text: (pool) => formatCount(pool.slotCount) },
+    { title: 'UNSTABLE', align: 'right', text: (pool) => formatCount(pool.unstableSlots) },
+    { title: 'PINS', align: 'right', text: (pool) => formatCount(pool.pins) },
+    { title: 'SESSION', align: 'right', text: (pool) => formatSpan(pool.sessionTimeoutMs) },
+    { title: 'PLACEMENT', text: (pool) => pool.placement },
+    { title: 'PACKETS', align: 'right', text: (pool) => packets(traffic?.pools[pool.id]) },
+    { title: 'BYTES', align: 'right', text: (pool) => bytes(traffic?.pools[pool.id]) },
+  ];
+}
+
+interface BackendLine {
+  pool: PoolStatus;
+  backend: BackendStatus;
+  isFirst: boolean;
+}
+
+const backendLines = (engine: Status): BackendLine[] =>
+  engine.pools.flatMap((pool) => pool.backends.map((backend, i) => ({ pool, backend, isFirst: i === 0 })));
+
+function backendColumns({ switch: { traffic } }: ControllerStatus): Column<BackendLine>[] {
+  return [
+    { title: 'VIP', text: ({ pool, isFirst }) => (isFirst ? pool.name : '') },
+    { title: 'BACKEND', text: ({ backend }) => backend.name },
+    { title: 'ADDRESS', text: ({ backend }) => `${backend.address}:${backend.port}` },
+    { title: 'STATE', text: ({ backend }) => backend.state },
+    { title: 'WEIGHT', align: 'right', text: ({ backend }) => formatCount(backend.weight) },
+    { title: 'SLOTS', align: 'right', text: ({ backend }) => formatCount(backend.slots) },
+    { title: 'SHARE', align: 'right', text: ({ backend }) => formatShare(backend.share) },
+    { title: 'PINS', align: 'right', text: ({ backend }) => formatCount(backend.pins) },
+    { title: 'PACKETS', align: 'right', text: ({ backend }) => packets(traffic?.backends[backend.id]) },
+    { title: 'BYTES', align: 'right', text: ({ backend }) => bytes(traffic?.backends[backend.id]) },
+  ];
+}
+
+function trafficLines({ switch: { traffic } }: ControllerStatus): string[] {
+  if (traffic === undefined) return [];
+  const line = (title: string, counts: Readonly<Record<string, Count>>): string[] => {
+    const seen = Object.entries(counts).filter(([, count]) => count.packets > 0);
+    if (seen.length === 0) return [];
+    const words = seen.map(([name, count]) => `${name.replaceAll('_', ' ')} ${formatLarge(count.packets)}`);
+    return [`${title.padEnd(12)}${words.join(', ')}`];
+  };
+  return [...line('decisions', traffic.decisions), ...line('drops', traffic.drops)];
+}
+
+function engineLines({ now, version, change, pins, writes }: Status): string[] {
+  const filters = version.filters.map(({ filterSlot, state, column, reusableAt }) => {
+    const wait = reusableAt === undefined ? '' : ` for ${formatSpan(Math.max(0, reusableAt - now))}`;
+    return `${filterSlot} ${state}${wait}${state === 'free' ? '' : ` on column ${column}`}`;
+  });
+  const rows = change.rows > 0 ? `, ${formatCount(change.rows)} rows` : '';
+  const began = change.startedAt === undefined ? '' : `, for ${formatSpan(now - change.startedAt)}`;
+  const waiting = change.waitingFor === undefined ? '' : `, waiting: ${change.waitingFor}`;
+  const phase =
+    change.phase === 'idle' ? `none under way${waiting}` : `${change.phase}${began}${rows}${waiting}`;
+  return [
+    `filters     ${filters.join(', ')}`,
+    `change      ${phase}`,
+    `pins        ${formatCount(pins.installed)} installed, ${formatCount(pins.outstanding)} outstanding`,
+    `writes      ${formatCount(writes.updatesInFlight)} updates in flight, ${formatCount(writes.unsettledRows)} rows unsettled, ` +
+      `${formatCount(writes.failures)} failures`,
+  ];
+}
+
+function commitLines({ commits, now }: Status): string[] {
+  return tableLines(
+    [
+      { title: 'COMMIT', align: 'right', text: (commit) => `${formatSpan(now - commit.committedAt)} ago` },
+      { title: 'VIPS', text: (commit) => commit.pools.slice(0, 4).join(', ') + more(commit.pools.length, 4) },
+      { title: 'MOVED SLOTS', align: 'right', text: (commit) => formatCount(commit.movedSlots) },
+      { title: 'ROWS', align: 'right', text: (commit) => formatCount(commit.rows) },
+      { title: 'TOOK', align: 'right', text: (commit) => formatSpan(commit.durationMs) },
+    ],
+    commits.slice(-commitsShown).reverse(),
+  );
+}
+
+const packets = (count: Count | undefined): string =>
+  count === undefined ? '-' : formatLarge(count.packets);
+const bytes = (count: Count | undefined): string =>
+  count === undefined ? '-' : `${formatLarge(count.bytes)}B`.replace(/(\d)B/, '$1 B');
+const more = (count: number, shown: number): string => (count > shown ? ` and ${count - shown} more` : '');

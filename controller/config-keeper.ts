@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Keeps what is wanted and the configuration file the same: reads it when it changes, changes it by command. A file
+ * with problems changes nothing; they are told, and what was wanted before stays wanted.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { ChangeResult, ConfigStatus, Failure } from './adapters/http/admin.ts';
+import type { Config } from './config/config.ts';
+import { type Edit, editConfig } from './config/edit.ts';
+import { parseConfig } from './config/parse.ts';
+import { formatProblem, type Problem } from './config/problem.ts';
+import type { Log } from './engine.ts';
+import type { ConfigStore } from './ports/config-store.ts';
+
+/** Commands and reloads that may wait for the one under way. */
+export const waitingChangesMax = 64;
+
+export interface ConfigKeeperWorld {
+  store: ConfigStore;
+  log: Log;
+  /** Is told every configuration that comes into force. */
+  onConfig: (config: Config) => void;
+}
+
+export class ConfigKeeper {
+  private readonly world: ConfigKeeperWorld;
+  /** What the settings that cannot change while we run were at the start. */
+  private readonly initial: Config;
+  private text: string;
+  private warnings: Problem[];
+  private problems: Problem[] = [];
+  private needsRestart: string[] = [];
+  private last: Promise<unknown> = Promise.resolve();
+  private waiting = 0;
+  private unwatch = () => {};
+
+  /** @param text  of which `config` was made */
+  constructor(text: string, config: Config, warnings: Problem[], world: ConfigKeeperWorld) {
+    this.text = text;
+    this.initial = config;
+    this.warnings = warnings;
+    this.world = world;
+  }
+
+  /** Follows the file until `close`. */
+  start(): void {
+    this.unwatch = this.world.store.watch(() => void this.reload());
+  }
+
+  status(): ConfigStatus {
+    const { problems, warnings, needsRestart } = this;
+    return { file: this.world.store.name, problems, warnings, needsRestart };
+  }
+
+  reload(): Promise<ChangeResult> {
+    return this.inTurn(async () => {
+      const text = await this.world.store.read();
+      if (text === this.text && this.problems.length === 0) return this.done(false);
+      const parsed = parseConfig(text);
+      if ('problems' in parsed) {
+        this.refuse(parsed.problems);
+        const wrong = `${this.world.store.name} has problems; what was wanted before stays in force`;
+        return failed('invalid', wrong, 'a file without problems', parsed.problems);
+      }
+      const isChanged = text !== this.text;
+      this.accept(text, parsed.config, parsed.warnings);
+      if (isChanged)
+        this.world.log('info', 'the configuration was read again', { file: this.world.store.name });
+      return this.done(isChanged);
+    });
+  }
+
+  edit(edit: Edit): Promise<ChangeResult> {
+    return this.inTurn(async () => {
+      const { store, log } = this.world;
+      const before = await store.read();
+      const edited = editConfig(before, edit);
+      if ('refusal' in edited) return { failure: edited.refusal };
+      if (edited.isChanged) await store.replace(before, edited.text);
+      if (edited.text !== this.text) this.accept(edited.text, edited.config, edited.warnings);
+      if (edited.isChanged) {
+        const { kind, ...fields } = edit;
+        log('info', `${kind} by command`, definedOnly(fields));
+      }
+      return this.done(edited.isChanged);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.unwatch();
+    await this.last;
+  }
+
+  private accept(text: string, config: Config, warnings: Problem[]): void {
+    this.text = text;
+    this.warnings = warnings;
+    this.problems = [];
+    this.needsRestart = restartsFor(this.initial, config);
+    this.tell('warn', warnings);
+    for (const setting of this.needsRestart)
+      this.world.log('warn', 'a changed setting takes effect when the controller is started anew', {
+        setting,
+      });
+    this.world.onConfig(config);
+  }
+
+  private refuse(problems: Problem[]): void {
+    this.problems = problems;
+    this.tell('error', problems);
+  }
+
+  private tell(level: 'warn' | 'error', problems: readonly Problem[]): void {
+    for (const problem of problems) this.world.log(level, formatProblem(problem, this.world.store.name));
+  }
+
+  private done(isChanged: boolean): ChangeResult {
+    return { isChanged, warnings: this.warnings, needsRestart: this.needsRestart };
+  }
+
+  /** One after the other: each change starts from what the one before it has written. */
+  private inTurn(change: () => Promise<ChangeResult>): Promise<ChangeResult> {
+    if (this.waiting >= waitingChangesMax)
+      return Promise.resolve(failed('busy', `${this.waiting} changes wait already`, 'a little patience'));
+    this.waiting++;
+    const result = this.last.then(change).catch((error: unknown): ChangeResult => {
+      const failure = storeFailure(error);
+      this.world.log('error', failure.wrong, { file: this.world.store.name });
+      return { failure };
+    });
+    this.last = result.finally(() => this.waiting--);
+    return result;
+  }
+}
+
+/** The settings that are read once. */
+function restartsFor(before: Config, after: Config): string[] {
+  const settings: Readonly<Record<string, (config: Config) => unknown>> = {
+    'switch.address': (config) => config.switch.address,
+    'switch.device_id': (config) => config.switch.deviceId,
+    'switch.interfaces': (config) => config.switch.interfaces,
+    'controller.listen': (config) => config.controller.listen,
+  };
+  return Object.entries(settings)
+    .filter(([, of]) => !isDeepStrictEqual(of(before), of(after)))
+    .map(([name]) => name);
+}
+
+/** The store's errors say by a code what is the matter; anything else is a mistake of ours. */
+function storeFailure(error: unknown): Failure {
+  const code = (error as { code?: unknown }).code;
+  if (!(error instanceof Error) || (code !== 'changed' && code !== 'unreadable' && code !== 'unwritable'))
+    throw error;
+  return { code, wrong: error.message, right: 'a file that the controller may read and write', problems: [] };
+}
+
+function failed(code: Failure['code'], wrong: string, right: string, problems: Problem[] = []): ChangeResult {
+  return { failure: { code, wrong, right, problems } };
+}
+
+function definedOnly(
+  fields: Readonly<Record<string, string | number | undefined>>,
+): Record<string, string | number> {
+  return Object.fromEntries(
+    Object.entries(fields).filter((field): field is [string, string | number] => field[1] !== undefined),
+  );
+}

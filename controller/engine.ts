@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Runs the core: events in, one at a time; effects out, in their order; a timer for its `wake`.
+ *
+ *   switch, config ──event──> queue ──> step ──effect──> switch, log, timer ──tick──> queue
+ */
+
+import { createState, step } from './core/controller.ts';
+import type { Desired } from './core/desired.ts';
+import type { Effect, Event, LogLevel } from './core/event.ts';
+import { type Explanation, explain, type FlowQuestion } from './core/explain.ts';
+import type { EngineOptions } from './core/options.ts';
+import { type Status, status } from './core/status.ts';
+import { EventQueue } from './event-queue.ts';
+import type { Clock } from './ports/clock.ts';
+import type { SwitchPort } from './ports/switch.ts';
+
+export type Log = (
+  level: LogLevel,
+  message: string,
+  fields?: Readonly<Record<string, string | number | boolean>>,
+) => void;
+
+export interface EngineWorld {
+  clock: Clock;
+  switchPort: SwitchPort;
+  log: Log;
+}
+
+/** Timers in the far future are set for this long, and again: Node's overflow beyond 2^31 ms. */
+const longestTimerMs = 3_600_000;
+
+export class Engine {
+  private readonly world: EngineWorld;
+  private options: EngineOptions;
+  private state = createState();
+  private readonly queue = new EventQueue((event) => this.handle(event));
+  private cancelWake = () => {};
+
+  constructor(options: EngineOptions, world: EngineWorld) {
+    this.options = options;
+    this.world = world;
+  }
+
+  start(): void {
+    const { clock, switchPort } = this.world;
+    switchPort.start((event) => this.queue.push({ ...event, now: clock.now() } as Event));
+  }
+
+  /** Everything the operator wants, and how; replaces what was wanted before. */
+  want(desired: Desired, options: EngineOptions): void {
+    this.options = options;
+    this.queue.push({ kind: 'desired', now: this.world.clock.now(), desired });
+  }
+
+  status(): Status {
+    return status(this.state, this.world.clock.now());
+  }
+
+  explain(flow: FlowQuestion): Explanation {
+    return explain(this.state, flow);
+  }
+
+  get waitingEvents(): number {
+    return this.queue.length;
+  }
+
+  get droppedEvents(): number {
+    return this.queue.dropped;
+  }
+
+  async close(): Promise<void> {
+    this.cancelWake();
+    this.queue.close();
+    await this.world.switchPort.close();
+  }
+
+  private handle(event: Event): void {
+    const { state, effects } = step(this.state, event, this.options);
+    this.state = state;
+    for (const effect of effects) this.carryOut(effect);
+  }
+
+  private carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case 'write':
+        this.world.switchPort.write(effect.write, effect.updates);
+        break;
+      case 'wake':
+        this.wakeAt(effect.at);
+        break;
+      case 'solicit':
+        this.world.switchPort.solicit(effect);
+        break;
+      case 'log':
+        this.world.log(effect.level, effect.message, effect.fields);
+    }
+  }
+
+  private wakeAt(at: number): void {
+    const { clock } = this.world;
+    this.cancelWake();
+    const delayMs = Math.max(0, at - clock.now());
+    this.cancelWake =
+      delayMs > longestTimerMs
+        ? clock.after(longestTimerMs, () => this.wakeAt(at))
+        : clock.after(delayMs, () => this.queue.push({ kind: 'tick', now: clock.now() }));
+  }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The controller as a whole, with a file of its own and a switch in memory. */
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { evenkeel } from '../cli/testing/screen.ts';
+import { controllerDefaults, timerDefaults } from './config/config.ts';
+import { parseConfig } from './config/parse.ts';
+import { parseDuration } from './config/scalar.ts';
+import { engineDefaults } from './core/options.ts';
+import { BadConfigError, type RunningController, startController } from './main.ts';
+import { MemorySwitch } from './testing/memory-switch.ts';
+
+const text = `# kept
+network:
+  interfaces:
+    - { port: 1, address: 10.0.1.1/24 }
+    - { port: 2, address: 10.0.2.1/24 }
+vips:
+  - name: web # the shop
+    address: 10.0.1.100
+    port: 80
+    slots: 256
+    backends:
+      - { name: a, address: 10.0.2.11, port: 8080 }
+      - { name: b, address: 10.0.2.12, port: 8080 } # newer
+`;
+
+let path: string;
+
+beforeEach(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'evenkeel-main-'));
+  path = join(folder, 'evenkeel.yaml');
+  await writeFile(path, text);
+  return () => rm(folder, { recursive: true });
+});
+
+async function start(): Promise<{ controller: RunningController; target: MemorySwitch }> {
+  const target = new MemorySwitch();
+  const controller = await startController({
+    configPath: path,
+    listen: { host: '127.0.0.1', port: 0 },
+    switchPort: target,
+  });
+  onTestFinished(() => controller.close());
+  return { controller, target };
+}
+
+/** Resolves once it is so; the test's own time limit is the end of patience. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const isServing = (controller: RunningController) => () =>
+  controller.status().engine.pools[0]?.phase === 'serving' &&
+  controller.status().engine.change.phase === 'idle';
+
+const backends = (controller: RunningController) =>
+  controller
+    .status()
+    .engine.pools[0]!.backends.map(({ name, state, weight }) => `${name} ${state} ${weight}`);
+
+describe('a controller', () => {
+  it('makes the switch hold what the file says', async () => {
+    const { controller, target } = await start();
+    await until(isServing(controller));
+    expect(target.rows('vip')).toEqual([
+      { table: 'vip', address: 0x0a00_0164, protocol: 6, port: 80, pool: 1, slotMask: 255 },
+    ]);
+    expect(target.rows('slot')).toHaveLength(256);
+    expect(target.rows('backend').map(({ address }) => address)).toEqual([0x0a00_020b, 0x0a00_020c]);
+    expect(backends(controller)).toEqual(['a active 1', 'b active 1']);
+    const { pool, stable, outcomes } = controller.explain({
+      sourceAddress: 9,
+      sourcePort: 9,
+      vipAddress: 0x0a00_0164,
+      vipPort: 80,
+      protocol: 'tcp',
+    });
+    expect({ pool, stable, outcomes: outcomes.length }).toEqual({ pool: 'web', stable: true, outcomes: 1 });
+    expect(['a', 'b']).toContain(outcomes[0]!.backend);
+  });
+
+  it('asks for its servers by ARP', async () => {
+    const { target } = await start();
+    await until(() => target.solicitations.length >= 2);
+    expect(target.solicitations.map(({ port, address }) => [port, address])).toEqual([
+      [2, 0x0a00_020b],
+      [2, 0x0a00_020c],
+    ]);
+  });
+
+  it('changes the file and the switch by command, and nothing else in them', async () => {
+    const { controller, target } = await start();
+    await until(isServing(controller));
+    const before = target.updates.length;
+    const result = await controller.edit({
+      kind: 'add',
+      vip: 'web',
+      backend: 'c',
+      address: '10.0.2.13',
+      port: 8080,
+    });
+    expect(result).toMatchObject({ isChanged: true });
+    expect(await readFile(path, 'utf8')).toBe(`${text}      - { name: c, address: 10.0.2.13, port: 8080 }\n`);
+    await until(() => controller.status().engine.commits.length > 0);
+    const touched = target.updates.slice(before).filter(({ row }) => row.table === 'slot');
+    expect(touched.length).toBeGreaterThan(0);
+    expect(touched.length).toBeLessThan(256);
+    expect(backends(controller)).toEqual(['a active 1', 'b active 1', 'c active 1']);
+  });
+
+  it('follows the file', async () => {
+    const { controller } = await start();
+    await until(isServing(controller));
+    await writeFile(path, text.replace('port: 8080 } # newer', 'port: 8080, weight: 3 }'));
+    await until(() => backends(controller)[1] === 'b active 3');
+    // As editors do it.
+    await writeFile(`${path}.new`, text);
+    await rename(`${path}.new`, path);
+    await until(() => backends(controller)[1] === 'b active 1');
+  });
+
+  it('keeps what was wanted when the file is bad, says why, and recovers', async () => {
+    const { controller } = await start();
+    await until(isServing(controller));
+    await writeFile(path, text.replace('slots: 256', 'slot: 256'));
+    await until(() => controller.status().config.problems.length > 0);
+    expect(controller.status().config.problems).toMatchObject([{ line: 10, column: 5, right: "'slots'" }]);
+    expect(backends(controller)).toEqual(['a active 1', 'b active 1']);
+    expect(controller.events(0).at(-1)).toMatchObject({
+      level: 'error',
+      message: expect.stringContaining(':10:5: error'),
+    });
+    const refused = await controller.edit({ kind: 'remove', vip: 'web', backend: 'a' });
+    expect(refused).toMatchObject({ failure: { code: 'invalid' } });
+    await writeFile(path, text);
+    await until(() => controller.status().config.problems.length === 0);
+  });
+
+  it('writes nothing for a file that says the same in other words', async () => {
+    const { controller, target } = await start();
+    await until(isServing(controller));
+    await until(() => controller.status().engine.writes.unsettledRows === 0);
+    const before = target.updates.length;
+    await writeFile(path, `${text}# a comment\n`);
+    expect(await controller.reload()).toMatchObject({ isChanged: true });
+    await until(() => controller.status().queue.waiting === 0);
+    expect(target.updates.length).toBe(before);
+  });
+
+  it('says which settings need a restart', async () => {
+    const { controller } = await start();
+    await writeFile(path, `switch: { device_id: 7 }\n${text}`);
+    expect(await controller.reload()).toMatchObject({ needsRestart: ['switch.device_id'] });
+    expect(controller.status().config.needsRestart).toEqual(['switch.device_id']);
+  });
+
+  it('makes changes that come at once one after the other', async () => {
+    const { controller } = await start();
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        controller.edit({
+          kind: 'add',
+          vip: 'web',
+          backend: `c${i}`,
+          address: `10.0.2.${100 + i}`,
+          port: 80,
+        }),
+      ),
+    );
+    expect(results.every((result) => 'isChanged' in result && result.isChanged)).toBe(true);
+    const parsed = parseConfig(await readFile(path, 'utf8'));
+    expect('config' in parsed && parsed.config.desired.pools[0]!.backends).toHaveLength(22);
+  });
+
+  it('does not start with a bad file, or without one', async () => {
+    await writeFile(path, 'vips: 7');
+    await expect(start()).rejects.toBeInstanceOf(BadConfigError);
+    await rm(path);
+    await expect(start()).rejects.toMatchObject({ code: 'unreadable' });
+  });
+
+  it('is asked and told by the commands', async () => {
+    const { controller, target } = await start();
+    await until(isServing(controller));
+    const env = { EVENKEEL_CONTROLLER: controller.adminUrl };
+    expect(await evenkeel('drain web a', env)).toEqual({ exitCode: 0, stdout: 'done\n', stderr: '' });
+    expect(await readFile(path, 'utf8')).toContain(
+      '{ name: a, address: 10.0.2.11, port: 8080, state: draining }',
+    );
+    await until(() => controller.status().engine.pools[0]!.backends[0]!.slots === 0);
+
+    const { stdout } = await evenkeel('status', env);
+    expect(stdout).toMatch(/^switch {6}ready, memory$/m);
+    expect(stdout).toMatch(/^web {2}10\.0\.1\.100:80\/tcp +serving +256 /m);
+    expect(stdout).toMatch(/^web {2}a +10\.0\.2\.11:8080 +draining +1 +0 +0\.0 %/m);
+    expect((await evenkeel('explain 10.0.1.7:40000 10.0.1.100:80', env)).stdout).toMatch(
+      /^tcp 10\.0\.1\.7:40000 -> /,
+    );
+    expect((await evenkeel('events', env)).stdout).toContain(
+      'state by command  vip=web  backend=a  state=draining',
+    );
+    expect(await evenkeel('drain web z', env)).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: "evenkeel: there is no backend of vip 'web' named 'z'; expected 'a'\n",
+    });
+    expect(target.isClosed).toBe(false);
+  });
+});
+
+it('has the defaults of the engine', () => {
+  const ms = (duration: string) => {
+    const parsed = parseDuration(duration);
+    return 'value' in parsed ? parsed.value : undefined;
+  };
+  expect(controllerDefaults.max_pins).toBe(engineDefaults.maxPins);
+  expect(ms(timerDefaults.rotation)).toBe(engineDefaults.rotationMs);
+  expect(ms(timerDefaults.quarantine)).toBe(engineDefaults.quarantineMs);
+  expect(ms(timerDefaults.merge_margin)).toBe(engineDefaults.mergeMarginMs);
+  expect(ms(timerDefaults.stale_digest)).toBe(engineDefaults.staleDigestMs);
+  expect(ms(timerDefaults.closing_timeout)).toBe(engineDefaults.closingTimeoutMs);
+});
