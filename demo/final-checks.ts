@@ -10,6 +10,8 @@ import { readSwitchTables } from './switch-tables.ts';
 
 /** Long enough for every talkative connection to send something. */
 const quietMs = 2_500;
+/** Of a backend's fair share. Maglev with some hundred slots a backend does better. */
+const shareErrorMax = 0.1;
 
 /** Traffic goes on meanwhile; changes do not. */
 export async function finalChecks(
@@ -26,6 +28,10 @@ export async function finalChecks(
     {
       what: 'every change has been made',
       ...agreement(plan, status),
+    },
+    {
+      what: `shares follow weights within ${shareErrorMax * 100} %`,
+      ...balance(plan, status),
     },
     {
       what: 'no slot is unstable, no column is left',
@@ -55,5 +61,19 @@ function agreement(plan: PoolPlan, status: Status | undefined): Pick<Check, 'pas
   return {
     passed: backends.length > 0 && missing.length === 0 && surplus.length === 0,
     detail: `${serving.size} backends serve; missing: ${missing.join(' ') || 'none'}; surplus: ${surplus.join(' ') || 'none'}`,
+  };
+}
+
+function balance(plan: PoolPlan, status: Status | undefined): Pick<Check, 'passed' | 'detail'> {
+  const serving = Object.entries(plan).filter(([, { state }]) => state === 'active');
+  const weights = serving.reduce((sum, [, { weight }]) => sum + weight, 0);
+  const errors = serving.map(([name, { weight }]) => {
+    const share = status?.pools[0]?.backends.find((backend) => backend.name === name)?.share ?? 0;
+    return { name, error: weight === 0 ? share : Math.abs(share / (weight / weights) - 1) };
+  });
+  const worst = errors.reduce((a, b) => (b.error > a.error ? b : a), { name: 'nobody', error: 0 });
+  return {
+    passed: errors.length > 0 && worst.error <= shareErrorMax,
+    detail: `${worst.name} is ${(worst.error * 100).toFixed(1)} % off, the others less`,
   };
 }

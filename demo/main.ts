@@ -3,7 +3,7 @@
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { enterLab, labCapability } from '../lab/capability.ts';
 import { formatReport, hasPassed, type Report } from './report.ts';
@@ -38,6 +38,9 @@ interface Arguments {
   seed: number;
 }
 
+// Whoever interrupts us wants the namespaces and processes gone; the handlers of 'exit' see to that.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
+
 const parsed = parseArguments(process.argv.slice(2));
 if ('help' in parsed) process.stdout.write(usage);
 else if ('problem' in parsed) {
@@ -68,8 +71,7 @@ async function main({ target, naive, inMemory, scenario, connections, seed }: Ar
     });
     view.close();
     process.stdout.write(`${formatReport(report)}\n\n${verdict(report)}\n`);
-    mkdirSync('out', { recursive: true });
-    writeFileSync(reportPath, `${JSON.stringify(report, null, 2)}\n`);
+    save(report);
     return hasPassed(report) ? 0 : 1;
   } catch (error) {
     view.close();
@@ -78,6 +80,15 @@ async function main({ target, naive, inMemory, scenario, connections, seed }: Ar
   } finally {
     await network.close();
     rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function save(report: Report): void {
+  try {
+    mkdirSync(dirname(reportPath), { recursive: true });
+    writeFileSync(reportPath, `${JSON.stringify(report, null, 2)}\n`);
+  } catch (error) {
+    process.stderr.write(`${reportPath} could not be written: ${(error as Error).message}\n`);
   }
 }
 

@@ -64,6 +64,7 @@ export function formatReport(report: Report): string {
     `unstable      at most ${report.unstableSlotsMax} of ${report.slots} slots`,
     `pins          at most ${report.pinsMax}`,
     `filters       ${report.filterRotations} rotations`,
+    ...report.steps.flatMap(({ note }) => (note === undefined ? [] : [`controller    killed ${note}`])),
     `flood         ${report.floodFrames} SYNs`,
     `lost          ${report.excusedCount} connections with the server that died`,
     `BROKEN        ${report.brokenCount} connections whose server lived`,

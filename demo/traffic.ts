@@ -25,7 +25,7 @@ export interface TrafficOptions {
 }
 
 export const trafficDefaults: Readonly<TrafficOptions> = {
-  longConnections: 520,
+  longConnections: 540,
   rampMs: 5_000,
   shortPerSecond: 25,
   idleMsMax: 8_000,

@@ -11,7 +11,7 @@ export interface View {
 }
 
 const redrawMs = 250;
-const lineMs = 5_000;
+const lineMs = 2_000;
 const stepsShown = 8;
 const barWidth = 30;
 
