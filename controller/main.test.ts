@@ -42,6 +42,7 @@ async function start(): Promise<{ controller: RunningController; target: MemoryS
     configPath: path,
     listen: { host: '127.0.0.1', port: 0 },
     switchPort: target,
+    engine: { tcpSettleMs: 0 },
   });
   onTestFinished(() => controller.close());
   return { controller, target };
@@ -49,7 +50,7 @@ async function start(): Promise<{ controller: RunningController; target: MemoryS
 
 /** Resolves once it is so; the test's own time limit is the end of patience. */
 async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 const isServing = (controller: RunningController) => () =>
