@@ -267,6 +267,15 @@ export class Device implements HostListener {
       case 'digestEntry':
         this.#writeDigest(loaded, type, given.value);
         break;
+      case 'packetReplicationEngineEntry':
+        loaded.replication.write(type, given.value, operations);
+        break;
+      case 'meterEntry':
+      case 'directMeterEntry':
+      case 'actionProfileMember':
+      case 'actionProfileGroup':
+        // A program that has any is not accepted, so there is none to name.
+        throw invalid(`Invalid P4 id: the program has no such ${given.case}`);
       case undefined:
         throw new Refusal(Code.UNKNOWN, 'Incorrect entity type');
       default:

@@ -4,14 +4,17 @@
  * on the packet sockets (worker-host.ts). Requests are carried out in the order in which they are made.
  */
 
-import type { CounterCell, DigestSample, TableOperation } from '../engine/pipeline.ts';
+import type { CounterCell, DigestSample, Replica, TableOperation } from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
 import type { PortCounters } from '../ports/port.ts';
 
 export type HostOperation =
   | TableOperation
   | { kind: 'write-counter'; counter: number; index: number; cell: CounterCell }
-  | { kind: 'write-direct-counter'; table: number; handle: number; cell: CounterCell };
+  | { kind: 'write-direct-counter'; table: number; handle: number; cell: CounterCell }
+  /** No replicas: the group or session is gone. */
+  | { kind: 'multicast-group'; group: number; replicas: readonly Replica[] }
+  | { kind: 'clone-session'; session: number; replicas: readonly Replica[] };
 
 export interface PipelineHost {
   /**

@@ -6,6 +6,7 @@ import type { Binding } from './binding.ts';
 import type { DigestQueue } from './digest-queue.ts';
 import { IdleWatch } from './idle-watch.ts';
 import { invalid } from './refusal.ts';
+import { Replication } from './replication.ts';
 import { TableState } from './table-state.ts';
 
 export interface Loaded {
@@ -19,6 +20,7 @@ export interface Loaded {
   /** By P4Info id. */
   digests: Map<number, DigestQueue>;
   idleWatch: IdleWatch;
+  replication: Replication;
   /** `apply` calls so far. */
   batch: number;
 }
@@ -38,6 +40,7 @@ export function freshlyLoaded(
     tableByProgramId: new Map([...tables.values()].map((table) => [table.bound.table.id, table])),
     digests: new Map(),
     idleWatch: new IdleWatch(),
+    replication: new Replication(),
     batch: 0,
   };
 }

@@ -48,8 +48,14 @@ export async function* readEntity(
     case 'digestEntry':
       yield [readDigest(loaded, entity.value)];
       return;
+    case 'packetReplicationEngineEntry': {
+      const entries = loaded.replication.read(entity.value);
+      yield entries.map((value) => entityOf({ case: 'packetReplicationEngineEntry', value }));
+      return;
+    }
     case undefined:
-      throw invalid('the entity is empty');
+      // simple_switch_grpc's code; the specification has INVALID_ARGUMENT.
+      throw new Refusal(Code.UNKNOWN, 'Incorrect entity type');
     default:
       throw unimplemented(`this switch does not have ${entity.case}`);
   }

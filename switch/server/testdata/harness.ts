@@ -40,6 +40,9 @@ import { serviceDefinition } from '../../../p4runtime/service-definition.ts';
 import { ManualClock } from '../clock.ts';
 import { type RunningSwitch, startSwitch } from '../switch.ts';
 
+const otherAddress = process.env.EVENKEEL_TEST_SWITCH;
+export const isOtherSwitch = otherAddress !== undefined;
+
 const json = readFileSync(new URL('features.json', import.meta.url));
 const p4infoText = readFileSync(new URL('features.p4info.txtpb', import.meta.url));
 
@@ -63,8 +66,7 @@ export async function startBench(): Promise<Bench> {
   const clock = new ManualClock();
   const sent: Bench['sent'] = [];
   const logs: string[] = [];
-  const other = process.env.EVENKEEL_TEST_SWITCH;
-  const running = other === undefined ? await startMemorySwitch() : otherSwitch(other);
+  const running = otherAddress === undefined ? await startMemorySwitch() : otherSwitch(otherAddress);
   const client = new TestClient(running.address);
   return {
     running,
