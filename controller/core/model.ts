@@ -147,6 +147,8 @@ export interface State {
   versionChange: VersionChange | undefined;
   filters: readonly [FilterRecord, FilterRecord, FilterRecord, FilterRecord];
   change: Change;
+  /** Read from the switch: columns of stable slots, of a change or a merge that was interrupted. */
+  hasLeftovers: boolean;
 
   pools: Map<number, Pool>;
   freePoolIds: number[];
@@ -211,6 +213,7 @@ export function createState(): State {
     versionChange: undefined,
     filters: [emptyFilter(0), emptyFilter(0), emptyFilter(0), emptyFilter(0)],
     change: idleChange(0),
+    hasLeftovers: false,
     pools: new Map(),
     freePoolIds: idsFrom(1, POOL_IDS),
     freeBackendIds: idsFrom(1, BACKEND_IDS),

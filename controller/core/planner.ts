@@ -13,7 +13,7 @@
 
 import type { Entry } from './ledger.ts';
 import { isSettled } from './ledger.ts';
-import { isAgreed } from './merger.ts';
+import { clearStableSlot, isAgreed } from './merger.ts';
 import {
   COLUMNS,
   idleChange,
@@ -177,6 +177,7 @@ function begin(state: State, turn: Turn): void {
   const pools = servingPools(state);
   const hasMoved = pools.some((pool) => pool.movedCount > 0);
   change.waitingFor = hasMoved ? obstacle(state, turn, pools) : undefined;
+  if (!hasMoved && state.hasLeftovers) clearLeftovers(state, pools);
   if (!hasMoved || change.waitingFor !== undefined) return;
 
   const column = freeColumn(state)!;
@@ -187,7 +188,18 @@ function begin(state: State, turn: Turn): void {
     state.change.movedSlots += pool.movedCount;
     state.change.rows += prepareColumn(state, pool, column);
   }
+  state.hasLeftovers = false;
   advanceChange(state, turn);
+}
+
+/** No change makes use of them. */
+function clearLeftovers(state: State, pools: readonly Pool[]): void {
+  state.hasLeftovers = false;
+  for (const pool of pools) {
+    for (let slot = 0; slot < pool.slotCount; slot++) {
+      if (!isUnstable(pool, slot)) clearStableSlot(state, pool, slot);
+    }
+  }
 }
 
 /** Why a change cannot begin now, for the operator; undefined: it can. */

@@ -8,7 +8,6 @@ import type { Protocol } from './desired.ts';
 import { flowHash } from './flow-hash.ts';
 import { createLedger, want } from './ledger.ts';
 import { MAX_SLOTS } from './maglev.ts';
-import { clearStableSlot } from './merger.ts';
 import {
   BACKEND_IDS,
   COLUMNS,
@@ -19,7 +18,6 @@ import {
   idleChange,
   isServedBy,
   NO_ROW,
-  noteProblem,
   POOL_IDS,
   type Pool,
   PROTOCOL_NUMBER,
@@ -27,7 +25,7 @@ import {
   type Turn,
   unstableSlotCount,
 } from './model.ts';
-import { loadPin, pinKey } from './pins.ts';
+import { loadPin, pinKey, removeAgreeingPins } from './pins.ts';
 import { createBackend } from './pools.ts';
 import type { BackendRow, PinRow, Row, SlotRow, SlotVersionRow, VipRow } from './row.ts';
 import { dropRow, returnPathKey, type SmallRow, smallRowKey } from './rows.ts';
@@ -52,6 +50,7 @@ export function rebuild(state: State, turn: Turn, rows: readonly Row[]): void {
   state.rows = new Map(snapshot.small.map((row) => [smallRowKey(row), row]));
   state.pins.clear();
   state.outstandingPins.clear();
+  state.hasLeftovers = false;
   state.learned.clear();
   state.solicitations.clear();
   state.pinsFullUntil = Number.NEGATIVE_INFINITY;
@@ -201,20 +200,18 @@ function rebuildPin(state: State, row: PinRow): void {
   loadPin(state, pool, flowHash(flow, pool.slotCount - 1).slot, row);
 }
 
-/** Slots that are unstable are so as of now, as far as we know; what a merge had no time to delete goes. */
+/** Slots that are unstable are so as of now, as far as we know. Stable ones need no pins. */
 function startSlots(state: State, turn: Turn, pool: Pool): void {
   if (pool.phase !== 'serving') return;
-  let leftovers = 0;
   for (let slot = 0; slot < pool.slotCount; slot++) {
     if (isUnstable(pool, slot)) {
       pool.since[slot] = turn.now;
       continue;
     }
-    if (COLUMNS.some((column) => pool.columns[column - 1]![slot] !== NO_ROW)) leftovers++;
-    clearStableSlot(state, pool, slot);
+    removeAgreeingPins(state, pool, slot);
+    // What a change had prepared is of use if the same change is begun again; the planner knows.
+    if (COLUMNS.some((column) => pool.columns[column - 1]![slot] !== NO_ROW)) state.hasLeftovers = true;
   }
-  if (leftovers > 0)
-    noteProblem(state, turn, 'leftover rows of stable slots deleted', { pool: pool.name, slots: leftovers });
 }
 
 function deleteForeign(state: State, row: Row, key: string): void {

@@ -553,7 +553,8 @@ export class World {
         this.#violate('I3 bounded state', `a SYN alone has made a pin: ${row.sourceAddress}`);
       }
     }
-    if (this.state.isReady && this.state.ledger.entries.size === 0) this.#checkStatelessness();
+    const isSettled = this.state.isReady && this.state.ledger.entries.size === 0;
+    if (isSettled && !this.state.hasLeftovers) this.#checkStatelessness();
   }
 
   /** With everything settled, a stable slot has no columns and no pins that agree with it. */
