@@ -10,6 +10,7 @@ import { arpOperations, decodeArp, encodeArp } from '../wire/arp.ts';
 import { decodeEthernet, encodeEthernet, etherTypes } from '../wire/ethernet.ts';
 import { decodeIpv4, encodeIpv4, ipv4Defaults, protocols } from '../wire/ipv4.ts';
 import { decodeTcp, encodeTcp, tcpDefaults, tcpFlags } from '../wire/tcp.ts';
+import type { EngineOptions } from './core/options.ts';
 import { type RunningController, startController } from './main.ts';
 
 const vip = { address: 0x0a00_0164, port: 80 };
@@ -91,12 +92,12 @@ function send(sourcePort: number, flags: number): number | undefined {
   return served.get(sourcePort);
 }
 
-async function start(): Promise<RunningController> {
+async function start(engine: Partial<EngineOptions> = {}): Promise<RunningController> {
   const controller = await startController({
     configPath: path,
     switchAddress: { host: '127.0.0.1', port: Number(target.address.split(':')[1]) },
     listen: { host: '127.0.0.1', port: 0 },
-    engine: { tcpSettleMs: 50, solicitMs: 50 },
+    engine: { tcpSettleMs: 50, solicitMs: 50, ...engine },
   });
   onTestFinished(() => controller.close());
   await until(() => {
@@ -155,4 +156,16 @@ it('serves, keeps every connection through changes, and survives its controller'
   expect(new Map(ports.map((port) => [port, send(port, tcpFlags.ack)]))).toEqual(before);
   await until(() => second.status().switch.traffic !== undefined);
   expect(second.status().switch.traffic!.decisions.new!.packets).toBeGreaterThan(0);
+});
+
+it('breaks connections when it is naive: the test above would see it', async () => {
+  const controller = await start({ naive: true });
+  const before = ports.map((port) => send(port, tcpFlags.syn));
+  await controller.edit({ kind: 'add', vip: 'web', backend: 'd', address: '10.0.2.14', port: 8080 });
+  await until(() => {
+    const { pools, neighbours, writes } = controller.status().engine;
+    return pools[0]!.backends[3]?.slots === 128 && neighbours.known === 4 && writes.unsettledRows === 0;
+  });
+  const after = ports.map((port) => send(port, tcpFlags.ack));
+  expect(after.filter((server, i) => server !== before[i]).length).toBeGreaterThan(0);
 });
