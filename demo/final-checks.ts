@@ -6,7 +6,7 @@ import type { Network } from './network.ts';
 import { pause } from './programs.ts';
 import type { Check } from './report.ts';
 import type { PoolPlan } from './scenario.ts';
-import { readSwitchTables } from './switch-tables.ts';
+import { readSwitchTables, type SwitchTables } from './switch-tables.ts';
 
 /** Long enough for every talkative connection to send something. */
 const quietMs = 2_500;
@@ -24,14 +24,15 @@ export async function finalChecks(
   const after = await readSwitchTables(network.switchAddress, network.deviceId);
   const asked = after.unstablePackets - before.unstablePackets;
   const needless = after.pins.filter(({ backend, slotBackend }) => backend === slotBackend).length;
+  const slots = slotsByName(after, status);
   return [
     {
       what: 'every change has been made',
-      ...agreement(plan, status),
+      ...agreement(plan, slots),
     },
     {
       what: `shares follow weights within ${shareErrorMax * 100} %`,
-      ...balance(plan, status),
+      ...balance(plan, slots),
     },
     {
       what: 'no slot is unstable, no column is left',
@@ -51,25 +52,31 @@ export async function finalChecks(
   ];
 }
 
+/** Slots of the switch by the backend's name. Only the controller knows whose id is whose. */
+function slotsByName({ owned }: SwitchTables, status: Status | undefined): Map<string, number> {
+  const names = new Map(status?.pools[0]?.backends.map(({ id, name }) => [id, name]));
+  return new Map([...owned].map(([id, slots]) => [names.get(id) ?? `backend ${id}`, slots]));
+}
+
 /** Does the table in force give new flows to exactly those who are to get them? */
-function agreement(plan: PoolPlan, status: Status | undefined): Pick<Check, 'passed' | 'detail'> {
-  const backends = status?.pools[0]?.backends ?? [];
+function agreement(plan: PoolPlan, slots: ReadonlyMap<string, number>): Pick<Check, 'passed' | 'detail'> {
   const wanted = Object.entries(plan).filter(([, { weight, state }]) => weight > 0 && state === 'active');
-  const serving = new Set(backends.filter(({ slots }) => slots > 0).map(({ name }) => name));
-  const missing = wanted.filter(([name]) => !serving.has(name)).map(([name]) => name);
-  const surplus = [...serving].filter((name) => !wanted.some(([other]) => other === name));
+  const names = new Set(wanted.map(([name]) => name));
+  const missing = [...names].filter((name) => !slots.has(name));
+  const surplus = [...slots.keys()].filter((name) => !names.has(name));
   return {
-    passed: backends.length > 0 && missing.length === 0 && surplus.length === 0,
-    detail: `${serving.size} backends serve; missing: ${missing.join(' ') || 'none'}; surplus: ${surplus.join(' ') || 'none'}`,
+    passed: missing.length === 0 && surplus.length === 0,
+    detail: `${slots.size} backends serve; missing: ${missing.join(' ') || 'none'}; surplus: ${surplus.join(' ') || 'none'}`,
   };
 }
 
-function balance(plan: PoolPlan, status: Status | undefined): Pick<Check, 'passed' | 'detail'> {
-  const serving = Object.entries(plan).filter(([, { state }]) => state === 'active');
-  const weights = serving.reduce((sum, [, { weight }]) => sum + weight, 0);
+function balance(plan: PoolPlan, slots: ReadonlyMap<string, number>): Pick<Check, 'passed' | 'detail'> {
+  const sum = (values: Iterable<number>) => [...values].reduce((total, value) => total + value, 0);
+  const serving = Object.entries(plan).filter(([, { weight, state }]) => weight > 0 && state === 'active');
+  const weights = sum(serving.map(([, { weight }]) => weight));
+  const all = sum(slots.values());
   const errors = serving.map(([name, { weight }]) => {
-    const share = status?.pools[0]?.backends.find((backend) => backend.name === name)?.share ?? 0;
-    return { name, error: weight === 0 ? share : Math.abs(share / (weight / weights) - 1) };
+    return { name, error: Math.abs((slots.get(name) ?? 0) / (all * (weight / weights)) - 1) };
   });
   const worst = errors.reduce((a, b) => (b.error > a.error ? b : a), { name: 'nobody', error: 0 });
   return {

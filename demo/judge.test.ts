@@ -28,6 +28,7 @@ const cases: [string, Partial<BrokenConnection>, boolean][] = [
     false,
   ],
   ['reset before the first answer, at the death', { server: undefined, openedAt: 9_990 }, true],
+  ['accepted by the dying, and reset', { server: undefined, openedAt: 10_050, brokenAt: 10_060 }, true],
   [
     'reset before the first answer, at another time',
     { server: undefined, openedAt: 20_000, brokenAt: 20_010 },

@@ -12,7 +12,7 @@ export interface Outage {
   until: number;
 }
 
-/** The kernel of a host whose process has just died closes its connections within this. */
+/** A process that is being killed may still accept; its kernel closes its connections within this. */
 const graceMs = 1_000;
 /** A table names the dead until the operator has said so and the switch was told. */
 const noticeMs = 2_000;
@@ -36,6 +36,7 @@ export function isExcused(broken: BrokenConnection, outages: readonly Outage[]):
   }
   const isSudden = reason === 'reset' || reason === 'closed';
   return (
-    isSudden && outages.some(({ from }) => openedAt <= from && brokenAt >= from && brokenAt <= from + graceMs)
+    isSudden &&
+    outages.some(({ from }) => openedAt <= from + graceMs && brokenAt >= from && brokenAt <= from + graceMs)
   );
 }

@@ -52,7 +52,9 @@ process.exit();
 
 async function main({ target, naive, inMemory, scenario, connections, seed }: Arguments): Promise<number> {
   if (!inMemory && labCapability() === 'unshare') await enterLab();
-  const network = await openNetwork(target, inMemory);
+  const network = await openNetwork(target, inMemory).catch((error: Error) => {
+    return { unavailable: error.message };
+  });
   if ('unavailable' in network) {
     process.stderr.write(`cannot run: ${network.unavailable}\n`);
     return 2;

@@ -42,6 +42,9 @@ export async function openNamespaceNetwork(program: SwitchProgram): Promise<Netw
     '--no-p4',
     '--device-id',
     String(deviceId),
+    // BMv2 takes 9090 by default, and stops when another switch has it.
+    '--thrift-port',
+    String(await freePort()),
     ...lab.ports.flatMap(({ port, interfaceName }) => ['-i', `${port}@${interfaceName}`]),
     '--',
     '--grpc-server-addr',
@@ -62,10 +65,10 @@ export async function openNamespaceNetwork(program: SwitchProgram): Promise<Netw
     switchProcess.child.kill('SIGKILL');
     lab.close();
   };
+  const lastLines = () => switchProcess.lines.slice(-10).join('\n');
   const failure = () => {
     const ending = switchProcess.ending();
-    if (ending === undefined) return undefined;
-    return `the switch has ended (${ending}):\n${switchProcess.lines.slice(-10).join('\n')}`;
+    return ending === undefined ? undefined : `the switch has ended (${ending}):\n${lastLines()}`;
   };
 
   try {
@@ -76,7 +79,7 @@ export async function openNamespaceNetwork(program: SwitchProgram): Promise<Netw
     });
   } catch (error) {
     await close();
-    throw error;
+    throw new Error(`${(error as Error).message}\n${lastLines()}`);
   }
 
   return {

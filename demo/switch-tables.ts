@@ -21,6 +21,8 @@ export interface PinnedFlow {
 
 export interface SwitchTables {
   slots: number;
+  /** Slots by the id of their backend. */
+  owned: ReadonlyMap<number, number>;
   unstableSlots: number;
   slotVersions: number;
   pins: PinnedFlow[];
@@ -63,8 +65,11 @@ export async function readSwitchTables(address: string, deviceId: number): Promi
       const slotBackend = slots.get(slot)?.backend ?? 0;
       return { sourceAddress, sourcePort, backend: Number(action!.params.backend), slot, slotBackend };
     });
+    const owned = new Map<number, number>();
+    for (const { backend } of slots.values()) owned.set(backend, (owned.get(backend) ?? 0) + 1);
     return {
       slots: slots.size,
+      owned,
       unstableSlots: [...slots.values()].filter(({ unstable }) => unstable).length,
       slotVersions: (await table('slot_version')).length,
       pins,
