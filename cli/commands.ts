@@ -3,7 +3,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { controllerDefaults } from '../controller/config/config.ts';
 import type { Edit } from '../controller/config/edit.ts';
-import { parseConfig } from '../controller/config/parse.ts';
 import { formatProblem } from '../controller/config/problem.ts';
 import { formatAddress, parseEndpoint } from '../controller/config/scalar.ts';
 import { AdminClient, type Changed } from './admin-client.ts';
@@ -11,16 +10,12 @@ import { eventText } from './event-text.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit-code.ts';
 import { explanationText } from './explanation-text.ts';
 import { parseFlow } from './flow.ts';
-import {
-  type ControllerCommandOptions,
-  readText,
-  runBoth,
-  runConfiguredSwitch,
-  runController,
-  runSwitch,
-} from './processes.ts';
+import type { ControllerCommandOptions } from './processes.ts';
 import { statusText } from './status-text.ts';
 import { pause, type Terminal } from './terminal.ts';
+
+/** A question to a running controller need not wait until a switch has been loaded. */
+const processes = () => import('./processes.ts');
 
 interface ClientOptions {
   controller: string;
@@ -95,7 +90,7 @@ function addProcesses(program: Command, terminal: Terminal): void {
     )
     .requiredOption(...configOption)
     .option(...naiveOption)
-    .action((options: ControllerCommandOptions) => runBoth(options, terminal));
+    .action(async (options: ControllerCommandOptions) => (await processes()).runBoth(options, terminal));
 
   isLong(program.command('controller'))
     .summary('run the controller')
@@ -106,7 +101,9 @@ function addProcesses(program: Command, terminal: Terminal): void {
     )
     .requiredOption(...configOption)
     .option(...naiveOption)
-    .action((options: ControllerCommandOptions) => runController(options, terminal));
+    .action(async (options: ControllerCommandOptions) =>
+      (await processes()).runController(options, terminal),
+    );
 
   program
     .command('switch')
@@ -124,11 +121,15 @@ function addProcesses(program: Command, terminal: Terminal): void {
       '\nExamples:\n  $ evenkeel switch -c evenkeel.yaml\n' +
         '  $ evenkeel switch --no-p4 -i 1@veth1 -i 2@veth2 -- --grpc-server-addr 127.0.0.1:9559 --cpu-port 510',
     )
-    .action((args: string[], _options: object, command: Command) => {
+    .action(async (args: string[], _options: object, command: Command) => {
       if (args.length === 0 || (args.length === 1 && /^(-h|--help)$/.test(args[0]!))) command.help();
       if (args.length === 2 && /^(-c|--config)$/.test(args[0]!))
-        return runConfiguredSwitch(args[1]!, { log: undefined, logLevel: 'info' }, terminal);
-      return runSwitch(args, terminal);
+        await (await processes()).runConfiguredSwitch(
+          args[1]!,
+          { log: undefined, logLevel: 'info' },
+          terminal,
+        );
+      else await (await processes()).runSwitch(args, terminal);
     });
 }
 
@@ -211,21 +212,7 @@ function addQuestions(program: Command, terminal: Terminal): void {
     )
     .argument('<file>')
     .addHelpText('after', '\nExamples:\n  $ evenkeel check evenkeel.yaml && echo sound')
-    .action((file: string) => {
-      const parsed = parseConfig(readText(file));
-      const problems = 'problems' in parsed ? parsed.problems : parsed.warnings;
-      for (const problem of problems) terminal.err(`${formatProblem(problem, file)}\n`);
-      if ('problems' in parsed) {
-        const errors = problems.filter(({ severity }) => severity === 'error').length;
-        throw new CommandError(
-          exitCodes.badConfig,
-          `${file} has ${errors === 1 ? 'a problem' : `${errors} problems`}`,
-        );
-      }
-      const { pools } = parsed.config.desired;
-      const backends = pools.reduce((sum, pool) => sum + pool.backends.length, 0);
-      terminal.out(`${file} is sound: ${plural(pools.length, 'vip')}, ${plural(backends, 'backend')}\n`);
-    });
+    .action(async (file: string) => (await import('./check.ts')).checkFile(file, terminal));
 }
 
 function addChanges(program: Command, terminal: Terminal): void {
@@ -352,5 +339,3 @@ function positiveNumber(text: string): number {
 }
 
 const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
-
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

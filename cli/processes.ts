@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The commands that stay: switch, controller, up. */
-import { readFileSync } from 'node:fs';
 import type { Config } from '../controller/config/config.ts';
-import { parseConfig } from '../controller/config/parse.ts';
-import { formatProblem } from '../controller/config/problem.ts';
 import { formatHostPort } from '../controller/config/scalar.ts';
 import { createLogger, type LogFormat } from '../controller/logger.ts';
 import { BadConfigError, type RunningController, startController } from '../controller/main.ts';
 import { type CommandLine, parseCommandLine, usage } from '../switch/server/command-line.ts';
 import { type RunningSwitch, type SwitchOptions, startSwitch } from '../switch/server/switch.ts';
+import { readConfig, readText } from './check.ts';
 import { CommandError, exitCodes } from './exit-code.ts';
 import { stopped, type Terminal } from './terminal.ts';
 
@@ -81,24 +79,6 @@ export async function runSwitch(args: readonly string[], terminal: Terminal): Pr
   for (const what of command.ignored) logger.warn(`ignored ${what}`);
   const { target, failure } = await startEmbedded({ ...command, program: programOf(command) }, logger);
   await serveSwitch(target, failure, terminal);
-}
-
-/** @throws CommandError with every problem, when there are any */
-export function readConfig(path: string): Config {
-  const parsed = parseConfig(readText(path));
-  if ('config' in parsed) return parsed.config;
-  throw new CommandError(
-    exitCodes.badConfig,
-    parsed.problems.map((problem) => formatProblem(problem, path)).join('\n'),
-  );
-}
-
-export function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new CommandError(exitCodes.failed, `${path} cannot be read: ${(error as Error).message}`);
-  }
 }
 
 function startConfiguredController(

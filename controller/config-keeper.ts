@@ -79,8 +79,7 @@ export class ConfigKeeper {
       if (edited.isChanged) await store.replace(before, edited.text);
       if (edited.text !== this.text) this.accept(edited.text, edited.config, edited.warnings);
       if (edited.isChanged) {
-        const { kind, ...fields } = edit;
-        log('info', `${kind} by command`, definedOnly(fields));
+        log('info', `${commandOf(edit)}, by command`, fieldsOf(edit));
       }
       return this.done(edited.isChanged);
     });
@@ -157,10 +156,14 @@ function failed(code: Failure['code'], wrong: string, right: string, problems: P
   return { failure: { code, wrong, right, problems } };
 }
 
-function definedOnly(
-  fields: Readonly<Record<string, string | number | undefined>>,
-): Record<string, string | number> {
+const stateCommands = { active: 'restore', draining: 'drain', down: 'fail' } as const;
+
+/** As the command line calls it. */
+const commandOf = (edit: Edit): string => (edit.kind === 'state' ? stateCommands[edit.state] : edit.kind);
+
+function fieldsOf({ kind: _kind, ...fields }: Edit): Record<string, string | number> {
+  const { state: _, ...said } = { state: undefined, ...fields };
   return Object.fromEntries(
-    Object.entries(fields).filter((field): field is [string, string | number] => field[1] !== undefined),
+    Object.entries(said).filter((field): field is [string, string | number] => field[1] !== undefined),
   );
 }

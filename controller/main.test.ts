@@ -200,9 +200,7 @@ describe('a controller', () => {
     expect((await evenkeel('explain 10.0.1.7:40000 10.0.1.100:80', env)).stdout).toMatch(
       /^tcp 10\.0\.1\.7:40000 -> /,
     );
-    expect((await evenkeel('events', env)).stdout).toContain(
-      'state by command  vip=web  backend=a  state=draining',
-    );
+    expect((await evenkeel('events', env)).stdout).toContain('drain, by command  vip=web  backend=a');
     expect(await evenkeel('drain web z', env)).toEqual({
       exitCode: 1,
       stdout: '',
