@@ -82,8 +82,8 @@ export function parseCommandLine(args: readonly string[]): CommandLineResult {
     if (parsed.values.version) return { version: true };
     return commandOf({ ...parsed.values, ...behind.values }, parsed.positionals);
   } catch (cause) {
-    // parseArgs names the argument and what is wrong with it.
-    return { problems: [(cause as Error).message] };
+    // The first sentence names the argument and what is wrong with it; the rest is advice for another program.
+    return { problems: [(cause as Error).message.split('. ')[0]!] };
   }
 }
 

@@ -48,6 +48,13 @@ export async function* readEntity(
     case 'digestEntry':
       yield [readDigest(loaded, entity.value)];
       return;
+    case 'actionProfileMember':
+    case 'actionProfileGroup':
+      readNone(entity.value.actionProfileId);
+      return;
+    case 'meterEntry':
+      readNone(entity.value.meterId);
+      return;
     case 'packetReplicationEngineEntry': {
       const entries = loaded.replication.read(entity.value);
       yield entries.map((value) => entityOf({ case: 'packetReplicationEngineEntry', value }));
@@ -59,6 +66,11 @@ export async function* readEntity(
     default:
       throw unimplemented(`this switch does not have ${entity.case}`);
   }
+}
+
+/** Programs with action profiles or meters are not accepted: all of them are none, and one does not exist. */
+function readNone(id: number): void {
+  if (id !== 0) throw invalid(`Invalid P4 id: there is no ${id}`);
 }
 
 async function* readTableEntries(

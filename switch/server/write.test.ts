@@ -530,6 +530,21 @@ describe('reading back', () => {
     await expect(bench.client.read(create(EntitySchema, { entity }))).rejects.toMatchObject({ code });
   });
 
+  test('a controller that clears everything may ask for what the program does not have', async () => {
+    const wildcards: EntityInit[] = [
+      { case: 'actionProfileGroup', value: {} },
+      { case: 'actionProfileMember', value: {} },
+      { case: 'meterEntry', value: {} },
+      { case: 'packetReplicationEngineEntry', value: { type: { case: 'multicastGroupEntry', value: {} } } },
+      { case: 'packetReplicationEngineEntry', value: { type: { case: 'cloneSessionEntry', value: {} } } },
+    ];
+    expect(await bench.client.read(...wildcards.map((entity) => create(EntitySchema, { entity })))).toEqual(
+      [],
+    );
+    const meter = create(EntitySchema, { entity: { case: 'meterEntry', value: { meterId: 5 } } });
+    await expect(bench.client.read(meter)).rejects.toMatchObject({ code: Code.INVALID_ARGUMENT });
+  });
+
   test('a large table comes in pieces that fit the 4 MiB of ordinary clients', async () => {
     const updates = Array.from({ length: 10_000 }, (_, key) =>
       codec.insert({
