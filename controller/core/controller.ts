@@ -12,7 +12,7 @@ import { mergeDue, nextMergeAt, slotSettled } from './merger.ts';
 import { createState, log, noteProblem, type State, type Turn } from './model.ts';
 import { handleNeighbourDigest, nextSolicitAt, reconcileNetwork, solicitDue } from './network.ts';
 import { type EngineOptions, engineDefaults } from './options.ts';
-import { handleFlowDigest, handlePinIdle, pinSettled, pinTableIsFull } from './pins.ts';
+import { handleFlowDigest, handlePinIdle, pinFailed, pinSettled } from './pins.ts';
 import { abandonIfHopeless, advanceChange, committed, nextChangeAt, placeStalePools } from './planner.ts';
 import { advancePools, backendGone, reconcilePools } from './pools.ts';
 import { rebuild } from './rebuild.ts';
@@ -77,8 +77,8 @@ function handle(state: State, turn: Turn, event: Event): void {
         turn.options,
         (entry) => settled(state, turn, entry),
         (entry, failure) => {
-          if (entry.row.table === 'pin' && failure.code === 'full') {
-            pinTableIsFull(state, turn, String(entry.key));
+          if (entry.row.table === 'pin') {
+            pinFailed(state, turn, entry, failure.code);
             return;
           }
           if (entry.failures === 1 && (failure.code === 'full' || failure.code === 'rejected')) {
@@ -173,6 +173,7 @@ function settled(state: State, turn: Turn, entry: Entry): void {
 
 function wake(state: State, turn: Turn): void {
   const due = Math.min(
+    state.mustAdvance ? turn.now : Number.POSITIVE_INFINITY,
     nextRetryAt(state.ledger),
     nextChangeAt(state),
     state.versionChange ? Number.POSITIVE_INFINITY : nextVersionAt(state, turn),

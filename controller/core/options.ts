@@ -28,6 +28,8 @@ export interface EngineOptions {
   maxPins: number;
   /** After the switch's pin table was full, no pin is tried for so long. */
   pinFullBackoffMs: number;
+  /** A pin that fails so often is given up, as if there were no room for it. */
+  pinRetryLimit: number;
   /** After a digest was refused for want of room, changes that are not urgent wait so long. */
   refusalHoldMs: number;
   /** Slots merged in one step. */
@@ -65,6 +67,7 @@ export const engineDefaults: Readonly<EngineOptions> = {
   udpSettleMs: 2_000,
   maxPins: 100_000,
   pinFullBackoffMs: 5_000,
+  pinRetryLimit: 10,
   refusalHoldMs: 10_000,
   mergeBatch: 2_000,
   writeBatch: 500,

@@ -4,8 +4,8 @@
  * twice, late or never.
  */
 
-import type { Event } from './event.ts';
-import { want } from './ledger.ts';
+import type { Event, WriteFailureCode } from './event.ts';
+import { type Entry, want } from './ledger.ts';
 import { log, noteProblem, type Pin, type Pool, type State, type Turn } from './model.ts';
 import type { PinRow } from './row.ts';
 import { baseOf, isUnstable } from './slots.ts';
@@ -110,13 +110,17 @@ export function pinSettled(state: State, key: string): void {
   state.outstandingPins.delete(pin);
 }
 
-/** The switch has no room: its flow stays where version and filters send it, as long as nothing is recycled. */
-export function pinTableIsFull(state: State, turn: Turn, key: string): void {
-  const pin = state.pins.get(key);
-  if (pin === undefined) return;
+/**
+ * The switch has no room for a pin, or will not have it: its flow stays where version and filters send it, as long as
+ * nothing is recycled.
+ */
+export function pinFailed(state: State, turn: Turn, entry: Entry, code: WriteFailureCode): void {
+  const pin = state.pins.get(String(entry.key));
+  const isHopeless = code === 'full' || entry.failures >= turn.options.pinRetryLimit;
+  if (pin === undefined || !isHopeless) return;
   const pool = state.pools.get(pin.pool);
   removePin(state, pin);
-  state.pinsFullUntil = turn.now + turn.options.pinFullBackoffMs;
+  if (code === 'full') state.pinsFullUntil = turn.now + turn.options.pinFullBackoffMs;
   if (pool) refuse(state, turn, pool);
 }
 

@@ -4,6 +4,7 @@
 import { maglevTable, NOBODY } from './maglev.ts';
 import {
   activeFilter,
+  BACKEND_IDS,
   type Backend,
   COLUMNS,
   NO_BACKEND,
@@ -44,18 +45,26 @@ export function countMoved(state: State, pool: Pool): void {
  */
 export function bury(state: State, pool: Pool): number {
   const column = newestColumn(state);
+  const isGone = deadIds(pool);
   let rewritten = 0;
   for (let slot = 0; slot < pool.slotCount; slot++) {
     const newest = backendOf(pool, slot, column);
-    const heir = isDead(pool, newest) ? pool.target[slot]! : newest;
-    const base = baseOf(pool, slot);
-    if (isDead(pool, base) && setSlot(state, pool, slot, isUnstable(pool, slot), heir, true)) rewritten++;
+    const heir = isGone[newest] ? pool.target[slot]! : newest;
+    if (isGone[baseOf(pool, slot)] && setSlot(state, pool, slot, isUnstable(pool, slot), heir, true))
+      rewritten++;
     for (const c of COLUMNS) {
       const named = pool.columns[c - 1]![slot]!;
-      if (named !== NO_ROW && isDead(pool, named) && setColumn(state, pool, slot, c, heir, true)) rewritten++;
+      if (named !== NO_ROW && isGone[named] && setColumn(state, pool, slot, c, heir, true)) rewritten++;
     }
   }
   return rewritten;
+}
+
+/** By id: 1 for the dead, the unknown, and nobody. */
+function deadIds(pool: Pool): Uint8Array {
+  const isGone = new Uint8Array(BACKEND_IDS).fill(1);
+  for (const backend of pool.backends.values()) if (backend.state !== 'down') isGone[backend.id] = 0;
+  return isGone;
 }
 
 export function isDead(pool: Pool, id: number): boolean {

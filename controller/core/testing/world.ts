@@ -68,7 +68,7 @@ export const worldDefaults: WorldOptions = {
   engine: {
     rotationMs: 3_000,
     quarantineMs: 5_000,
-    fillLimit: 200,
+    fillLimit: 60,
     tcpSettleMs: 1_000,
     udpSettleMs: 1_000,
     closingTimeoutMs: 3_000,
@@ -130,6 +130,7 @@ export class World {
     rewrites: 0,
     pinned: 0,
     unstablePackets: 0,
+    admitted: 0,
     udpPackets: 0,
   };
   readonly switch: ModelSwitch;
@@ -170,6 +171,9 @@ export class World {
     this.#after(2_500, () => this.#operate());
     this.#every(500, () => this.#look());
     this.#every(1_000, () => this.#reportIdlePins());
+    this.#every(1_000, () =>
+      this.#hear(this.#generation, { kind: 'admitted', now: this.now, flows: this.stats.admitted }),
+    );
     this.#runUntil(this.options.durationMs);
     this.#isQuiet = true;
     if (!this.#isConnected) this.#connect();
@@ -380,6 +384,7 @@ export class World {
     this.stats.packets++;
     const verdict = this.switch.process(packet, this.now);
     if (packet.flow.protocol === UDP) this.stats.udpPackets++;
+    if (verdict.decision === 'new') this.stats.admitted++;
     if (verdict.decision === 'pinned') this.stats.pinned++;
     else if (verdict.decision !== 'stable') this.stats.unstablePackets++;
     return verdict;
