@@ -30,7 +30,7 @@ export interface SwitchOptions {
   captureDirectory?: string | undefined;
   /** Of a switch without interfaces. One with interfaces lives in real time. */
   clock: Clock;
-  /** Only of a switch without interfaces: each frame it sends; valid during the call. */
+  /** Only of a switch without interfaces: each frame it sends; valid during the call, which must not inject another. */
   onTransmit?: ((port: number, frame: Uint8Array) => void) | undefined;
   log: (level: LogLevel, line: string) => void;
   /** The pipeline has died; the switch can only be closed. */

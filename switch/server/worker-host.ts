@@ -113,7 +113,8 @@ export class WorkerHost implements PipelineHost {
   }
 
   inject(port: number, frame: Uint8Array): void {
-    this.#post({ kind: 'inject', port, frame });
+    // A view would take the whole buffer behind it along.
+    this.#post({ kind: 'inject', port, frame: frame.slice() });
   }
 
   async readCounters(counter: number, firstIndex: number, count: number): Promise<CounterCell[]> {
