@@ -9,8 +9,8 @@ import type { Config } from './config/config.ts';
 import { type Edit, editConfig } from './config/edit.ts';
 import { parseConfig } from './config/parse.ts';
 import { formatProblem, type Problem } from './config/problem.ts';
-import type { Log } from './engine.ts';
 import type { ConfigStore } from './ports/config-store.ts';
+import type { Log } from './ports/log.ts';
 
 /** Commands and reloads that may wait for the one under way. */
 export const waitingChangesMax = 64;
@@ -44,7 +44,17 @@ export class ConfigKeeper {
 
   /** Follows the file until `close`. */
   start(): void {
-    this.unwatch = this.world.store.watch(() => void this.reload());
+    const { store, log } = this.world;
+    try {
+      this.unwatch = store.watch(() => void this.reload());
+    } catch (error) {
+      // Too many watches on this machine, or a file system that has none.
+      const reason = error instanceof Error ? error.message : String(error);
+      log('warn', 'the file is not watched; SIGHUP or `evenkeel reload` reads it again', {
+        file: store.name,
+        reason,
+      });
+    }
   }
 
   status(): ConfigStatus {

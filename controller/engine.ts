@@ -7,19 +7,14 @@
 
 import { createState, step } from './core/controller.ts';
 import type { Desired } from './core/desired.ts';
-import type { Effect, Event, LogLevel } from './core/event.ts';
+import type { Effect, Event } from './core/event.ts';
 import { type Explanation, explain, type FlowQuestion } from './core/explain.ts';
 import type { EngineOptions } from './core/options.ts';
 import { type Status, status } from './core/status.ts';
 import { EventQueue } from './event-queue.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Log } from './ports/log.ts';
 import type { SwitchPort } from './ports/switch.ts';
-
-export type Log = (
-  level: LogLevel,
-  message: string,
-  fields?: Readonly<Record<string, string | number | boolean>>,
-) => void;
 
 export interface EngineWorld {
   clock: Clock;

@@ -18,9 +18,10 @@ import { formatProblem, type Problem } from './config/problem.ts';
 import { formatHostPort, type HostPort } from './config/scalar.ts';
 import { ConfigKeeper } from './config-keeper.ts';
 import { type EngineOptions, engineDefaults } from './core/options.ts';
-import { Engine, type Log } from './engine.ts';
+import { Engine } from './engine.ts';
 import { EventLog } from './event-log.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Log } from './ports/log.ts';
 import type { SwitchPort } from './ports/switch.ts';
 import { loadProgram } from './program.ts';
 
@@ -74,7 +75,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     // Debugging would crowd out what an operator asks for.
     if (level !== 'debug') events.add({ at: clock.date().toISOString(), level, message, fields });
   };
-  const switchPort = options.switchPort ?? openSwitch(config, options.switchAddress, clock);
+  const switchPort = options.switchPort ?? openSwitch(config, options.switchAddress, clock, log);
   const engine = new Engine(engineOptions(config), { clock, switchPort, log });
   const keeper = new ConfigKeeper(text, config, warnings, {
     store,
@@ -124,7 +125,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
   }
 }
 
-function openSwitch(config: Config, address: HostPort | undefined, clock: Clock): SwitchPort {
+function openSwitch(config: Config, address: HostPort | undefined, clock: Clock, log: Log): SwitchPort {
   return new P4RuntimeSwitch({
     address: formatHostPort(address ?? config.switch.address),
     deviceId: config.switch.deviceId,
@@ -132,5 +133,6 @@ function openSwitch(config: Config, address: HostPort | undefined, clock: Clock)
     electionId: BigInt(clock.date().getTime()),
     program: loadProgram(),
     clock,
+    log,
   });
 }

@@ -43,11 +43,13 @@ const rows: Row[] = [
 ];
 const inserts: RowUpdate[] = rows.map((row) => ({ operation: 'insert', row }));
 
+let log: string[];
 let target: RunningSwitch;
 let transmitted: { port: number; frame: Uint8Array }[];
 
 beforeEach(async () => {
   transmitted = [];
+  log = [];
   target = await startSwitch({
     grpcAddress: '127.0.0.1:0',
     deviceId: 1n,
@@ -65,6 +67,7 @@ function createSwitch(options: { electionId?: bigint; address?: string } = {}) {
     electionId: 1n,
     program,
     clock: systemClock,
+    log: (level, message) => log.push(`${level}: ${message}`),
     pollMs: 20,
     ...options,
   });
@@ -250,6 +253,7 @@ describe('a switch over P4Runtime', () => {
     const second = createSwitch({ electionId: 2n });
     expect((await second.next('connected')).rows).toHaveLength(rows.length + 1);
     await first.next('disconnected');
+    expect(log).toContain('warn: another controller (election id 2) is primary');
     expect(first.port.status()).toMatchObject({ connection: 'standby' });
   });
 

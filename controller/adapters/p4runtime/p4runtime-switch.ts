@@ -19,6 +19,7 @@ import { Writer, type WriterOptions } from '../../../p4runtime/writer.ts';
 import type { WriteFailure, WriteFailureCode } from '../../core/event.ts';
 import type { Row, RowUpdate } from '../../core/row.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
 import type {
   Solicitation,
   SwitchConnection,
@@ -48,6 +49,7 @@ export interface P4RuntimeSwitchOptions extends P4RuntimeSwitchTuning {
   electionId: bigint;
   program: Program;
   clock: Clock;
+  log: Log;
 }
 
 export interface P4RuntimeSwitchTuning {
@@ -108,8 +110,7 @@ export class P4RuntimeSwitch implements SwitchPort {
           this.elected(event.isPrimary, event.primaryElectionId);
           break;
         case 'disconnected':
-          this.lose();
-          this.setBack('connecting', event.error.message);
+          this.lose('connecting', event.error.message);
           break;
         case 'digest':
           this.receiveDigest(event.list);
@@ -118,7 +119,7 @@ export class P4RuntimeSwitch implements SwitchPort {
           for (const entry of event.notification.tableEntry) this.receiveIdle(entry);
           break;
         case 'stream-error':
-          this.problem = `the switch refused a packet or an acknowledgement: ${event.error.message}`;
+          this.report(`the switch refused a packet or an acknowledgement: ${event.error.message}`);
           break;
         case 'packet-in':
           // The program sends none.
@@ -171,47 +172,51 @@ export class P4RuntimeSwitch implements SwitchPort {
 
   async close(): Promise<void> {
     this.listener = () => {};
-    this.lose();
-    this.connection = 'closed';
+    this.lose('closed', undefined);
     this.client.close();
   }
 
   private elected(isPrimary: boolean, primaryElectionId: bigint): void {
     // Told again because another controller came or went.
     if (isPrimary && (this.connection === 'preparing' || this.connection === 'ready')) return;
-    this.lose();
-    if (isPrimary) this.begin();
-    else this.setBack('standby', `another controller (election id ${primaryElectionId}) is primary`);
-  }
-
-  private begin(): void {
-    const spell = ++this.spell;
-    this.connection = 'preparing';
-    this.prepare(spell, this.options.retryMs);
+    if (!isPrimary) {
+      this.lose('standby', `another controller (election id ${primaryElectionId}) is primary`);
+      return;
+    }
+    this.lose('preparing', undefined);
+    this.prepare(this.spell, this.options.retryMs);
   }
 
   private prepare(spell: number, retryMs: number): void {
+    const { clock, log } = this.options;
+    const startedAt = clock.now();
     this.readEverything().then(
-      (rows) => {
+      ({ rows, program }) => {
         if (this.spell !== spell) return;
         this.connection = 'ready';
         this.problem = undefined;
         this.writer = new Writer((updates) => this.client.write(updates), this.options.writer);
+        log('info', 'connected to the switch', {
+          program,
+          rows: rows.length,
+          durationMs: clock.now() - startedAt,
+        });
         this.listener({ kind: 'connected', rows });
         this.poll(spell);
       },
       (error: unknown) => {
         if (this.spell !== spell) return;
-        this.problem = reasonOf(error);
+        this.report(`the switch cannot be prepared: ${reasonOf(error)}`);
         const next = Math.min(2 * retryMs, this.options.retryMaxMs);
-        this.cancelTimer = this.options.clock.after(retryMs, () => this.prepare(spell, next));
+        this.cancelTimer = clock.after(retryMs, () => this.prepare(spell, next));
       },
     );
   }
 
-  private async readEverything(): Promise<Row[]> {
+  private async readEverything(): Promise<{ rows: Row[]; program: 'pushed' | 'unchanged' }> {
     const { p4info } = this.index;
-    await this.client.setPipeline({ p4info, deviceConfig: this.options.program.deviceConfig });
+    const { deviceConfig } = this.options.program;
+    const program = await this.client.setPipeline({ p4info, deviceConfig });
     await this.configureDigests();
     const rows: Row[] = [];
     this.pools.clear();
@@ -222,7 +227,7 @@ export class P4RuntimeSwitch implements SwitchPort {
       rows.push(row);
       this.follow({ operation: 'insert', row });
     }
-    return rows;
+    return { rows, program };
   }
 
   /** Before the tables are read, so that no digest is missing after 'connected'. */
@@ -238,36 +243,44 @@ export class P4RuntimeSwitch implements SwitchPort {
   }
 
   /** Ends the spell: whatever it still has under way is nobody's any more. */
-  private lose(): void {
+  private lose(connection: SwitchConnection, problem: string | undefined): void {
     this.spell++;
     this.cancelTimer();
     this.writer?.close();
     this.writer = undefined;
     const wasReady = this.connection === 'ready';
-    this.connection = 'connecting';
+    this.connection = connection;
+    if (problem === undefined) this.problem = undefined;
+    else this.report(problem);
     if (wasReady) this.listener({ kind: 'disconnected' });
   }
 
-  private setBack(connection: SwitchConnection, problem: string): void {
-    this.connection = connection;
+  /** For `status`, and once for the log however often it comes. */
+  private report(problem: string): void {
+    if (problem !== this.problem) this.options.log('warn', problem, { switch: this.options.address });
     this.problem = problem;
   }
 
   private receiveDigest(list: DigestList): void {
     this.client.ack(list);
-    let events: (SwitchEvent | undefined)[];
-    try {
-      events = digestEvents(this.entries.decodeDigest(list));
-    } catch (error) {
-      this.problem = `a digest cannot be read: ${reasonOf(error)}`;
-      events = list.data.map(() => undefined);
-    }
-    for (const event of events) this.receiveNotice(event);
+    const events = this.readable(() => digestEvents(this.entries.decodeDigest(list)));
+    for (const event of events ?? list.data.map(() => undefined)) this.receiveNotice(event);
   }
 
   private receiveIdle(entry: TableEntry): void {
-    const key = this.rows.decodePinKey(entry);
+    const key = this.readable(() => this.rows.decodePinKey(entry));
     this.receiveNotice(key && { kind: 'pin-idle', ...key });
+  }
+
+  /** What a switch sends unasked must not stop us; it may be of a program that is just being replaced. */
+  private readable<T>(decode: () => T): T | undefined {
+    try {
+      return decode();
+    } catch (error) {
+      if (!(error instanceof P4RuntimeError)) throw error;
+      this.report(`a notice of the switch cannot be read: ${error.message}`);
+      return undefined;
+    }
   }
 
   private receiveNotice(event: SwitchEvent | undefined): void {
@@ -291,13 +304,14 @@ export class P4RuntimeSwitch implements SwitchPort {
       (traffic) => {
         if (this.spell !== spell) return;
         this.traffic = traffic;
+        this.problem = undefined;
         const admitted = traffic.decisions.new;
         if (admitted !== undefined) this.listener({ kind: 'admitted', flows: admitted.packets });
         this.pollLater(spell);
       },
       (error: unknown) => {
         if (this.spell !== spell) return;
-        this.problem = `the counters cannot be read: ${reasonOf(error)}`;
+        this.report(`the counters cannot be read: ${reasonOf(error)}`);
         this.pollLater(spell);
       },
     );
