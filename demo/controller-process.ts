@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Explanation } from '../controller/core/explain.ts';
 import type { Status } from '../controller/core/status.ts';
 import { client, hosts, prefixLength, serverPlaces, vip } from './layout.ts';
-import { freePort, programPath, startProgram, type Watched } from './programs.ts';
+import { freePort, pause, programPath, startProgram, type Watched } from './programs.ts';
 import type { PoolPlan } from './scenario.ts';
 
 export interface ControllerOptions {
@@ -24,6 +24,8 @@ export interface ControllerOptions {
 }
 
 const requestTimeoutMs = 2_000;
+const reloadAttemptsMax = 20;
+const reloadPauseMs = 250;
 
 export class ControllerProcess {
   readonly #options: ControllerOptions;
@@ -47,8 +49,15 @@ export class ControllerProcess {
     const temporary = `${this.#path}.new`;
     writeFileSync(temporary, configText(plan, this.#options, this.#listen));
     renameSync(temporary, this.#path);
-    // It watches the file, too; asked, it does not wait for an editor to finish.
-    void this.#ask('POST', '/reload');
+    void this.#reload();
+  }
+
+  /** It watches the file, too; asked, it does not wait for an editor to finish. One that is just starting is asked again. */
+  async #reload(): Promise<void> {
+    for (let attempt = 0; attempt < reloadAttemptsMax && this.#process !== undefined; attempt++) {
+      if ((await this.#ask('POST', '/reload')) !== undefined) return;
+      await pause(reloadPauseMs);
+    }
   }
 
   start(): void {

@@ -159,8 +159,7 @@ class Run {
         return;
       case 'edit-and-crash':
         this.#plan = applyEdits(this.#plan, action.edits);
-        this.#controller.configure(this.#plan);
-        step.note = await this.#crashBeforeCommit();
+        step.note = await this.#configureAndCrash();
         this.#say(`killed the controller ${step.note}`);
         return;
       case 'start-controller':
@@ -186,20 +185,20 @@ class Run {
   }
 
   /** @returns at which point of the change it was killed, as it last said itself */
-  async #crashBeforeCommit(): Promise<string> {
+  async #configureAndCrash(): Promise<string> {
+    const before = (await this.#controller.status())?.change.startedAt;
+    this.#controller.configure(this.#plan);
     // A naive controller has no phases in which to meet it.
     const deadline = Date.now() + (this.#options.naive ? 300 : crashTimeoutMs);
-    const before = (await this.#controller.status())?.commits.at(-1)?.committedAt;
-    let phase = 'with no change under way';
+    let phase = 'with no change under way: the moment was missed';
     while (Date.now() < deadline) {
       const status = await this.#controller.status();
       if (status === undefined) break;
-      if (status.commits.at(-1)?.committedAt !== before) {
-        phase = 'after its commit: the moment was missed';
-        break;
-      }
-      if (status.change.phase !== 'idle' && status.change.rows + status.writes.updatesInFlight > 0) {
-        phase = `in phase '${status.change.phase}', ${status.change.rows} rows written, ${status.writes.updatesInFlight} under way`;
+      const { change, writes } = status;
+      // One that was under way already is not the change that is meant.
+      const isNew = change.phase !== 'idle' && change.startedAt !== before;
+      if (isNew && change.rows + writes.updatesInFlight > 0) {
+        phase = `in phase '${change.phase}', ${change.rows} rows written, ${writes.updatesInFlight} under way`;
         break;
       }
     }

@@ -44,7 +44,7 @@ function terminalView(output: NodeJS.WriteStream): View {
       }
       if (!progress.isStep && Date.now() - shownAt < redrawMs) return;
       shownAt = Date.now();
-      const width = Math.max(20, output.columns ?? 80);
+      const width = output.columns || 100;
       const lines = [...steps, '', ...panel(progress)].map((line) => line.slice(0, width - 1));
       // Up to the first line of the last drawing, then down to the end of the screen.
       const home = height > 0 ? `\x1b[${height}A` : '';
