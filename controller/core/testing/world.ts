@@ -116,6 +116,7 @@ const TCP = 6;
 const UDP = 17;
 const SETTLE_MS = 120_000;
 const MIN_DOWN_MS = 4_000;
+const REVIVAL_MS = 3_000;
 
 export class World {
   readonly options: WorldOptions;
@@ -488,6 +489,8 @@ export class World {
 
   #setState(pool: DesiredPool, backend: DesiredBackend, state: BackendState): void {
     if (!pool.backends.includes(backend)) return;
+    // The last row that still names it may be rewritten only now: who connects meanwhile takes a chance.
+    if (backend.state === 'down') this.#downUntil.set(backend, this.now + REVIVAL_MS);
     backend.state = state;
     if (state === 'down') {
       this.#downUntil.set(backend, this.now + MIN_DOWN_MS);
