@@ -55,7 +55,7 @@ export const vipDefaults = {
   forwarding: 'nat',
   slots: 4096,
   session_timeout: '15m',
-  placement: 'pure',
+  placement: 'sticky',
 } as const;
 
 export const backendDefaults = { weight: 1, state: 'active' } as const;

@@ -59,7 +59,7 @@ describe('parseConfig', () => {
       /# (memory|max_pins|timers|protocol|forwarding|slots|session_timeout|placement):/g,
       '$1:',
     );
-    const withoutHints = spelled.replace(/(slots: 4096|session_timeout: 15m|placement: pure) .*/g, '$1');
+    const withoutHints = spelled.replace(/(slots: 4096|session_timeout: 15m|placement: sticky) .*/g, '$1');
     expect(withoutHints).not.toBe(example);
     expect(parseConfig(withoutHints)).toEqual(parseConfig(example));
   });
@@ -75,7 +75,7 @@ describe('parseConfig', () => {
           forwarding: 'nat',
           slotCount: 256,
           sessionTimeoutMs: 900_000,
-          placement: 'pure',
+          placement: 'sticky',
           backends: [
             { name: 'a', address: address('10.0.2.11'), port: 8080, weight: 1, state: 'active' },
             { name: 'b', address: address('10.0.2.12'), port: 8080, weight: 3, state: 'active' },
