@@ -406,6 +406,95 @@ describe('pins', () => {
   });
 });
 
+describe('a pin that is not acknowledged', () => {
+  const stuck = (): { rig: Rig; slot: number } => {
+    const rig = filled({ pinRetryLimit: Number.POSITIVE_INFINITY });
+    rig.want(desired(pool(four)));
+    const { slot } = rig.rows('slot_version')[0]!;
+    rig.refuse = ({ row }) => (row.table === 'pin' ? 'unavailable' : undefined);
+    return { rig, slot };
+  };
+
+  test('keeps the filter slot that knows its flow', () => {
+    const { rig, slot } = stuck();
+    const flow = flowInSlot(slot);
+    rig.packet(flow, 'syn');
+    rig.packet(flow, 'ack');
+    rig.pass(5 * TIMEOUT_MS);
+    expect(rig.packet(flow, 'ack')).toMatchObject({ decision: 'filter', backend: 4 });
+    rig.refuse = () => undefined;
+    rig.pass(5 * TIMEOUT_MS);
+    expect(rig.packet(flow, 'ack').backend).toBe(4);
+    expect(rig.unstableSlots()).toBe(0);
+  });
+
+  test('keeps its slot unstable', () => {
+    const { rig, slot } = stuck();
+    const flow = flowInSlot(slot);
+    const { decision, backend: base } = rig.packet(flow, 'ack');
+    expect(decision).toBe('base');
+    rig.pass(5 * TIMEOUT_MS);
+    expect(rig.packet(flow, 'ack')).toMatchObject({ decision: 'base', backend: base });
+    rig.refuse = () => undefined;
+    rig.pass(5 * TIMEOUT_MS);
+    expect(rig.packet(flow, 'ack').backend).toBe(base);
+    expect(rig.unstableSlots()).toBe(0);
+  });
+
+  test('and never will be is given up, and its flow kept by forgetting nothing', () => {
+    const rig = filled({ pinRetryLimit: 3, refusalHoldMs: 1_000 });
+    rig.want(desired(pool(four)));
+    const flow = flowInSlot(rig.rows('slot_version')[0]!.slot);
+    rig.refuse = ({ row }) => (row.table === 'pin' ? 'rejected' : undefined);
+    const { backend: base } = rig.packet(flow, 'ack');
+    for (let i = 0; i < 20; i++) {
+      rig.pass(TIMEOUT_MS / 2);
+      expect(rig.packet(flow, 'ack').backend).toBe(base);
+    }
+    // Once it is silent for good, the slot is merged.
+    rig.pass(5 * TIMEOUT_MS);
+    expect(rig.unstableSlots()).toBe(0);
+  });
+});
+
+describe('columns left over at a stable slot', () => {
+  const withLeftover = (): { rig: Rig; slot: number; owner: number } => {
+    const rig = filled();
+    rig.want(desired(pool(four)));
+    // A merge that was interrupted: the slot is stable, a row of the live column is still there.
+    const stable = rig.rows('slot').find((row) => !row.unstable)!;
+    const { slot, backend: owner } = stable;
+    const { column } = rig.switch.version.filters[rig.switch.version.active];
+    const row = {
+      table: 'slot_version',
+      pool: 1,
+      slot,
+      column: column as 1,
+      backend: owner === 1 ? 2 : 1,
+    } as const;
+    rig.switch.apply({ operation: 'insert', row }, rig.now);
+    return { rig, slot, owner };
+  };
+
+  test('are gone before the slot becomes unstable', () => {
+    const { rig, slot, owner } = withLeftover();
+    rig.pass(1_000);
+    rig.takeUpdates();
+    rig.start(desired(pool([...four.filter((b) => b.name !== `b${owner}`)])));
+    const updates = rig.takeUpdates().filter(({ row }) => 'slot' in row && row.slot === slot);
+    const unstableAt = updates.findIndex(({ row }) => row.table === 'slot' && row.unstable);
+    const deletedAt = updates.findIndex(({ operation }) => operation === 'delete');
+    expect(deletedAt).toBeGreaterThanOrEqual(0);
+    expect(unstableAt).toBeGreaterThan(deletedAt);
+  });
+
+  test('are deleted when no change makes use of them', () => {
+    const { rig, slot } = withLeftover();
+    rig.start(desired(pool(four)));
+    expect(rig.rows('slot_version').some((row) => row.slot === slot)).toBe(false);
+  });
+});
+
 describe('filter slots', () => {
   test('are rotated while slots are unstable, and go free one after the other', () => {
     const rig = filled();
