@@ -29,6 +29,12 @@ Exit code: 0 all is well, 1 something was broken, 2 it could not run.
 const reportPath = join('out', 'demo.json');
 const scenarios = { demo: demoScenario, short: shortScenario };
 
+/** For a network in memory. */
+const gentle = {
+  slots: 4_096,
+  traffic: { steadyMs: { min: 2_000, max: 6_000 }, shortPerSecond: 15 },
+};
+
 interface Arguments {
   target: Target;
   naive: boolean;
@@ -61,13 +67,20 @@ async function main({ target, naive, inMemory, scenario, connections, seed }: Ar
   }
   process.stdout.write(`${network.description}\n`);
   const directory = mkdtempSync(join(tmpdir(), 'evenkeel-demo-'));
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
   const view = openView(process.stdout);
   try {
     const report = await run(network, {
       ...runDefaults,
+      ...(network.isInMemory && { slots: gentle.slots }),
       naive,
       scenario: scenarios[scenario],
-      traffic: { ...trafficDefaults, longConnections: connections, seed },
+      traffic: {
+        ...trafficDefaults,
+        ...(network.isInMemory && gentle.traffic),
+        longConnections: connections,
+        seed,
+      },
       directory,
       onProgress: (progress) => view.show(progress),
     });
@@ -81,7 +94,6 @@ async function main({ target, naive, inMemory, scenario, connections, seed }: Ar
     return 2;
   } finally {
     await network.close();
-    rmSync(directory, { recursive: true, force: true });
   }
 }
 

@@ -71,6 +71,7 @@ export async function openMemoryNetwork(why: string): Promise<Network> {
   const services = new Map<string, ReturnType<typeof createService>>();
   return {
     description: `hosts and switch in memory (${why})`,
+    isInMemory: true,
     switchAddress: lab.address,
     deviceId,
     async startServers(hostName) {

@@ -84,6 +84,7 @@ export async function openNamespaceNetwork(program: SwitchProgram): Promise<Netw
 
   return {
     description: `${program.name}, hosts in network namespaces`,
+    isInMemory: false,
     switchAddress,
     deviceId,
     async startServers(hostName) {

@@ -6,6 +6,8 @@ import type { BrokenConnection, TrafficOptions, TrafficSummary } from './traffic
 export interface Network {
   /** For the reader of the output. */
   readonly description: string;
+  /** Hosts and switch share one thread with us: only gentle traffic is fair to them. */
+  readonly isInMemory: boolean;
   /** Of the switch's P4Runtime server. */
   readonly switchAddress: string;
   readonly deviceId: number;

@@ -11,6 +11,7 @@ const options = {
   longConnections: 20,
   rampMs: 100,
   shortPerSecond: 10,
+  steadyMs: { min: 60, max: 200 },
   idleMsMax: 1_000,
   lifeMs: { min: 500, max: 1_500 },
 };

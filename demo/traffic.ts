@@ -14,6 +14,8 @@ export interface TrafficOptions {
   /** The long connections are opened over this time. */
   rampMs: number;
   shortPerSecond: number;
+  /** Pause between two requests of a talkative connection. */
+  steadyMs: { min: number; max: number };
   /** The longest a connection is silent. Must stay below the session timeout. */
   idleMsMax: number;
   /** One in so many long connections ends in order after `lifeMs` and is replaced, so that some are born in every commit. */
@@ -28,6 +30,7 @@ export const trafficDefaults: Readonly<TrafficOptions> = {
   longConnections: 540,
   rampMs: 5_000,
   shortPerSecond: 25,
+  steadyMs: { min: 500, max: 1_600 },
   idleMsMax: 8_000,
   mortalOneIn: 4,
   lifeMs: { min: 4_000, max: 20_000 },
@@ -201,9 +204,9 @@ export function startTraffic(
   }
 
   function pauseMs({ mood, random }: Connection): number {
-    const idleMs = options.idleMsMax;
-    if (mood === 'steady') return random.between(idleMs / 16, idleMs / 5);
-    return random.between(idleMs / 2, idleMs);
+    const { steadyMs, idleMsMax } = options;
+    if (mood === 'steady') return random.between(steadyMs.min, steadyMs.max);
+    return random.between(idleMsMax / 2, idleMsMax);
   }
 
   function hear(connection: Connection, bytes: Uint8Array): void {

@@ -30,6 +30,7 @@ const options: Omit<RunOptions, 'directory' | 'scenario'> = {
     longConnections: 60,
     rampMs: 1_000,
     shortPerSecond: 10,
+    steadyMs: { min: 200, max: 600 },
     idleMsMax: 3_000,
     lifeMs: { min: 2_000, max: 8_000 },
   },
