@@ -362,6 +362,19 @@ describe('pins', () => {
     expect(rig.state.pinsRefused).toBeGreaterThan(0);
   });
 
+  test('that are refused put off the merge of their slot until the flow has had time to speak again', () => {
+    const rig = filled({ maxPins: 1, refusalHoldMs: 1_000 });
+    rig.want(desired(pool(four)));
+    const slot = rig.rows('slot_version')[0]!.slot;
+    rig.packet(flowInSlot(slot), 'ack');
+    rig.pass(TIMEOUT_MS - 10_000);
+    const refused = flowInSlot(slot, 16, 1);
+    const { decision, backend: base } = rig.packet(refused, 'ack');
+    expect(decision).toBe('base');
+    rig.pass(TIMEOUT_MS);
+    expect(rig.packet(refused, 'ack')).toMatchObject({ decision: 'base', backend: base });
+  });
+
   test('that exist on the switch already are overwritten', () => {
     const { rig, flow } = changing();
     rig.switch.apply(
@@ -431,6 +444,8 @@ describe('a pin that is not acknowledged', () => {
   test('keeps its slot unstable', () => {
     const { rig, slot } = stuck();
     const flow = flowInSlot(slot);
+    // By now no filter slot stands for base any more.
+    rig.pass(TIMEOUT_MS - 10_000);
     const { decision, backend: base } = rig.packet(flow, 'ack');
     expect(decision).toBe('base');
     rig.pass(5 * TIMEOUT_MS);

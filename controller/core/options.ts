@@ -12,6 +12,11 @@ export interface EngineOptions {
   fillLimit: number;
   /** A filter slot is kept so long after it was active: handshakes, SYN retransmissions included, end within it. */
   quarantineMs: number;
+  /**
+   * When the active filter slot is full and none is free, the oldest is reused after this already. Established
+   * connections win over half-open ones: a handshake that takes longer than this may break in a flood, and only then.
+   */
+  floodQuarantineMs: number;
   /** A slot is merged so long after the session timeout: digests on their way arrive within it. */
   mergeMarginMs: number;
   /** A digest for a slot that became stable less than this ago is still believed. */
@@ -60,6 +65,7 @@ export const engineDefaults: Readonly<EngineOptions> = {
   rotationMs: 20_000,
   fillLimit: 5_000,
   quarantineMs: 30_000,
+  floodQuarantineMs: 1_000,
   mergeMarginMs: 2_000,
   staleDigestMs: 2_000,
   closingTimeoutMs: 60_000,

@@ -108,7 +108,10 @@ export function noteAdmitting(state: State): void {
 
 /** Before this, flows that this filter slot admitted may have neither a pin nor be forgotten. */
 export function retireAt(state: State, turn: Turn, filterSlot: FilterSlot): Millis {
-  return retirementOf(state, filterSlot, turn.options.quarantineMs, turn.options.mergeMarginMs);
+  const { quarantineMs, floodQuarantineMs, mergeMarginMs } = turn.options;
+  const isNeeded = filterSlot === nextFilterSlot(state.version) && isFull(state, turn);
+  const restMs = isNeeded ? Math.min(quarantineMs, floodQuarantineMs) : quarantineMs;
+  return retirementOf(state, filterSlot, restMs, mergeMarginMs);
 }
 
 export function retirementOf(
@@ -165,10 +168,14 @@ function pinsAreInstalled(state: State, until: Millis): boolean {
 function rotationAt(state: State, turn: Turn): Millis {
   const next = nextFilterSlot(state.version);
   if (isLive(state.version, next)) return Number.POSITIVE_INFINITY;
-  const { rotationMs, fillLimit } = turn.options;
-  if ((state.admitted ?? 0) - (state.admittedBefore ?? 0) >= fillLimit) return turn.now;
+  if (isFull(state, turn)) return turn.now;
   if (isLive(state.version, after(next, 1))) return Number.POSITIVE_INFINITY;
-  return filterRecord(state, state.version.active).activatedAt + rotationMs;
+  return filterRecord(state, state.version.active).activatedAt + turn.options.rotationMs;
+}
+
+/** More members would make the active filter slot claim too many strangers. */
+function isFull(state: State, turn: Turn): boolean {
+  return (state.admitted ?? 0) - (state.admittedBefore ?? 0) >= turn.options.fillLimit;
 }
 
 function oldestQuarantined(state: State): FilterSlot | undefined {
