@@ -381,17 +381,17 @@ describe('loading', () => {
   it('lists everything it does not support, by name and place', () => {
     const program = testdata('balancer');
     sectionOf(program, 'calculations')[0]!.algo = 'random';
-    program.meter_arrays = [{ name: 'police', id: 0 }];
+    program.meter_arrays = [{ name: 'police', id: 0, rate_count: 3 }];
     const action = sectionOf(program, 'actions').find(
       (candidate) => candidate.name === 'SwitchIngress.drop',
     )!;
-    (action.primitives as Json[]).push({ op: 'execute_meter', parameters: [] });
+    (action.primitives as Json[]).push({ op: 'exotic', parameters: [] });
     const place = sectionOf(program, 'actions').indexOf(action);
     expect(problemsOf(program)).toEqual(
       expect.arrayContaining([
-        'meter_arrays[0] (police): meters are not supported',
+        'meter_arrays[0] (police).rate_count: only meters of two rates exist',
         'calculations[0].algo: the hash algorithm "random" is not supported',
-        `actions[${place}] (SwitchIngress.drop).primitives[1] (execute_meter): this primitive is not supported`,
+        `actions[${place}] (SwitchIngress.drop).primitives[1] (exotic): this primitive is not supported`,
       ]),
     );
   });

@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The entry point: p4c's BMv2 JSON in, a running pipeline out. One JavaScript module is generated per program
- * (generate.ts); this file joins it with the tables, counters and registers it works on.
+ * (generate.ts); this file joins it with the tables, counters, meters and registers it works on.
  */
 
 import { type GeneratedCode, generate, type Memory } from './generate.ts';
 import { load } from './load.ts';
 import { PacketLife } from './packet-life.ts';
-import type { CounterCell, Pipeline, PipelineOptions, Replica, TableOperation } from './pipeline.ts';
+import type {
+  CounterCell,
+  MeterRates,
+  Pipeline,
+  PipelineOptions,
+  ProfileOperation,
+  Replica,
+  TableOperation,
+} from './pipeline.ts';
 import type { Program, Table } from './program.ts';
 import { noAction, type TableState } from './tables/table-state.ts';
 
@@ -51,8 +59,11 @@ class LocalPipeline implements CompiledPipeline {
     for (const table of program.tables) this.fill(table);
   }
 
-  apply(operations: readonly TableOperation[]): void {
-    for (const operation of operations) this.applyOne(operation);
+  apply(operations: readonly (TableOperation | ProfileOperation)[]): void {
+    for (const operation of operations) {
+      if ('table' in operation) this.applyToTable(operation);
+      else this.applyToProfile(operation);
+    }
   }
 
   process(port: number, frame: Uint8Array, nowMicros: number): void {
@@ -85,6 +96,15 @@ class LocalPipeline implements CompiledPipeline {
   writeDirectCounter(table: number, handle: number, cell: CounterCell): void {
     const state = this.table(table);
     storeCell(state, state.rowOf(handle), cell);
+  }
+
+  setMeter(meter: number, index: number, rates: MeterRates | undefined): void {
+    found(this.memory.meters.get(meter), `meter ${meter}`).set(index, rates);
+  }
+
+  setDirectMeter(table: number, handle: number, rates: MeterRates | undefined): void {
+    const meters = found(this.memory.directMeters.get(table), `meter of table ${table}`);
+    meters.set(this.table(table).rowOf(handle), rates);
   }
 
   readRegister(register: number, index: number): bigint {
@@ -126,7 +146,25 @@ class LocalPipeline implements CompiledPipeline {
     }
   }
 
-  private applyOne(operation: TableOperation): void {
+  private applyToProfile(operation: ProfileOperation): void {
+    const profile = found(this.memory.profiles.get(operation.profile), `action profile ${operation.profile}`);
+    switch (operation.kind) {
+      case 'member':
+        profile.setMember(operation.member, operation.action, operation.data);
+        return;
+      case 'delete-member':
+        profile.deleteMember(operation.member);
+        return;
+      case 'group':
+        profile.setGroup(operation.group, operation.activeMembers);
+        return;
+      case 'delete-group':
+        profile.setGroup(operation.group, undefined);
+        return;
+    }
+  }
+
+  private applyToTable(operation: TableOperation): void {
     const state = this.table(operation.table);
     switch (operation.kind) {
       case 'insert': {
@@ -138,6 +176,7 @@ class LocalPipeline implements CompiledPipeline {
         state.modify(operation.handle, operation.action, operation.data, operation.idleTimeoutMs * 1000);
         return;
       case 'delete':
+        this.memory.directMeters.get(operation.table)?.set(state.rowOf(operation.handle), undefined);
         state.delete(operation.handle);
         return;
       case 'default': {

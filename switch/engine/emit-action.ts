@@ -5,7 +5,7 @@ import { emitCalculation } from './emit-calculation.ts';
 import type { Emitter } from './emitter.ts';
 import { rangeOf, unsignedRange, type Value } from './expression.ts';
 import { slots } from './layout.ts';
-import type { Action, Header, HeaderStack, Primitive, RegisterArray, Target } from './program.ts';
+import type { Action, Header, HeaderStack, MeterArray, Primitive, RegisterArray, Target } from './program.ts';
 import { emitStructured, end } from './structure.ts';
 import {
   conditionCode,
@@ -218,6 +218,14 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
       });
       return;
     }
+    case 'execute_meter': {
+      const { meter } = primitive;
+      const index = saturatedWord(primitive.index, scope);
+      emitWithin(index, meter.size, `${scope.place}: the meter ${meter.name}`, scope, () =>
+        emitMeter(`meter_${meter.id}`, index, meter, primitive.target, scope),
+      );
+      return;
+    }
     case 'register_read':
       emitRegisterRead(primitive.target, primitive.register, primitive.index, scope);
       return;
@@ -394,6 +402,21 @@ function modulo(hash: Value, max: Value, scope: Scope): Value {
     whenFalse: divisor,
   };
   return { op: 'binary', operator: '%', left: hash, right: divisorOrOne };
+}
+
+/** @param state  JavaScript that yields the `Meters` */
+export function emitMeter(
+  state: string,
+  index: string,
+  meter: MeterArray,
+  target: Target,
+  scope: Scope,
+): void {
+  const { out } = scope;
+  const colour = out.name('colour');
+  const cost = meter.unit === 'packets' ? '1' : slotWord(slots.receivedLength, 'received length');
+  out.line(`const ${colour} = ${state}.execute(${index}, ${cost}, clock[0]); // ${meter.name}`);
+  emitAssign(target, { op: 'words', words: [colour], range: unsignedRange(2) }, scope);
 }
 
 function emitRegisterRead(target: Target, register: RegisterArray, indexValue: Value, scope: Scope): void {

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A generated control, `ingress()` or `egress()`: tables and conditionals in structured order. */
 
-import { type EmitOptions, emitAction, emitBranch } from './emit-action.ts';
+import { type EmitOptions, emitAction, emitBranch, emitMeter } from './emit-action.ts';
+import { emitCalculation } from './emit-calculation.ts';
 import type { Emitter } from './emitter.ts';
 import { slots } from './layout.ts';
 import { successorsOf } from './load-control.ts';
-import type { Action, Control, Table } from './program.ts';
+import { throughGroup, throughMember } from './pipeline.ts';
+import type { Action, ActionProfile, Control, Table } from './program.ts';
 import { emitStructured, end, type Ways } from './structure.ts';
 import type { KeyPlan } from './tables/key.ts';
 import { keyArguments } from './tables/lookup.ts';
-import { conditionCode, literal, type Scope, slotWord, type Word } from './words.ts';
+import { canonicalWords, conditionCode, literal, type Scope, slotWord, type Word } from './words.ts';
 
 /** What the code of a table depends on. */
 export interface TablePlan {
@@ -123,7 +125,21 @@ function emitTable(plan: TablePlan, context: TableContext, out: Emitter): void {
     }
     if (table.supportsTimeout) out.line(`${state}.lastHit[${row}] = clock[0];`);
   }
+  if (table.directMeter && plan.key.search !== 'none') emitDirectMeter(table, row, context, out);
   emitDispatch(plan, row, context, out);
+}
+
+function emitDirectMeter(table: Table, row: string, context: TableContext, out: Emitter): void {
+  const meter = table.directMeter!;
+  out.block(`if (${row} !== 0)`, () => {
+    const target = { kind: 'field' as const, ref: meter.target! };
+    emitMeter(`meter_of_table_${table.id}`, row, meter, target, tableScope(table, context, out));
+  });
+}
+
+function tableScope(table: Table, context: TableContext, out: Emitter): Scope {
+  const place = `${table.pipeline}, table ${table.name}`;
+  return { out, position: undefined, place, parameter: () => [], problem: context.options.problem };
 }
 
 /** A table without keys whose action never changes: p4c's way to write a statement. */
@@ -161,19 +177,26 @@ function emitStatement(table: Table, context: TableContext, out: Emitter): void 
 
 function emitDispatch(plan: TablePlan, row: string, context: TableContext, out: Emitter): void {
   const { table } = plan;
-  const state = `table_${table.id}`;
-  const at = plan.stride === 0 ? '0' : plan.stride === 1 ? row : `${row} * ${plan.stride}`;
+  const { state, actionRow, stride, caseOf } = table.profile
+    ? emitProfileChoice(table, table.profile, row, context, out)
+    : {
+        state: `table_${table.id}`,
+        actionRow: row,
+        stride: plan.stride,
+        caseOf: (action: Action) => action.id,
+      };
+  const at = stride === 0 ? '0' : stride === 1 ? actionRow : `${actionRow} * ${stride}`;
   const next = table.next;
-  const call = (action: Action) => `action_${action.id}(${state}.data, ${row === '0' ? '0' : at});`;
+  const call = (action: Action) => `action_${action.id}(${state}.data, ${actionRow === '0' ? '0' : at});`;
   const leads =
     'byAction' in next
       ? new Set([...next.byAction.values(), ...(table.default ? [] : [table.baseNext])])
       : undefined;
   const isCommonNext = leads === undefined || leads.size === 1;
-  out.block(`switch (${state}.action[${row}])`, () => {
+  out.block(`switch (${state}.action[${actionRow}])`, () => {
     for (const action of table.actions) {
       if (isCommonNext && action.primitives.length === 0) continue;
-      out.line(`case ${action.id}: {`);
+      out.line(`case ${caseOf(action)}: {`);
       const body = out.fork();
       if (action.primitives.length > 0) {
         body.line(call(action));
@@ -207,6 +230,34 @@ function emitDispatch(plan: TablePlan, row: string, context: TableContext, out: 
     (branch) => context.ways.go(context.target(next.miss), branch),
     out,
   );
+}
+
+/** From the row of an entry to the row of a member; a miss ends at row 0, which does nothing. */
+function emitProfileChoice(
+  table: Table,
+  profile: ActionProfile,
+  row: string,
+  context: TableContext,
+  out: Emitter,
+) {
+  const state = `profile_${profile.id}`;
+  const entries = `table_${table.id}`;
+  const actionRow = out.name('member');
+  out.line(`let ${actionRow} = 0; // of ${profile.name}`);
+  out.block(`if (${entries}.action[${row}] === ${throughMember})`, () =>
+    out.line(`${actionRow} = ${entries}.data[${row}] + 1;`),
+  );
+  const { selector } = profile;
+  if (selector) {
+    out.block(`else if (${entries}.action[${row}] === ${throughGroup})`, () => {
+      const scope = tableScope(table, context, out);
+      // BMv2 keeps 32 bits of a hash here, whichever it is.
+      const [hash] = canonicalWords(emitCalculation(selector, scope), 32, scope);
+      out.line(`${actionRow} = ${state}.choose(${entries}.data[${row}], ${hash});`);
+    });
+  }
+  const caseOf = (action: Action) => profile.actions.find(({ name }) => name === action.name)!.id;
+  return { state, actionRow, stride: Math.max(0, ...profile.actions.map(dataWords)), caseOf };
 }
 
 /** After an action that may say `exit`. */

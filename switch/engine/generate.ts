@@ -8,11 +8,13 @@ import { emitParser } from './emit-parser.ts';
 import { Emitter } from './emitter.ts';
 import { crc16, crc32, csum16, foldedComplement, sum16, xor16 } from './hashes.ts';
 import { frameBytesMax, slackBytes } from './layout.ts';
-import { ProgramError } from './pipeline.ts';
-import type { Program } from './program.ts';
+import { ProgramError, throughGroup, throughMember } from './pipeline.ts';
+import type { Action, Program } from './program.ts';
+import { ActionProfileState } from './tables/action-profile.ts';
 import { planKey } from './tables/key.ts';
 import { emitFind } from './tables/lookup.ts';
-import { TableState } from './tables/table-state.ts';
+import { Meters } from './tables/meters.ts';
+import { type DataPlan, TableState } from './tables/table-state.ts';
 
 /** What the generated functions work on. */
 export interface Memory {
@@ -28,6 +30,10 @@ export interface Memory {
   tables: ReadonlyMap<number, TableState>;
   counters: ReadonlyMap<number, { packets: Float64Array; bytes: Float64Array }>;
   registers: ReadonlyMap<number, Uint32Array>;
+  profiles: ReadonlyMap<number, ActionProfileState>;
+  meters: ReadonlyMap<number, Meters>;
+  /** By table; a meter has the number of its entry's row. */
+  directMeters: ReadonlyMap<number, Meters>;
 }
 
 export interface GeneratedCode {
@@ -51,17 +57,30 @@ export function generate(
   const plans = new Map<number, TablePlan>(
     program.tables.map((table) => [
       table.id,
-      { table, key: planKey(table.key), stride: Math.max(0, ...table.actions.map(dataWords)) },
+      {
+        table,
+        key: planKey(table.key),
+        stride: table.profile ? 1 : Math.max(0, ...table.actions.map(dataWords)),
+      },
     ]),
   );
-  const memory = allocate(program, plans);
+  const memory = allocate(program, plans, diagnostic);
   const source = emitProgram(program, plans, memory.headroom, options);
   if (problems.size > 0) throw new ProgramError([...problems]);
   const functions = new Function('library', 'memory', source)(library(memory, diagnostic), memory);
   return { code: { source, ...functions }, memory };
 }
 
-function allocate(program: Program, plans: ReadonlyMap<number, TablePlan>): Memory {
+/** Entries of a table with an action profile hold a handle. */
+const referencePlan: DataPlan = new Map(
+  [throughMember, throughGroup].map((reference) => [reference, [{ at: 0, width: 32 }]]),
+);
+
+function allocate(
+  program: Program,
+  plans: ReadonlyMap<number, TablePlan>,
+  diagnostic: (what: string) => void,
+): Memory {
   const headroom = Math.ceil(headerBytesMax(program) / 8) * 8;
   return {
     F: new Uint32Array(program.wordCount),
@@ -71,7 +90,7 @@ function allocate(program: Program, plans: ReadonlyMap<number, TablePlan>): Memo
     headroom,
     tables: new Map(
       [...plans.values()].map(({ table, key, stride }) => {
-        const dataPlan = new Map(table.actions.map((action) => [action.id, parameterPlan(action)]));
+        const dataPlan = table.profile ? referencePlan : dataPlanOf(table.actions);
         return [table.id, new TableState(table.name, key, stride, dataPlan)];
       }),
     ),
@@ -89,7 +108,21 @@ function allocate(program: Program, plans: ReadonlyMap<number, TablePlan>): Memo
     registers: new Map(
       program.registers.map(({ id, size, width }) => [id, new Uint32Array(size * Math.ceil(width / 32))]),
     ),
+    profiles: new Map(
+      program.profiles.map(({ id, name, actions }) => {
+        const stride = Math.max(0, ...actions.map(dataWords));
+        return [id, new ActionProfileState(name, stride, dataPlanOf(actions), diagnostic)];
+      }),
+    ),
+    meters: new Map(program.meters.filter(({ isDirect }) => !isDirect).map(({ id }) => [id, new Meters()])),
+    directMeters: new Map(
+      program.tables.filter(({ directMeter }) => directMeter).map(({ id }) => [id, new Meters()]),
+    ),
   };
+}
+
+function dataPlanOf(actions: readonly Action[]): DataPlan {
+  return new Map(actions.map((action) => [action.id, parameterPlan(action)]));
 }
 
 function emitProgram(
@@ -111,6 +144,13 @@ function emitProgram(
     if (!isDirect) out.line(`const counter_${id} = memory.counters.get(${id});`);
   }
   for (const { id } of program.registers) out.line(`const register_${id} = memory.registers.get(${id});`);
+  for (const { id } of program.profiles) out.line(`const profile_${id} = memory.profiles.get(${id});`);
+  for (const { id, isDirect } of program.meters) {
+    if (!isDirect) out.line(`const meter_${id} = memory.meters.get(${id});`);
+  }
+  for (const { id, directMeter } of program.tables) {
+    if (directMeter) out.line(`const meter_of_table_${id} = memory.directMeters.get(${id});`);
+  }
   out.line('');
   emitParser(program, headroom, options, out);
   emitVerify(program, options, out);

@@ -5,6 +5,7 @@ import { loadCondition, loadFieldRef, type Names } from './load-expression.ts';
 import type { Attempt } from './load-parser.ts';
 import type {
   Action,
+  ActionProfile,
   Conditional,
   ConstantEntry,
   ConstantKeyPart,
@@ -12,6 +13,7 @@ import type {
   DefaultEntry,
   KeyField,
   MatchKind,
+  MeterArray,
   Table,
 } from './program.ts';
 import type { Reader } from './reader.ts';
@@ -22,24 +24,26 @@ export const tableSizeMax = 1 << 24;
 /** Words a key may be packed into; wider keys are refused. */
 const keyBitsMax = 2048;
 
+/** What tables name beside headers. */
+export interface TableResources extends Names {
+  /** By id. */
+  actions: ReadonlyMap<number, Action>;
+  profiles: ReadonlyMap<string, ActionProfile>;
+  directMeters: ReadonlyMap<string, MeterArray>;
+}
+
 export function loadTables(
   pipeline: Reader,
   pipelineName: 'ingress' | 'egress',
-  names: Names,
-  actions: ReadonlyMap<number, Action>,
+  names: TableResources,
   attempt: Attempt,
 ): Table[] {
-  for (const profile of pipeline.get('action_profiles').optionalArray()) {
-    attempt(() =>
-      profile.called(String(profile.get('name').value)).refuse('action profiles are not supported'),
-    );
-  }
   for (const call of pipeline.get('action_calls').optionalArray()) {
     attempt(() => call.called(String(call.get('name').value)).refuse('action calls are not supported'));
   }
   const tables: Table[] = [];
   for (const node of pipeline.get('tables').array()) {
-    const table = attempt(() => loadTable(node, pipelineName, names, actions));
+    const table = attempt(() => loadTable(node, pipelineName, names));
     if (table) tables.push(table);
   }
   return tables;
@@ -94,17 +98,9 @@ export function successorsOf(table: Table): (string | null)[] {
   return [table.next.hit, table.next.miss];
 }
 
-function loadTable(
-  node: Reader,
-  pipeline: 'ingress' | 'egress',
-  names: Names,
-  allActions: ReadonlyMap<number, Action>,
-): Table {
+function loadTable(node: Reader, pipeline: 'ingress' | 'egress', names: TableResources): Table {
   const name = node.get('name').string();
   const at = node.called(name);
-  const type = at.get('type').string();
-  if (type !== 'simple') at.refuse('action profiles and selectors are not supported');
-  if (!at.get('direct_meters').isNull()) at.refuse('direct meters are not supported');
   const key = at
     .get('key')
     .array()
@@ -115,7 +111,7 @@ function loadTable(
   const actions = at
     .get('action_ids')
     .array()
-    .map((id) => allActions.get(id.integer()) ?? id.refuse(`there is no action with the id ${id.value}`));
+    .map((id) => names.actions.get(id.integer()) ?? id.refuse(`there is no action with the id ${id.value}`));
   const actionNames = at.get('actions').array();
   if (
     actionNames.length !== actions.length ||
@@ -130,24 +126,56 @@ function loadTable(
         .array()
         .map((entry) => loadEntry(entry, key, actions));
   if (entries) refuseDuplicates(at, entries, key);
+  const profile = loadProfile(at, actions, names.profiles);
+  if (profile && (entries || !at.get('default_entry').isNull()))
+    at.refuse('a table with an action profile has no entries and no default action of its own');
+  const meter = at.get('direct_meters');
   return {
     name,
     id: at.get('id').integer(),
     pipeline,
     key,
     actions,
+    profile,
     maxSize: entries
       ? entries.length
       : at.has('max_size')
         ? at.get('max_size').integer(0, tableSizeMax)
         : 1024,
     withCounters: at.get('with_counters').value === true,
+    directMeter: meter.isNull()
+      ? undefined
+      : (names.directMeters.get(meter.string()) ?? meter.refuse(`there is no direct meter ${meter.value}`)),
     supportsTimeout: at.get('support_timeout').value === true,
     default: at.get('default_entry').isNull() ? undefined : loadDefault(at.get('default_entry'), actions),
     entries,
     next: loadNext(at, actions),
     baseNext: at.get('base_default_next').nullableString(),
   };
+}
+
+/** Adds the actions of the table to those of its profile. */
+function loadProfile(
+  at: Reader,
+  actions: readonly Action[],
+  profiles: ReadonlyMap<string, ActionProfile>,
+): ActionProfile | undefined {
+  const type = at.get('type').string();
+  if (type === 'simple') return undefined;
+  if (type !== 'indirect' && type !== 'indirect_ws') at.refuse(`a table of type "${type}"`);
+  const name = at.get('action_profile');
+  const profile = profiles.get(name.string()) ?? name.refuse(`there is no action profile ${name.value}`);
+  if ((type === 'indirect_ws') !== (profile.selector !== undefined))
+    at.refuse(`a table of type ${type} whose profile ${type === 'indirect' ? 'has a' : 'has no'} selector`);
+  for (const action of actions) {
+    const known = profile.actions.find((other) => other.name === action.name);
+    if (!known) profile.actions.push(action);
+    else if (
+      known.parameters.map(({ width }) => width).join() !== action.parameters.map(({ width }) => width).join()
+    )
+      at.refuse(`${action.name} has other parameters in another table of ${profile.name}`);
+  }
+  return profile;
 }
 
 function loadKeyField(node: Reader, names: Names): KeyField {

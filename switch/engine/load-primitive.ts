@@ -18,6 +18,7 @@ import type {
   FieldRef,
   HeaderType,
   LearnList,
+  MeterArray,
   Primitive,
   RegisterArray,
 } from './program.ts';
@@ -27,6 +28,8 @@ import type { Reader } from './reader.ts';
 export interface Resources extends Names {
   calculations: ReadonlyMap<string, Calculation>;
   counters: ReadonlyMap<string, CounterArray>;
+  /** Without direct ones. */
+  meters: ReadonlyMap<string, MeterArray>;
   registers: ReadonlyMap<string, RegisterArray>;
   learnLists: ReadonlyMap<number, LearnList>;
   /** Ids. */
@@ -129,6 +132,11 @@ export function loadPrimitive(node: Reader, names: Resources): Primitive {
       const [array, index] = take(2);
       const counter = named(typed(array, 'counter_array'), names.counters, 'counter array');
       return { op, counter, index: loadValue(index, names) };
+    }
+    case 'execute_meter': {
+      const [array, index, target] = take(3);
+      const meter = named(typed(array, 'meter_array'), names.meters, 'meter array');
+      return { op, meter, index: loadValue(index, names), target: loadTarget(target, names) };
     }
     case 'register_read': {
       const [target, array, index] = take(3);

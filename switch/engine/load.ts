@@ -16,6 +16,7 @@ import { loadPrimitive, type Resources } from './load-primitive.ts';
 import { ProgramError } from './pipeline.ts';
 import type {
   Action,
+  ActionProfile,
   Calculation,
   CalculationItem,
   Checksum,
@@ -30,6 +31,7 @@ import type {
   HeaderType,
   HeaderUnion,
   LearnList,
+  MeterArray,
   Parser,
   Program,
   RegisterArray,
@@ -40,7 +42,7 @@ import { Misfit, Reader } from './reader.ts';
 const majorVersion = 2;
 const minorVersionMax = 24;
 
-/** Largest array of counters or registers: what BMv2 programs use is far below. */
+/** Largest array of counters, meters or registers: what BMv2 programs use is far below. */
 export const arraySizeMax = 1 << 24;
 
 const noNames: Names = { headers: new Map(), stacks: new Map(), unions: new Map(), parameters: [] };
@@ -78,6 +80,7 @@ class Loader {
     const errors = this.errors();
     const calculations = this.section('calculations', (node) => calculation(node, names));
     const counters = this.section('counter_arrays', counterArray);
+    const meters = this.section('meter_arrays', (node) => meterArray(node, names));
     const registers = this.section('register_arrays', registerArray);
     const learnLists = this.section('learn_lists', (node) => fieldList(node, names), 1) as LearnList[];
     const fieldLists = this.section('field_lists', (node) => fieldList(node, names), 1);
@@ -85,6 +88,7 @@ class Loader {
       ...names,
       calculations: byName(calculations),
       counters: byName(counters.filter((counter) => !counter.isDirect)),
+      meters: byName(meters.filter((meter) => !meter.isDirect)),
       registers: byName(registers),
       learnLists: new Map(learnLists.map((list) => [list.id, list])),
       fieldLists: new Set(fieldLists.map((list) => list.id)),
@@ -98,7 +102,8 @@ class Loader {
     const deparserOrder = this.deparser(names);
     const actions = this.section('actions', (node) => action(node, resources), 0, 'names may repeat');
     const checksums = this.section('checksums', (node) => checksum(node, resources));
-    const [ingress, egress] = this.controls(names, actions);
+    const profiles = this.profiles(names);
+    const [ingress, egress] = this.controls(names, actions, profiles, meters);
     const standard = this.attempt(() => standardMetadata(this.root, names));
     if (this.problems.length > 0 || !standard) throw new ProgramError(this.problems);
     return {
@@ -113,6 +118,7 @@ class Loader {
       calculations,
       checksums,
       counters,
+      meters,
       registers,
       learnLists,
       fieldLists,
@@ -120,6 +126,7 @@ class Loader {
       ingress,
       egress,
       tables: [...ingress.tables, ...egress.tables],
+      profiles,
       wordCount: this.nextSlot,
       varbitByteCount: this.nextVarbitByte,
     };
@@ -174,7 +181,6 @@ class Loader {
 
   private refuseUnknown(): void {
     const unsupported: readonly [section: string, what: string][] = [
-      ['meter_arrays', 'meters are not supported'],
       ['extern_instances', 'extern instances (p4c --emit-externs) are not supported'],
       ['header_union_stacks', 'stacks of header unions are not supported'],
     ];
@@ -337,7 +343,29 @@ class Loader {
     return order ?? [];
   }
 
-  private controls(names: Names, actions: readonly Action[]): [Control, Control] {
+  /** Without their actions, which the tables bring. */
+  private profiles(names: Names): ActionProfile[] {
+    const profiles: ActionProfile[] = [];
+    for (const pipeline of this.attempt(() => this.root.get('pipelines').array()) ?? []) {
+      for (const node of this.attempt(() => pipeline.get('action_profiles').optionalArray()) ?? []) {
+        this.attempt(() => {
+          const profile = actionProfile(node, names);
+          if (profiles.some(({ id }) => id === profile.id)) node.refuse(`the id ${profile.id} is used twice`);
+          if (profiles.some(({ name }) => name === profile.name))
+            node.refuse(`the name ${profile.name} is used twice`);
+          profiles.push(profile);
+        });
+      }
+    }
+    return profiles;
+  }
+
+  private controls(
+    names: Names,
+    actions: readonly Action[],
+    profiles: readonly ActionProfile[],
+    meters: readonly MeterArray[],
+  ): [Control, Control] {
     const nodeNames = new Set<string>();
     const tableIds = new Set<number>();
     const find = (name: 'ingress' | 'egress'): Control => {
@@ -350,8 +378,12 @@ class Loader {
         const tables = loadTables(
           node,
           name,
-          names,
-          new Map(actions.map((action) => [action.id, action])),
+          {
+            ...names,
+            actions: new Map(actions.map((action) => [action.id, action])),
+            profiles: byName(profiles),
+            directMeters: byName(meters.filter((meter) => meter.isDirect)),
+          },
           attempt,
         );
         for (const table of tables) {
@@ -388,7 +420,11 @@ const algorithms: ReadonlyMap<string, HashAlgorithm> = new Map([
 ]);
 
 function calculation(node: Reader, names: Names): Calculation {
-  const name = node.get('name').string();
+  return hashing(node.get('name').string(), node, names);
+}
+
+/** @param node  has `algo` and `input` */
+function hashing(name: string, node: Reader, names: Names): Calculation {
   const algo = node.get('algo');
   const algorithm =
     algorithms.get(algo.string()) ?? algo.refuse(`the hash algorithm "${algo.value}" is not supported`);
@@ -450,6 +486,36 @@ function counterArray(node: Reader): CounterArray {
     isDirect,
     size: isDirect ? 0 : node.get('size').integer(0, arraySizeMax),
     binding: node.get('binding').isNull() ? undefined : node.get('binding').string(),
+  };
+}
+
+function meterArray(node: Reader, names: Names): MeterArray {
+  const name = node.get('name').string();
+  const at = node.called(name);
+  if (at.get('rate_count').integer() !== 2) at.get('rate_count').refuse('only meters of two rates exist');
+  const unit = at.get('type');
+  if (unit.value !== 'packets' && unit.value !== 'bytes')
+    return unit.refuse(`a meter of "${unit.value}"; there are packets and bytes`);
+  const isDirect = at.get('is_direct').value === true;
+  return {
+    name,
+    id: at.get('id').integer(),
+    isDirect,
+    size: isDirect ? 0 : at.get('size').integer(0, arraySizeMax),
+    unit: unit.value,
+    target: isDirect ? loadFieldRef(at.get('result_target'), names) : undefined,
+  };
+}
+
+function actionProfile(node: Reader, names: Names): ActionProfile {
+  const name = node.get('name').string();
+  const at = node.called(name);
+  const selector = at.get('selector');
+  return {
+    name,
+    id: at.get('id').integer(),
+    selector: selector.isNull() ? undefined : hashing(`selector of ${name}`, selector, names),
+    actions: [],
   };
 }
 

@@ -14,6 +14,13 @@ export type KeyPart =
   | { kind: 'ternary'; value: bigint; mask: bigint }
   | { kind: 'range'; low: bigint; high: bigint };
 
+/**
+ * Stand for an action in the operations of a table with an action profile; the only datum is then the handle of the
+ * member or group. An entry may name only what exists; what it names may lose its members, not itself.
+ */
+export const throughMember = 0;
+export const throughGroup = 1;
+
 /** `table` and `action` are the ids of the BMv2 JSON (`pipelines[].tables[].id`, `actions[].id`). */
 export type TableOperation =
   | {
@@ -41,6 +48,27 @@ export type TableOperation =
   | { kind: 'delete'; table: number; handle: number }
   /** `action: undefined` gives back the default of the program. */
   | { kind: 'default'; table: number; action: number | undefined; data: readonly bigint[] };
+
+/** `profile` is the id of the BMv2 JSON (`action_profiles[].id`); handles are chosen by the owner, and small. */
+export type ProfileOperation =
+  /** Creates the member, or gives it another action: an id of `ActionProfile.actions`. */
+  | { kind: 'member'; profile: number; member: number; action: number; data: readonly bigint[] }
+  | { kind: 'delete-member'; profile: number; member: number }
+  /**
+   * Creates the group, or gives it other members: the handles of those that are up, each once, in any order. A packet
+   * gets number `hash mod count` in the order of handles. Without any it gets no action, and there is a diagnostic.
+   */
+  | { kind: 'group'; profile: number; group: number; activeMembers: readonly number[] }
+  | { kind: 'delete-group'; profile: number; group: number };
+
+/** What a meter lets pass: packets or bytes, whichever its program counts. */
+export interface MeterRates {
+  committedPerSecond: number;
+  committedBurst: number;
+  /** Not below the committed rate. */
+  peakPerSecond: number;
+  peakBurst: number;
+}
 
 /** One copy a multicast group or clone session makes. */
 export interface Replica {
@@ -79,7 +107,7 @@ export interface PipelineOptions {
 /** A loaded program. Single-threaded: a packet sees all of an `apply` or nothing of it. */
 export interface Pipeline {
   /** Applies operations in order. They were validated by the owner; an unknown handle is the owner's broken promise. */
-  apply(operations: readonly TableOperation[]): void;
+  apply(operations: readonly (TableOperation | ProfileOperation)[]): void;
 
   /**
    * Runs one packet to its end: every copy it makes is transmitted before this returns.
@@ -99,6 +127,10 @@ export interface Pipeline {
   writeCounter(counter: number, index: number, cell: CounterCell): void;
   readDirectCounter(table: number, handle: number): CounterCell;
   writeDirectCounter(table: number, handle: number, cell: CounterCell): void;
+  /** `meter_arrays[].id`. The meter starts anew, with full buckets; without rates everything is green. */
+  setMeter(meter: number, index: number, rates: MeterRates | undefined): void;
+  /** The meter of an entry; it has none until told. */
+  setDirectMeter(table: number, handle: number, rates: MeterRates | undefined): void;
   readRegister(register: number, index: number): bigint;
   writeRegister(register: number, index: number, value: bigint): void;
 

@@ -3,7 +3,8 @@
  * A v1model program as the engine knows it: p4c's BMv2 JSON after validation, with every name resolved to the thing
  * it names and every header given its place in the packet's word array (see layout.ts).
  *
- * Control-plane owners match `tables`, `actions`, `counters`, `registers` and `learnLists` with P4Info by name.
+ * Control-plane owners match `tables`, `profiles`, `actions`, `counters`, `meters`, `registers` and `learnLists` with
+ * P4Info by name.
  */
 
 import type { Condition, Value } from './expression.ts';
@@ -119,6 +120,7 @@ export type Primitive =
   | { op: 'random'; target: Target; low: Value; high: Value }
   | { op: 'hash'; target: Target; base: Value; calculation: Calculation; max: Value }
   | { op: 'count'; counter: CounterArray; index: Value }
+  | { op: 'execute_meter'; meter: MeterArray; index: Value; target: Target }
   | { op: 'register_read'; target: Target; register: RegisterArray; index: Value }
   | { op: 'register_write'; register: RegisterArray; index: Value; value: Value }
   | { op: 'generate_digest'; list: LearnList }
@@ -178,8 +180,12 @@ export interface Table {
   pipeline: 'ingress' | 'egress';
   key: readonly KeyField[];
   actions: readonly Action[];
+  /** Its entries then name members or groups of the profile instead of actions. */
+  profile: ActionProfile | undefined;
   maxSize: number;
   withCounters: boolean;
+  /** Run by every hit, before the action. */
+  directMeter: MeterArray | undefined;
   supportsTimeout: boolean;
   default: DefaultEntry | undefined;
   /** Immutable when it has entries of its own: these have the handles 0, 1, ... in this order. */
@@ -188,6 +194,16 @@ export interface Table {
   next: { hit: string | null; miss: string | null } | { byAction: ReadonlyMap<number, string | null> };
   /** Where a miss without default action goes. */
   baseNext: string | null;
+}
+
+/** Actions with their data, kept apart from the tables whose entries name them. */
+export interface ActionProfile {
+  name: string;
+  id: number;
+  /** What chooses a member of a group; a profile without has no groups. */
+  selector: Calculation | undefined;
+  /** Of its tables; p4c gives each table a copy of an action, so here the first of each name stands for all. */
+  actions: Action[];
 }
 
 export interface Conditional {
@@ -235,6 +251,18 @@ export interface CounterArray {
   /** Direct ones live in their table (`binding`) and are read with `readDirectCounter`. */
   isDirect: boolean;
   binding: string | undefined;
+}
+
+/** Meters of two rates: the colours are 0 (green), 1 (yellow) and 2 (red). */
+export interface MeterArray {
+  name: string;
+  id: number;
+  /** 0 when direct. */
+  size: number;
+  isDirect: boolean;
+  unit: 'packets' | 'bytes';
+  /** Where a direct meter puts the colour. */
+  target: FieldRef | undefined;
 }
 
 export interface RegisterArray {
@@ -288,6 +316,7 @@ export interface Program {
   calculations: readonly Calculation[];
   checksums: readonly Checksum[];
   counters: readonly CounterArray[];
+  meters: readonly MeterArray[];
   registers: readonly RegisterArray[];
   learnLists: readonly LearnList[];
   fieldLists: readonly FieldList[];
@@ -296,6 +325,8 @@ export interface Program {
   egress: Control;
   /** Of both controls. */
   tables: readonly Table[];
+  /** Of both controls. */
+  profiles: readonly ActionProfile[];
   /** Words a packet needs, the engine's own included. */
   wordCount: number;
   /** Bytes its varbit fields need. */

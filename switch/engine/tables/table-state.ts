@@ -155,14 +155,7 @@ export class TableState {
     const parameters = this.dataPlan.get(action);
     assert(parameters !== undefined, `${this.name} has an action ${action}`);
     assert(parameters.length === data.length, `an action of ${this.name} gets all its parameters`);
-    const base = row * this.stride;
-    for (const [index, { at, width }] of parameters.entries()) {
-      const value = BigInt.asUintN(width, data[index]!);
-      for (let word = 0; 32 * word < width; word++) {
-        this.data[base + at + word] =
-          width <= 32 ? Number(value) : Number(BigInt.asUintN(32, value >> BigInt(32 * word)));
-      }
-    }
+    storeData(this.data, row * this.stride, parameters, data);
   }
 
   /** Makes room for a row, by doubling. */
@@ -316,6 +309,22 @@ export class TableState {
       this.tupleMasks.set(tuple.masks, index * words);
     }
     this.tupleCount = this.order.length;
+  }
+}
+
+/** Writes the parameters of an action as words from `base` on. */
+export function storeData(
+  words: Uint32Array,
+  base: number,
+  parameters: readonly { at: number; width: number }[],
+  data: readonly bigint[],
+): void {
+  for (const [index, { at, width }] of parameters.entries()) {
+    const value = BigInt.asUintN(width, data[index]!);
+    for (let word = 0; 32 * word < width; word++) {
+      words[base + at + word] =
+        width <= 32 ? Number(value) : Number(BigInt.asUintN(32, value >> BigInt(32 * word)));
+    }
   }
 }
 
