@@ -132,9 +132,10 @@ describe('an unstable slot', () => {
     expect(tcp(1000, ack)).toBe('port 1: 10.0.0.1:1000 -> 10.0.1.1:8080 ttl 63');
   });
 
-  it('never asks to pin for a SYN or an unknown RST, learning or not', () => {
+  it('never asks to pin for a SYN or a RST, learning or not', () => {
     setVersion({ active: 1, filters: [live(1, 0, 1), live(1, 1, 1), dead, dead] });
     for (let port = 1; port <= 2000; port++) tcp(port, syn);
+    tcp(1000, rst);
     tcp(5000, rst);
     expect(digests).toEqual([]);
   });

@@ -533,6 +533,36 @@ describe('filter slots', () => {
     expect(rig.switch.version.active).toBe(2);
   });
 
+  test('are reused early in a flood only, the oldest first, and never before a handshake has had its time', () => {
+    const rig = filled({ fillLimit: 100, quarantineMs: 30_000, floodQuarantineMs: 1_000 });
+    rig.send({ kind: 'admitted', flows: 0 });
+    rig.want(desired(pool(four)));
+    // Every step of 100 ms admits as many as a filter slot should have.
+    const activations: [atMs: number, filterSlot: number][] = [];
+    for (let atMs = 100; atMs <= 3_000; atMs += 100) {
+      rig.pass(100);
+      rig.send({ kind: 'admitted', flows: atMs });
+      const { active } = rig.switch.version;
+      if (active !== (activations.at(-1)?.[1] ?? 1)) activations.push([atMs, active]);
+    }
+    // Two are free; from then on each has rested for a second when its turn comes.
+    expect(activations).toEqual([
+      [100, 2],
+      [200, 3],
+      [1_000, 0],
+      [1_100, 1],
+      [1_200, 2],
+      [2_000, 3],
+      [2_100, 0],
+      [2_200, 1],
+      [3_000, 2],
+    ]);
+    // The flood is over: filter slots rest as long as they should.
+    const calm = rig.switch.version.active;
+    rig.pass(10_000);
+    expect(rig.switch.version.active).toBe(calm);
+  });
+
   test('keep their members for a whole session timeout after a restart', () => {
     const rig = filled();
     rig.want(desired(pool(four)));

@@ -43,10 +43,11 @@ control SwitchLoadBalancer(inout headers_t hdr, inout metadata_t meta) {
                 version_lookup.apply(meta);
                 filters.apply(meta, is_known);
                 // A SYN raises no digest: only who has answered the handshake can get a pin. UDP has no handshake;
-                // its second packet speaks for it.
+                // its second packet speaks for it. A RST raises none either: the host whose address a flood borrowed sends it.
                 if (is_known) {
                     meta.decision = DECISION_FILTER;
-                    if (meta.learn == 1 && (meta.is_opening == 0 || meta.flow.protocol == PROTOCOL_UDP)) {
+                    if (meta.learn == 1 && meta.is_reset == 0
+                        && (meta.is_opening == 0 || meta.flow.protocol == PROTOCOL_UDP)) {
                         meta.flow_digest = DIGEST_LEARN;
                     }
                 } else if (meta.is_opening == 1) {

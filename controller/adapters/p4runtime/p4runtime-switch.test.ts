@@ -69,6 +69,7 @@ function createSwitch(options: { electionId?: bigint; address?: string } = {}) {
     clock: systemClock,
     log: (level, message) => log.push(`${level}: ${message}`),
     pollMs: 20,
+    pollsPerTraffic: 1,
     ...options,
   });
   const events: SwitchEvent[] = [];

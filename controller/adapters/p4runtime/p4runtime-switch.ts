@@ -53,8 +53,10 @@ export interface P4RuntimeSwitchOptions extends P4RuntimeSwitchTuning {
 }
 
 export interface P4RuntimeSwitchTuning {
-  /** Between two readings of the counters. */
+  /** Between two readings of the decisions: how fast filters fill must be known soon. */
   pollMs: number;
+  /** Every so many readings, the counters of vips and backends are read too. */
+  pollsPerTraffic: number;
   /** After a preparation that failed, doubling up to retryMaxMs. */
   retryMs: number;
   retryMaxMs: number;
@@ -62,7 +64,8 @@ export interface P4RuntimeSwitchTuning {
 }
 
 export const p4RuntimeSwitchDefaults: Readonly<P4RuntimeSwitchTuning> = {
-  pollMs: 1_000,
+  pollMs: 200,
+  pollsPerTraffic: 5,
   retryMs: 500,
   retryMaxMs: 10_000,
   // Batches of 100 to 1000 with one or two in flight are what simple_switch_grpc is fastest with.
@@ -80,6 +83,7 @@ export class P4RuntimeSwitch implements SwitchPort {
   private problem: string | undefined;
   private readonly notices = { received: 0, unreadable: 0 };
   private traffic: Traffic | undefined;
+  private polls = 0;
   /** Ids whose counters are read. */
   private readonly pools = new Set<number>();
   private readonly backends = new Set<number>();
@@ -303,7 +307,11 @@ export class P4RuntimeSwitch implements SwitchPort {
     this.readTraffic().then(
       (traffic) => {
         if (this.spell !== spell) return;
-        this.traffic = traffic;
+        this.traffic = {
+          ...traffic,
+          pools: { ...this.traffic?.pools, ...traffic.pools },
+          backends: { ...this.traffic?.backends, ...traffic.backends },
+        };
         this.problem = undefined;
         const admitted = traffic.decisions.new;
         if (admitted !== undefined) this.listener({ kind: 'admitted', flows: admitted.packets });
@@ -322,9 +330,10 @@ export class P4RuntimeSwitch implements SwitchPort {
   }
 
   private async readTraffic(): Promise<Traffic> {
+    const isWhole = this.polls++ % this.options.pollsPerTraffic === 0;
+    const patterns = trafficPatterns(this.index, isWhole ? this.pools : [], isWhole ? this.backends : []);
     const entities = [];
-    for await (const entity of this.client.read(trafficPatterns(this.index, this.pools, this.backends)))
-      entities.push(entity);
+    for await (const entity of this.client.read(patterns)) entities.push(entity);
     return trafficOf(this.index, entities);
   }
 }

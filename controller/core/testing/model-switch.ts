@@ -147,7 +147,7 @@ export class ModelSwitch {
     if (known !== undefined) {
       const { column, learn } = this.#version.filters[known];
       const backend = this.#columnBackend(pool, hash.slot, column);
-      const learns = learn && (!isOpening || isUdp);
+      const learns = learn && flags !== 'rst' && (!isOpening || isUdp);
       return { decision: 'filter', backend, digest: learns ? digest('learn', column, backend) : undefined };
     }
     if (isOpening) {
