@@ -40,6 +40,7 @@ const table: readonly Part[] = [
   },
   { folder: 'controller', imports: ['controller'], packages: ['node', 'pino'] },
   { folder: 'switch/engine', imports: [], packages: [], pure: true },
+  { folder: 'switch/stf', imports: ['switch/engine'], packages: ['node'] },
   { folder: 'switch/ports', imports: [], packages: ['node', 'koffi'] },
   {
     folder: 'switch/server',
