@@ -16,10 +16,10 @@ const burstMs = 20;
  * @returns when it is over: how many frames were sent
  */
 export function flood(
-  options: { framesPerSecond: number; forMs: number; seed: number },
+  options: { framesPerSecond: number; forMs: number; seed: number; isWanted?: Aim | undefined },
   send: (frames: readonly Uint8Array[]) => void,
 ): Promise<number> {
-  const nextFrame = synFrames(options.seed);
+  const nextFrame = synFrames(options.seed, options.isWanted);
   const startedAt = Date.now();
   let sent = 0;
   return new Promise((resolve) => {
@@ -37,17 +37,29 @@ export function flood(
   });
 }
 
-/** @returns a function that makes the next SYN, from an address and port chosen by the dice */
-export function synFrames(seed: number): () => Uint8Array {
+/** Whether a SYN from there is worth sending. */
+export type Aim = (sourceAddress: number, sourcePort: number) => boolean;
+
+/** Somebody whose aim is never met sends anything rather than nothing. */
+const triesMax = 1_000;
+
+/** @returns a function that makes the next SYN, from an address and port chosen by the dice among those wanted */
+export function synFrames(seed: number, isWanted: Aim = () => true): () => Uint8Array {
   const random = seededRandom(seed);
   const network = parseIpv4(floodNetwork.address);
   const target = parseIpv4(vip.address);
   return () => {
-    const source = (network | (random.next() >>> floodNetwork.prefixLength)) >>> 0;
+    let source = 0;
+    let sourcePort = 0;
+    for (let tries = 0; tries < triesMax; tries++) {
+      source = (network | (random.next() >>> floodNetwork.prefixLength)) >>> 0;
+      sourcePort = random.between(1_024, 65_535);
+      if (isWanted(source, sourcePort)) break;
+    }
     const segment = encodeTcp(
       {
         ...tcpDefaults,
-        sourcePort: random.between(1_024, 65_535),
+        sourcePort,
         targetPort: vip.port,
         sequence: random.next(),
         acknowledgement: 0,

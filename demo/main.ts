@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { enterLab, labCapability } from '../lab/capability.ts';
 import { formatReport, hasPassed, type Report } from './report.ts';
 import { run, runDefaults } from './run.ts';
-import { demoScenario, shortScenario } from './scenario.ts';
+import { demoScenario, floodScenario, shortScenario } from './scenario.ts';
 import { openNetwork, type Target } from './targets.ts';
 import { trafficDefaults } from './traffic.ts';
 import { openView } from './view.ts';
@@ -18,7 +18,7 @@ const usage = `usage: make demo [ARGS="..."]
   --target TARGET      embedded (default), or bmv2: a real simple_switch_grpc, from BMV2_SWITCH_EXE or PATH
   --naive              without versions, filters and pins: shows that breakage is seen
   --in-memory          hosts in memory even where network namespaces can be had (embedded only)
-  --scenario NAME      demo (default) or short
+  --scenario NAME      demo (default), flood (100,000 SYNs at unstable slots) or short
   --connections COUNT  long-lived connections (${trafficDefaults.longConnections})
   --seed NUMBER        of the traffic (${trafficDefaults.seed})
   --help
@@ -27,7 +27,7 @@ Exit code: 0 all is well, 1 something was broken, 2 it could not run.
 `;
 
 const reportPath = join('out', 'demo.json');
-const scenarios = { demo: demoScenario, short: shortScenario };
+const scenarios = { demo: demoScenario, flood: floodScenario, short: shortScenario };
 
 /** For a network in memory. */
 const gentle = {
@@ -131,8 +131,8 @@ function parseArguments(argv: string[]): Arguments | { help: true } | { problem:
     if (values.help) return { help: true };
     if (target !== 'embedded' && target !== 'bmv2')
       return { problem: `--target ${target}: embedded or bmv2` };
-    if (scenario !== 'demo' && scenario !== 'short')
-      return { problem: `--scenario ${scenario}: demo or short` };
+    if (scenario !== 'demo' && scenario !== 'flood' && scenario !== 'short')
+      return { problem: `--scenario ${scenario}: demo, flood or short` };
     const connections = Number(values.connections);
     if (!(Number.isInteger(connections) && connections >= 1 && connections <= 5_000)) {
       return { problem: `--connections ${values.connections}: a number from 1 to 5000` };

@@ -57,6 +57,8 @@ export interface Progress {
 }
 
 const pollMs = 250;
+/** Which slots are unstable is looked up so often while a flood is aimed at them. */
+const aimEveryMs = 1_000;
 const startTimeoutMs = 30_000;
 /** For the controller to notice the file and begin to prepare. */
 const crashTimeoutMs = 5_000;
@@ -179,7 +181,7 @@ class Run {
         this.#network.sayGoodbye(action.server);
         return;
       case 'flood':
-        this.#floods.push(this.#flood(action.framesPerSecond, action.forMs));
+        this.#floods.push(this.#flood(action));
         return;
     }
   }
@@ -207,14 +209,27 @@ class Run {
     return phase;
   }
 
-  async #flood(framesPerSecond: number, forMs: number): Promise<Check> {
-    const frames = await flood({ framesPerSecond, forMs, seed: this.#options.traffic.seed }, (batch) => {
+  async #flood({ framesPerSecond, forMs, isAimed }: Extract<Action, { kind: 'flood' }>): Promise<Check> {
+    const { switchAddress, deviceId } = this.#network;
+    const { seed } = this.#options.traffic;
+    let tables = await readSwitchTables(switchAddress, deviceId);
+    let isOver = false;
+    const aiming = (async () => {
+      while (isAimed && !isOver) {
+        tables = await readSwitchTables(switchAddress, deviceId);
+        await pause(aimEveryMs);
+      }
+    })();
+    const isWanted = isAimed && ((address: number, port: number) => tables.isUnstable(address, port));
+    const frames = await flood({ framesPerSecond, forMs, seed, isWanted }, (batch) => {
       this.#network.sendFromClient(batch);
     });
+    isOver = true;
+    await aiming;
     this.#floodFrames += frames;
     // Digests of the last frames are on their way for up to half a second.
     await pause(500);
-    const { pins } = await readSwitchTables(this.#network.switchAddress, this.#network.deviceId);
+    const { pins } = await readSwitchTables(switchAddress, deviceId);
     const guilty = pins.filter(({ sourceAddress }) => isFloodSource(sourceAddress)).length;
     return {
       what: 'a SYN flood creates no pin',

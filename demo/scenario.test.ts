@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from 'vitest';
 import { runDefaults } from './run.ts';
-import { applyEdits, countChanges, demoScenario, findScenarioProblems, shortScenario } from './scenario.ts';
+import {
+  applyEdits,
+  countChanges,
+  demoScenario,
+  findScenarioProblems,
+  floodScenario,
+  shortScenario,
+} from './scenario.ts';
 
-describe.each([demoScenario, shortScenario])('the scenario $name', (scenario) => {
+describe.each([demoScenario, floodScenario, shortScenario])('the scenario $name', (scenario) => {
   test('does not contradict itself', () => {
     expect(findScenarioProblems(scenario)).toEqual([]);
   });

@@ -24,7 +24,8 @@ export type Action =
   | { kind: 'start-host'; host: string }
   /** The server asks its clients to leave. */
   | { kind: 'goodbye'; server: string }
-  | { kind: 'flood'; framesPerSecond: number; forMs: number };
+  /** `isAimed`: by one who knows the hash and reads the switch, at unstable slots only. */
+  | { kind: 'flood'; framesPerSecond: number; forMs: number; isAimed?: true };
 
 export interface Step {
   /** After the start of the scenario. */
@@ -157,6 +158,29 @@ export const demoScenario: Scenario = {
     edit(46_700, 's1-1 gets weight 2', { 's1-1': { weight: 2 } }),
     edit(46_900, 's2-1 gets weight 4', { 's2-1': { weight: 4 } }),
     edit(48_000, 'remove s4-3', { 's4-3': 'removed' }),
+  ],
+};
+
+/** A hundred thousand SYNs at unstable slots, while backends come and go. */
+export const floodScenario: Scenario = {
+  name: 'flood',
+  start: startPlan,
+  steps: [
+    edit(0, 'new weights for half of them', {
+      's1-1': { weight: 3 },
+      's2-1': { weight: 2 },
+      's3-1': { weight: 4 },
+      's4-1': { weight: 0 },
+    }),
+    {
+      atMs: 3_000,
+      words: '100,000 SYNs at unstable slots',
+      action: { kind: 'flood', framesPerSecond: 4_000, forMs: 25_000, isAimed: true },
+    },
+    edit(8_000, 'add s1-3', { 's1-3': active() }),
+    edit(13_000, 'drain s2-1', { 's2-1': { state: 'draining' } }),
+    edit(18_000, 'remove s3-2', { 's3-2': 'removed' }),
+    edit(23_000, 'restore s2-1 and add s3-2 again', { 's2-1': { state: 'active' }, 's3-2': active() }),
   ],
 };
 

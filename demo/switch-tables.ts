@@ -24,6 +24,7 @@ export interface SwitchTables {
   /** Slots by the id of their backend. */
   owned: ReadonlyMap<number, number>;
   unstableSlots: number;
+  isUnstable(sourceAddress: number, sourcePort: number): boolean;
   slotVersions: number;
   pins: PinnedFlow[];
   /** Packets at unstable slots so far: those that asked a filter, found one, or fell to base. */
@@ -71,6 +72,9 @@ export async function readSwitchTables(address: string, deviceId: number): Promi
       slots: slots.size,
       owned,
       unstableSlots: [...slots.values()].filter(({ unstable }) => unstable).length,
+      isUnstable(sourceAddress, sourcePort) {
+        return slots.get(flowHash(vipFlow(sourceAddress, sourcePort), slotMask).slot)?.unstable ?? false;
+      },
       slotVersions: (await table('slot_version')).length,
       pins,
       unstablePackets: await countPackets(
