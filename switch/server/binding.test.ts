@@ -97,7 +97,7 @@ test.each<[string, (p4info: P4Info) => void, string]>([
   [
     'an action profile',
     (p4info) => void (table(p4info, 'routes').implementationId = 5),
-    "table 'TestIngress.routes' has an action profile",
+    "table 'TestIngress.routes' has the action profile 5 in the P4Info, none in the JSON",
   ],
   [
     'one id for two objects',

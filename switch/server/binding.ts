@@ -8,7 +8,9 @@ import type {
   ControllerPacketMetadata,
   Digest,
   MatchField,
+  MeterSpec,
   Action as P4Action,
+  ActionProfile as P4ActionProfile,
   P4Info,
   Table as P4Table,
 } from '../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
@@ -16,10 +18,20 @@ import {
   ActionRef_Scope,
   CounterSpec_Unit,
   MatchField_MatchType,
+  MeterSpec_Type,
+  MeterSpec_Unit,
   Table_IdleTimeoutBehavior,
 } from '../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
 import type { P4DataTypeSpec } from '../../p4runtime/generated/p4/config/v1/p4types_pb.ts';
-import type { Action, CounterArray, LearnList, Program, Table } from '../engine/program.ts';
+import type {
+  Action,
+  ActionProfile,
+  CounterArray,
+  LearnList,
+  MeterArray,
+  Program,
+  Table,
+} from '../engine/program.ts';
 
 export type MatchKind = 'exact' | 'lpm' | 'ternary' | 'range' | 'optional';
 
@@ -67,7 +79,31 @@ export interface BoundTable {
   supportsTimeout: boolean;
   /** Unit of its direct counter; undefined without one. */
   counterUnit: CounterUnit | undefined;
+  /** Its entries then name members and groups. */
+  profile: BoundProfile | undefined;
+  hasMeter: boolean;
   table: Table;
+}
+
+export interface BoundProfile {
+  id: number;
+  name: string;
+  /** Those that all its tables have; `action` is the pipeline's for the profile. */
+  actionById: ReadonlyMap<number, BoundAction>;
+  hasSelector: boolean;
+  /** Members, and also what `sizeCounts` says, added up over all groups. */
+  sizeMax: number;
+  sizeCounts: 'weights' | 'members';
+  /** 0: no limit. */
+  groupSizeMax: number;
+  isUnweighted: boolean;
+  profile: ActionProfile;
+}
+
+export interface BoundMeter {
+  id: number;
+  name: string;
+  meter: MeterArray;
 }
 
 export interface CounterUnit {
@@ -108,7 +144,10 @@ export interface Binding {
   tables: ReadonlyMap<number, BoundTable>;
   /** Tables by the pipeline's id. */
   tableByProgramId: ReadonlyMap<number, BoundTable>;
+  profiles: ReadonlyMap<number, BoundProfile>;
   counters: ReadonlyMap<number, BoundCounter>;
+  /** Without direct ones. */
+  meters: ReadonlyMap<number, BoundMeter>;
   digests: ReadonlyMap<number, BoundDigest>;
   /** Digests by the pipeline's learn list. */
   digestByList: ReadonlyMap<number, BoundDigest>;
@@ -124,20 +163,23 @@ export function bind(p4info: P4Info, program: Program): { binding: Binding } | {
   const warnings: string[] = [];
   const context: Context = { p4info, program, problems, warnings };
 
-  const tables = bindTables(context);
+  const profiles = bindProfiles(context);
+  const tables = bindTables(context, profiles);
+  const meters = bindMeters(context);
   const counters = bindCounters(context);
   const digests = bindDigests(context);
   const headers = new Map(
     p4info.controllerPacketMetadata.map((header) => [nameOf(header), bindPacketHeader(context, header)]),
   );
-  reportUnsupported(context);
   reportDuplicateIds(context);
   if (problems.length > 0) return { problems };
   return {
     binding: {
       tables: new Map(tables.map((table) => [table.id, table])),
       tableByProgramId: new Map(tables.map((table) => [table.table.id, table])),
+      profiles: new Map(profiles.map((profile) => [profile.id, profile])),
       counters: new Map(counters.map((counter) => [counter.id, counter])),
+      meters: new Map(meters.map((meter) => [meter.id, meter])),
       digests: new Map(digests.map((digest) => [digest.id, digest])),
       digestByList: new Map(digests.map((digest) => [digest.list.id, digest])),
       packetIn: headers.get('packet_in'),
@@ -161,7 +203,7 @@ interface Named {
 const nameOf = (object: Named): string => object.preamble?.name ?? '';
 const idOf = (object: Named): number => object.preamble?.id ?? 0;
 
-function bindTables(context: Context): BoundTable[] {
+function bindTables(context: Context, profiles: readonly BoundProfile[]): BoundTable[] {
   const { p4info, program } = context;
   const tableByName = new Map(program.tables.map((table) => [table.name, table]));
   const actionById = new Map(p4info.actions.map((action) => [idOf(action), action]));
@@ -175,7 +217,7 @@ function bindTables(context: Context): BoundTable[] {
       context.problems.push(`table '${nameOf(p4Table)}' is in the P4Info, but not in the JSON`);
       continue;
     }
-    bound.push(bindTable(context, p4Table, table, actionById, unitByTable.get(idOf(p4Table))));
+    bound.push(bindTable(context, p4Table, table, actionById, profiles, unitByTable.get(idOf(p4Table))));
   }
   return bound;
 }
@@ -185,13 +227,18 @@ function bindTable(
   p4Table: P4Table,
   table: Table,
   p4ActionById: ReadonlyMap<number, P4Action>,
+  profiles: readonly BoundProfile[],
   counterUnit: CounterUnit | undefined,
 ): BoundTable {
   const { problems, warnings } = context;
   const name = nameOf(p4Table);
-  if (p4Table.implementationId !== 0) {
-    problems.push(`table '${name}' has an action profile, which this switch does not have`);
+  const profile = profiles.find(({ id }) => id === p4Table.implementationId);
+  if (p4Table.implementationId !== (profile?.id ?? 0) || profile?.profile.name !== table.profile?.name) {
+    const [inP4Info, inJson] = [profile?.name ?? p4Table.implementationId, table.profile?.name ?? 'none'];
+    problems.push(`table '${name}' has the action profile ${inP4Info} in the P4Info, ${inJson} in the JSON`);
   }
+  const meter = context.p4info.directMeters.find(({ directTableId }) => directTableId === idOf(p4Table));
+  checkMeter(context, `direct meter of table '${name}'`, meter?.spec, table.directMeter);
   if (counterUnit !== undefined && !table.withCounters) {
     problems.push(`table '${name}' has a direct counter in the P4Info, but not in the JSON`);
   }
@@ -234,6 +281,8 @@ function bindTable(
     isDefaultConst: p4Table.constDefaultActionId !== 0 || table.default?.isActionConstant === true,
     supportsTimeout,
     counterUnit,
+    profile,
+    hasMeter: meter !== undefined,
     table,
   };
 }
@@ -309,6 +358,90 @@ function bindAction(
 function scopeOf(scope: ActionRef_Scope): BoundAction['scope'] {
   if (scope === ActionRef_Scope.TABLE_ONLY) return 'entries';
   return scope === ActionRef_Scope.DEFAULT_ONLY ? 'default' : 'both';
+}
+
+/** Shares of a profile whose P4Info gives no size. */
+const profileSizeMax = 65_536;
+
+function bindProfiles(context: Context): BoundProfile[] {
+  const { p4info, program, problems } = context;
+  return p4info.actionProfiles.flatMap((p4Profile) => {
+    const name = nameOf(p4Profile);
+    const profile = program.profiles.find((candidate) => candidate.name === name);
+    if (profile === undefined) {
+      problems.push(`action profile '${name}' is in the P4Info, but not in the JSON`);
+      return [];
+    }
+    if (p4Profile.withSelector !== (profile.selector !== undefined)) {
+      const [inP4Info, inJson] = p4Profile.withSelector ? ['a', 'no'] : ['no', 'a'];
+      problems.push(`action profile '${name}' has ${inP4Info} selector in the P4Info, ${inJson} in the JSON`);
+    }
+    const size = Number(p4Profile.size);
+    return [
+      {
+        id: idOf(p4Profile),
+        name,
+        actionById: bindProfileActions(context, p4Profile, profile),
+        hasSelector: p4Profile.withSelector,
+        sizeMax: size > 0 ? Math.min(size, profileSizeMax) : profileSizeMax,
+        sizeCounts: p4Profile.selectorSizeSemantics.case === 'sumOfMembers' ? 'members' : 'weights',
+        groupSizeMax: p4Profile.maxGroupSize,
+        isUnweighted: p4Profile.weightsDisallowed,
+        profile,
+      },
+    ];
+  });
+}
+
+function bindProfileActions(
+  context: Context,
+  p4Profile: P4ActionProfile,
+  profile: ActionProfile,
+): ReadonlyMap<number, BoundAction> {
+  const p4Tables = context.p4info.tables.filter((table) => table.implementationId === idOf(p4Profile));
+  const [first, ...others] = p4Tables.map((table) => table.actionRefs);
+  const shared = (first ?? []).filter((ref) =>
+    others.every((refs) => refs.some(({ id, scope }) => id === ref.id && scope === ref.scope)),
+  );
+  const bound = shared.flatMap((ref) => {
+    const p4Action = context.p4info.actions.find((candidate) => idOf(candidate) === ref.id);
+    const action = p4Action && profile.actions.find((candidate) => candidate.name === nameOf(p4Action));
+    // What is missing is reported with the tables.
+    return action ? [bindAction(context, ref.scope, p4Action, action)] : [];
+  });
+  return new Map(bound.map((action) => [action.id, action]));
+}
+
+function bindMeters(context: Context): BoundMeter[] {
+  return context.p4info.meters.flatMap((p4Meter) => {
+    const name = nameOf(p4Meter);
+    const meter = context.program.meters.find((candidate) => !candidate.isDirect && candidate.name === name);
+    if (meter === undefined) {
+      context.problems.push(`meter '${name}' is in the P4Info, but not in the JSON`);
+      return [];
+    }
+    checkMeter(context, `meter '${name}'`, p4Meter.spec, meter);
+    return [{ id: idOf(p4Meter), name, meter }];
+  });
+}
+
+function checkMeter(
+  { problems }: Context,
+  what: string,
+  spec: MeterSpec | undefined,
+  meter: MeterArray | undefined,
+): void {
+  if (spec === undefined || meter === undefined) {
+    if (spec !== undefined) problems.push(`${what} is in the P4Info, but not in the JSON`);
+    return;
+  }
+  const unit = spec.unit === MeterSpec_Unit.BYTES ? 'bytes' : 'packets';
+  if (unit !== meter.unit) problems.push(`${what} counts ${unit} in the P4Info, ${meter.unit} in the JSON`);
+  if (spec.type !== MeterSpec_Type.TWO_RATE_THREE_COLOR) {
+    problems.push(
+      `${what} is of a type this switch does not have; it has those of two rates and three colours`,
+    );
+  }
 }
 
 function bindCounters({ p4info, program, problems }: Context): BoundCounter[] {
@@ -404,18 +537,16 @@ function bindPacketHeader({ problems }: Context, header: ControllerPacketMetadat
   return { fields, bytes: Math.ceil(bits / 8) };
 }
 
-function reportUnsupported({ p4info, problems }: Context): void {
-  for (const profile of p4info.actionProfiles) {
-    problems.push(`action profile '${nameOf(profile)}': this switch has none`);
-  }
-  for (const meter of [...p4info.meters, ...p4info.directMeters]) {
-    problems.push(`meter '${nameOf(meter)}': this switch has none`);
-  }
-}
-
 function reportDuplicateIds({ p4info, problems }: Context): void {
   const seen = new Map<number, string>();
-  const objects: Named[] = [...p4info.tables, ...p4info.actions, ...p4info.counters, ...p4info.digests];
+  const objects: Named[] = [
+    ...p4info.tables,
+    ...p4info.actions,
+    ...p4info.actionProfiles,
+    ...p4info.counters,
+    ...p4info.meters,
+    ...p4info.digests,
+  ];
   for (const object of objects) {
     const other = seen.get(idOf(object));
     if (other !== undefined)

@@ -34,8 +34,9 @@ import type { Clock } from './clock.ts';
 import { cellOf } from './counters.ts';
 import { DigestQueue, type Sample } from './digest-queue.ts';
 import type { HostListener, HostOperation, PipelineHost, PipelineOutput } from './host.ts';
-import { freshlyLoaded, type Loaded, tableOf } from './loaded.ts';
+import { freshlyLoaded, type Loaded, profileOf, tableOf } from './loaded.ts';
 import { readKey } from './match-key.ts';
+import { cellIndex, ratesOf } from './meters.ts';
 import { decodePacketIn, encodePacketOut } from './packet-header.ts';
 import { readEntity } from './read.ts';
 import { Code, invalid, Refusal, unimplemented } from './refusal.ts';
@@ -135,7 +136,7 @@ export class Device implements HostListener {
     const generation = await this.host.commit();
     for (const queue of this.#loaded?.digests.values() ?? []) queue.close();
     this.#saved = undefined;
-    this.#loaded = freshlyLoaded(config!, binding, generation);
+    this.#loaded = freshlyLoaded(config!, binding, generation, (port) => this.host.isPortUp(port));
     for (const warning of binding.warnings) this.#options.log('warn', warning);
     this.#options.log(
       'info',
@@ -247,6 +248,27 @@ export class Device implements HostListener {
     }
   }
 
+  /** Groups whose members watch the port get others to choose from. */
+  portChanged(port: number): void {
+    if (this.#swap !== undefined) {
+      // Whichever program is in force afterwards must know.
+      void this.#settled().then(() => this.portChanged(port));
+      return;
+    }
+    const loaded = this.#loaded;
+    if (loaded === undefined) return;
+    const operations: HostOperation[] = [];
+    for (const profile of loaded.profiles.values()) profile.portChanged(port, operations);
+    if (operations.length === 0) return;
+    this.#options.log(
+      'info',
+      `port ${port} has gone ${this.host.isPortUp(port) ? 'up' : 'down'}: groups follow`,
+    );
+    loaded.batch += 1;
+    // A pipeline that is gone is reported by the host itself.
+    this.host.apply(operations).catch(() => {});
+  }
+
   failed(cause: Error): void {
     this.#options.log('error', `the pipeline has stopped: ${cause.message}`);
   }
@@ -271,11 +293,17 @@ export class Device implements HostListener {
         loaded.replication.write(type, given.value, operations);
         break;
       case 'meterEntry':
+        writeMeter(loaded, type, given.value, operations);
+        break;
       case 'directMeterEntry':
+        writeDirectMeter(loaded, type, given.value, operations);
+        break;
       case 'actionProfileMember':
+        profileOf(loaded, given.value.actionProfileId).writeMember(type, given.value, operations);
+        break;
       case 'actionProfileGroup':
-        // A program that has any is not accepted, so there is none to name.
-        throw invalid(`Invalid P4 id: the program has no such ${given.case}`);
+        profileOf(loaded, given.value.actionProfileId).writeGroup(type, given.value, operations);
+        break;
       case undefined:
         throw new Refusal(Code.UNKNOWN, 'Incorrect entity type');
       default:
@@ -381,6 +409,42 @@ function writeDirectCounter(
   const entry = table.find(key);
   if (entry === undefined) throw invalid(`Cannot find match entry in table '${bound.name}'`);
   operations.push({ kind: 'write-direct-counter', table: bound.table.id, handle: entry.handle, cell });
+}
+
+function writeMeter(
+  { binding, meters }: Loaded,
+  type: Update_Type,
+  { meterId, index, config }: Extract<Entity['entity'], { case: 'meterEntry' }>['value'],
+  operations: HostOperation[],
+): void {
+  const bound = binding.meters.get(meterId);
+  if (bound === undefined) throw invalid(`Invalid P4 id: there is no meter ${meterId}`);
+  if (index === undefined) throw unimplemented('writing all cells of a meter at once');
+  if (type !== Update_Type.MODIFY) throw invalid('a meter is always there: it can only be modified');
+  const rates = config && ratesOf(config);
+  const cell = cellIndex(index.index, bound.meter.size, `meter '${bound.name}'`);
+  if (config === undefined) meters.get(meterId)!.delete(cell);
+  else meters.get(meterId)!.set(cell, config);
+  operations.push({ kind: 'write-meter', meter: bound.meter.id, index: cell, rates });
+}
+
+function writeDirectMeter(
+  loaded: Loaded,
+  type: Update_Type,
+  { tableEntry, config }: Extract<Entity['entity'], { case: 'directMeterEntry' }>['value'],
+  operations: HostOperation[],
+): void {
+  if (tableEntry === undefined) throw invalid('the direct meter entry has no table entry');
+  const table = tableOf(loaded, tableEntry.tableId);
+  const { bound } = table;
+  if (type !== Update_Type.MODIFY) throw invalid('a meter is always there: it can only be modified');
+  if (!bound.hasMeter) throw invalid(`table '${bound.name}' has no direct meter`);
+  if (tableEntry.isDefaultAction) {
+    throw new Refusal(Code.UNKNOWN, 'a default action has no meter on this switch');
+  }
+  const entry = table.find(readKey(bound, tableEntry.match, tableEntry.priority));
+  if (entry === undefined) throw invalid(`Cannot find match entry in table '${bound.name}'`);
+  table.writeMeter(entry, config, operations);
 }
 
 function digestData({ shape, list }: BoundDigest, sample: Sample): P4Data {

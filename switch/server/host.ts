@@ -4,14 +4,25 @@
  * on the packet sockets (worker-host.ts). Requests are carried out in the order in which they are made.
  */
 
-import type { CounterCell, DigestSample, Replica, TableOperation } from '../engine/pipeline.ts';
+import type {
+  CounterCell,
+  DigestSample,
+  MeterRates,
+  ProfileOperation,
+  Replica,
+  TableOperation,
+} from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
 import type { PortCounters } from '../ports/port.ts';
 
 export type HostOperation =
   | TableOperation
+  | ProfileOperation
   | { kind: 'write-counter'; counter: number; index: number; cell: CounterCell }
   | { kind: 'write-direct-counter'; table: number; handle: number; cell: CounterCell }
+  /** No rates: everything is green. */
+  | { kind: 'write-meter'; meter: number; index: number; rates: MeterRates | undefined }
+  | { kind: 'write-direct-meter'; table: number; handle: number; rates: MeterRates | undefined }
   /** No replicas: the group or session is gone. */
   | { kind: 'multicast-group'; group: number; replicas: readonly Replica[] }
   | { kind: 'clone-session'; session: number; replicas: readonly Replica[] };
@@ -29,6 +40,9 @@ export interface PipelineHost {
 
   /** Resolves when every packet from now on sees all of the operations. */
   apply(operations: readonly HostOperation[]): Promise<void>;
+
+  /** Whether what watches this port may be chosen; `listener.portChanged` tells when that changes. */
+  isPortUp(port: number): boolean;
 
   /** Lets a frame arrive at a port as if the world had sent it. */
   inject(port: number, frame: Uint8Array): void;
@@ -56,6 +70,8 @@ export interface HostListener {
     entries: readonly (readonly [table: number, handle: number])[],
     applied: number,
   ): void;
+  /** The port has gone up or down. */
+  portChanged(port: number): void;
   /** The pipeline is gone and will not come back. */
   failed(cause: Error): void;
 }

@@ -25,6 +25,7 @@ export class InProcessHost implements PipelineHost {
   readonly #listener: HostListener;
   readonly #clock: Clock;
   readonly #counters = new CounterTable([]);
+  readonly #downPorts = new Set<number>();
   #cancelSweep: () => void = () => {};
 
   constructor({ cpuPort, dropPort, clock, listener, onTransmit }: InProcessHostOptions) {
@@ -44,6 +45,18 @@ export class InProcessHost implements PipelineHost {
 
   async apply(operations: readonly HostOperation[]): Promise<void> {
     this.#runner.apply(operations);
+  }
+
+  /** Every port is up, there being no cables, until somebody says otherwise. */
+  isPortUp(port: number): boolean {
+    return !this.#downPorts.has(port);
+  }
+
+  setPortUp(port: number, isUp: boolean): void {
+    if (this.isPortUp(port) === isUp) return;
+    if (isUp) this.#downPorts.delete(port);
+    else this.#downPorts.add(port);
+    this.#listener.portChanged(port);
   }
 
   inject(port: number, frame: Uint8Array): void {

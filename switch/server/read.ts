@@ -9,20 +9,25 @@ import type {
   CounterEntry,
   DigestEntry,
   DirectCounterEntry,
+  DirectMeterEntry,
   Entity,
+  MeterEntry,
   TableEntry,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import {
   CounterEntrySchema,
   DigestEntrySchema,
   DirectCounterEntrySchema,
+  DirectMeterEntrySchema,
+  MeterEntrySchema,
   TableEntry_IdleTimeoutSchema,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import type { BoundCounter } from './binding.ts';
 import { counterData } from './counters.ts';
 import type { PipelineHost } from './host.ts';
-import { type Loaded, tableOf } from './loaded.ts';
+import { type Loaded, profileOf, tableOf } from './loaded.ts';
 import { priorityOf, readKey } from './match-key.ts';
+import { cellIndex } from './meters.ts';
 import { Code, invalid, Refusal, unimplemented } from './refusal.ts';
 import type { Entry, TableState } from './table-state.ts';
 
@@ -48,12 +53,23 @@ export async function* readEntity(
     case 'digestEntry':
       yield [readDigest(loaded, entity.value)];
       return;
-    case 'actionProfileMember':
-    case 'actionProfileGroup':
-      readNone(entity.value.actionProfileId);
+    case 'actionProfileMember': {
+      const { actionProfileId, memberId } = entity.value;
+      const members = chosenProfiles(loaded, actionProfileId).flatMap((each) => each.readMembers(memberId));
+      yield* pieces(members.map((value) => entityOf({ case: 'actionProfileMember', value })));
       return;
+    }
+    case 'actionProfileGroup': {
+      const { actionProfileId, groupId } = entity.value;
+      const groups = chosenProfiles(loaded, actionProfileId).flatMap((each) => each.readGroups(groupId));
+      yield* pieces(groups.map((value) => entityOf({ case: 'actionProfileGroup', value })));
+      return;
+    }
     case 'meterEntry':
-      readNone(entity.value.meterId);
+      yield* readMeters(loaded, entity.value);
+      return;
+    case 'directMeterEntry':
+      yield* readDirectMeters(loaded, entity.value);
       return;
     case 'packetReplicationEngineEntry': {
       const entries = loaded.replication.read(entity.value);
@@ -68,9 +84,9 @@ export async function* readEntity(
   }
 }
 
-/** Programs with action profiles or meters are not accepted: all of them are none, and one does not exist. */
-function readNone(id: number): void {
-  if (id !== 0) throw invalid(`Invalid P4 id: there is no ${id}`);
+/** Id 0 stands for all. */
+function chosenProfiles(loaded: Loaded, id: number) {
+  return id === 0 ? [...loaded.profiles.values()] : [profileOf(loaded, id)];
 }
 
 async function* readTableEntries(
@@ -97,7 +113,8 @@ function checkWanted({ bound }: TableState, wanted: TableEntry): void {
   if (wanted.counterData !== undefined && bound.counterUnit === undefined) {
     throw invalid(`table '${bound.name}' has no direct counter`);
   }
-  if (wanted.meterConfig !== undefined) throw invalid(`table '${bound.name}' has no direct meter`);
+  if (wanted.meterConfig !== undefined && !bound.hasMeter)
+    throw invalid(`table '${bound.name}' has no direct meter`);
   if (wanted.timeSinceLastHit !== undefined && !bound.supportsTimeout) {
     throw invalid(`table '${bound.name}' has no idle timeouts`);
   }
@@ -139,6 +156,7 @@ async function tableEntryMessages(
   ]);
   return entries.map((entry, index) => {
     const value = table.message(entry);
+    if (wanted.meterConfig !== undefined) value.meterConfig = table.meterConfig(entry.handle);
     if (cells !== undefined) value.counterData = counterData(counterUnit!, cells[index]!);
     if (idleMicros !== undefined) {
       // Without a timeout the target does not keep the time.
@@ -218,6 +236,50 @@ async function* readDirectCounters(
   }
 }
 
+function* readMeters({ binding, meters }: Loaded, { meterId, index }: MeterEntry): Generator<Entity[]> {
+  const wanted = meterId === 0 ? [...binding.meters.values()] : [binding.meters.get(meterId)];
+  for (const bound of wanted) {
+    if (bound === undefined) throw invalid(`Invalid P4 id: there is no meter ${meterId}`);
+    const configs = meters.get(bound.id)!;
+    const { size } = bound.meter;
+    const message = (cell: number): Entity => {
+      const config = configs.get(cell);
+      const value = create(MeterEntrySchema, { meterId: bound.id, index: { index: BigInt(cell) }, config });
+      return entityOf({ case: 'meterEntry', value });
+    };
+    if (index === undefined) {
+      for (let start = 0; start < size; start += entitiesPerMessage) {
+        const count = Math.min(entitiesPerMessage, size - start);
+        yield Array.from({ length: count }, (_, offset) => message(start + offset));
+      }
+      continue;
+    }
+    yield [message(cellIndex(index.index, size, `meter '${bound.name}'`))];
+  }
+}
+
+function* readDirectMeters(loaded: Loaded, { tableEntry: wanted }: DirectMeterEntry): Generator<Entity[]> {
+  if (wanted === undefined) throw invalid('the direct meter entry has no table entry');
+  if (wanted.tableId === 0) throw unimplemented('direct meters of all tables at once');
+  const table = tableOf(loaded, wanted.tableId);
+  const { bound } = table;
+  if (!bound.hasMeter) throw invalid(`table '${bound.name}' has no direct meter`);
+  if (wanted.isDefaultAction) throw new Refusal(Code.UNKNOWN, 'a default action has no meter on this switch');
+  const entries = select(table, wanted);
+  if (entries.length === 0 && wanted.match.length > 0) {
+    throw invalid(`Cannot find match entry in table '${bound.name}'`);
+  }
+  for (const piece of pieces(entries)) {
+    yield stillThere(table, piece).map((entry) => {
+      const tableEntry = table.message(entry);
+      tableEntry.action = undefined;
+      const config = table.meterConfig(entry.handle);
+      const value = create(DirectMeterEntrySchema, { tableEntry, config });
+      return entityOf({ case: 'directMeterEntry', value });
+    });
+  }
+}
+
 /** Entries deleted since the snapshot are unknown to the pipeline. */
 function stillThere(table: TableState, piece: readonly Entry[]): Entry[] {
   return piece.filter((entry) => table.find(entry.key)?.handle === entry.handle);
@@ -235,7 +297,7 @@ function readDigest({ binding, digests }: Loaded, { digestId }: DigestEntry): En
   });
 }
 
-function* pieces<Item>(items: readonly Item[]): Generator<readonly Item[]> {
+function* pieces<Item>(items: readonly Item[]): Generator<Item[]> {
   for (let start = 0; start < items.length; start += entitiesPerMessage) {
     yield items.slice(start, start + entitiesPerMessage);
   }

@@ -5,7 +5,13 @@
  */
 
 import { compile } from '../engine/compile.ts';
-import type { CounterCell, Pipeline, PipelineSink, TableOperation } from '../engine/pipeline.ts';
+import type {
+  CounterCell,
+  Pipeline,
+  PipelineSink,
+  ProfileOperation,
+  TableOperation,
+} from '../engine/pipeline.ts';
 import { ProgramError } from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
 import type { HostOperation, PipelineOutput } from './host.ts';
@@ -66,7 +72,7 @@ export class Runner {
   apply(operations: readonly HostOperation[]): void {
     const pipeline = this.#loaded();
     this.#applied += 1;
-    if (operations.every(isTableOperation)) {
+    if (operations.every(isPipelineOperation)) {
       pipeline.apply(operations);
       return;
     }
@@ -142,8 +148,18 @@ export class Runner {
   }
 }
 
-function isTableOperation(operation: HostOperation): operation is TableOperation {
-  return 'table' in operation && operation.kind !== 'write-direct-counter';
+function isPipelineOperation(operation: HostOperation): operation is TableOperation | ProfileOperation {
+  switch (operation.kind) {
+    case 'write-counter':
+    case 'write-direct-counter':
+    case 'write-meter':
+    case 'write-direct-meter':
+    case 'multicast-group':
+    case 'clone-session':
+      return false;
+    default:
+      return true;
+  }
 }
 
 function applyOne(pipeline: Pipeline, operation: HostOperation): void {
@@ -153,6 +169,12 @@ function applyOne(pipeline: Pipeline, operation: HostOperation): void {
       break;
     case 'write-direct-counter':
       pipeline.writeDirectCounter(operation.table, operation.handle, operation.cell);
+      break;
+    case 'write-meter':
+      pipeline.setMeter(operation.meter, operation.index, operation.rates);
+      break;
+    case 'write-direct-meter':
+      pipeline.setDirectMeter(operation.table, operation.handle, operation.rates);
       break;
     case 'multicast-group':
       pipeline.setMulticastGroup(operation.group, operation.replicas);

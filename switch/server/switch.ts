@@ -58,6 +58,12 @@ export interface RunningSwitch {
    * @throws Error when the switch has real interfaces: frames arrive there
    */
   inject(port: number, frame: Uint8Array): void;
+  /**
+   * Says that a port has gone up or down, which decides about members of groups that watch it. All are up at first.
+   *
+   * @throws Error when the switch has real interfaces: their links are watched
+   */
+  setPortUp(port: number, isUp: boolean): void;
   /** Empty for a switch without interfaces. */
   portCounters(): Promise<ReadonlyMap<number, PortCounters>>;
   /** Stops packets first, then the server. */
@@ -86,6 +92,7 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
   const listener = {
     output: device.output.bind(device),
     idle: device.idle.bind(device),
+    portChanged: device.portChanged.bind(device),
     failed(cause: Error) {
       device.failed(cause);
       full.onFailure(cause);
@@ -139,6 +146,10 @@ function runningSwitch(
     inject(inPort, frame) {
       if (interfaces.length > 0) throw new Error('frames are injected only into a switch without interfaces');
       host.inject(inPort, frame);
+    },
+    setPortUp(changedPort, isUp) {
+      if (!(host instanceof InProcessHost)) throw new Error('the links of real interfaces are watched');
+      host.setPortUp(changedPort, isUp);
     },
     portCounters: () => host.portCounters(),
     close() {

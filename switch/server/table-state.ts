@@ -8,18 +8,16 @@
  */
 
 import { create } from '@bufbuild/protobuf';
-import type {
-  Action_Param,
-  Action as ActionMessage,
-  TableAction,
-  TableEntry,
-} from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import type { MeterConfig, TableAction, TableEntry } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { TableEntrySchema, Update_Type } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import { encodeValue } from '../../p4runtime/values.ts';
-import type { BoundAction, BoundTable } from './binding.ts';
+import { throughGroup, throughMember } from '../engine/pipeline.ts';
+import { type ActionCall, actionMessage, readActionCall } from './action-call.ts';
+import { type ActionProfileState, actionSetMessage, type Reference } from './action-profile.ts';
+import type { BoundTable } from './binding.ts';
 import { cellOf } from './counters.ts';
 import type { HostOperation } from './host.ts';
-import { keyParts, priorityOf, readKey, readValue, textOfParts, writeMatch } from './match-key.ts';
+import { keyParts, priorityOf, readKey, textOfParts, writeMatch } from './match-key.ts';
+import { ratesOf } from './meters.ts';
 import { Code, invalid, Refusal } from './refusal.ts';
 
 /** Never changed; a MODIFY puts another in its place. */
@@ -28,7 +26,7 @@ export interface Entry {
   readonly handle: number;
   /** Canonical; see match-key.ts. */
   readonly key: string;
-  readonly call: ActionCall;
+  readonly call: ActionCall | Reference;
   readonly idleTimeoutNs: bigint;
   readonly controllerMetadata: bigint;
   readonly metadata: Uint8Array;
@@ -38,10 +36,12 @@ export interface Entry {
   readonly batch: number;
 }
 
-export interface ActionCall {
-  readonly action: BoundAction;
-  /** In the order of the pipeline's parameters. */
-  readonly data: readonly bigint[];
+/** What an update wants, checked but not yet carried out: an action set has no members before. */
+type PlannedCall = ActionCall | Exclude<Reference, { kind: 'set' }> | SetPlan;
+
+interface SetPlan {
+  readonly kind: 'planned-set';
+  readonly plan: ReturnType<ActionProfileState['planSet']>;
 }
 
 const noBytes = new Uint8Array();
@@ -51,14 +51,20 @@ const priorityMax = 2 ** 31 - 1;
 
 export class TableState {
   readonly bound: BoundTable;
+  /** Of a table whose entries name members and groups. */
+  readonly #profile: ActionProfileState | undefined;
   readonly #entries = new Map<string, Entry>();
   readonly #entryByHandle: (Entry | undefined)[] = [];
   readonly #freeHandles: number[] = [];
+  /** By handle; without one a meter is always green. */
+  readonly #meterConfigs = new Map<number, MeterConfig>();
   readonly #initialDefault: ActionCall | undefined;
   #default: ActionCall | undefined;
 
-  constructor(bound: BoundTable) {
+  /** @param profile  undefined for a table whose entries have actions of their own */
+  constructor(bound: BoundTable, profile: ActionProfileState | undefined = undefined) {
     this.bound = bound;
+    this.#profile = profile;
     const { table } = bound;
     this.#initialDefault = table.default && this.#programCall(table.default.action.id, table.default.data);
     this.#default = this.#initialDefault;
@@ -105,9 +111,10 @@ export class TableState {
   write(type: Update_Type, entry: TableEntry, batch: number, operations: HostOperation[]): void {
     if (entry.isConst) throw invalid('is_const is for reading: only the program has const entries');
     if (entry.timeSinceLastHit !== undefined) throw invalid('time_since_last_hit is for reading');
-    if (entry.meterConfig !== undefined || entry.meterCounterData !== undefined) {
+    if (entry.meterConfig !== undefined && !this.bound.hasMeter) {
       throw invalid(`table '${this.bound.name}' has no direct meter`);
     }
+    if (entry.meterCounterData !== undefined) throw invalid('meters of this switch do not count');
     if (entry.counterData !== undefined && this.bound.counterUnit === undefined) {
       throw invalid(`table '${this.bound.name}' has no direct counter`);
     }
@@ -134,7 +141,8 @@ export class TableState {
     const { bound } = this;
     if (entry.action === undefined) throw invalid('an entry needs an action');
     const key = readKey(bound, entry.match, entry.priority);
-    const call = this.#readCall(entry, 'entries');
+    const planned = this.#readCall(entry);
+    const rates = entry.meterConfig && ratesOf(entry.meterConfig);
     const idleTimeoutMs = this.#readIdleTimeout(entry);
     const cell = entry.counterData && cellOf(entry.counterData);
     if (bound.fields.length === 0) throw unknown(`table '${bound.name}' has no key, so it has no entries`);
@@ -145,6 +153,8 @@ export class TableState {
     if (this.#entries.size >= bound.table.maxSize) {
       throw unknown(`Error when adding match entry to target: table '${bound.name}' is full`);
     }
+    this.#checkReference(planned, undefined);
+    const call = this.#carryOut(planned, operations);
     const handle = this.#freeHandles.pop() ?? this.#entryByHandle.length;
     this.#put(this.#entryOf(handle, key, call, entry, batch));
     operations.push({
@@ -153,35 +163,44 @@ export class TableState {
       handle,
       key: keyParts(bound, key),
       priority: entry.priority,
-      action: call.action.action.id,
-      data: call.data,
+      ...pipelineCall(call),
       idleTimeoutMs,
     });
     this.#pushCounter(handle, cell, operations);
+    if (entry.meterConfig !== undefined) this.#setMeter(handle, entry.meterConfig, rates, operations);
   }
 
   #modify(entry: TableEntry, batch: number, operations: HostOperation[]): void {
     if (entry.action === undefined) throw invalid('MODIFY needs an action, even to change something else');
     const key = readKey(this.bound, entry.match, entry.priority);
-    const call = this.#readCall(entry, 'entries');
+    const planned = this.#readCall(entry);
+    const rates = entry.meterConfig && ratesOf(entry.meterConfig);
     const idleTimeoutMs = this.#readIdleTimeout(entry);
     const cell = entry.counterData && cellOf(entry.counterData);
-    const { handle } = this.#changeable(key);
+    const before = this.#changeable(key);
+    const { handle } = before;
+    this.#checkReference(planned, before);
+    const call = this.#carryOut(planned, operations);
     this.#put(this.#entryOf(handle, key, call, entry, batch));
     const { id: table } = this.bound.table;
-    const action = call.action.action.id;
-    operations.push({ kind: 'modify', table, handle, action, data: call.data, idleTimeoutMs });
+    operations.push({ kind: 'modify', table, handle, ...pipelineCall(call), idleTimeoutMs });
     this.#pushCounter(handle, cell, operations);
+    // Without a config the meter stays as it is, on simple_switch_grpc too; the specification resets it.
+    if (entry.meterConfig !== undefined) this.#setMeter(handle, entry.meterConfig, rates, operations);
+    this.#release(before, operations);
   }
 
   /** Only the key counts: whatever else the message holds is not looked at. */
   #delete(entry: TableEntry, operations: HostOperation[]): void {
     const key = readKey(this.bound, entry.match, entry.priority);
-    const { handle } = this.#changeable(key);
+    const entryBefore = this.#changeable(key);
+    const { handle } = entryBefore;
     this.#entries.delete(key);
+    this.#meterConfigs.delete(handle);
     this.#entryByHandle[handle] = undefined;
     this.#freeHandles.push(handle);
     operations.push({ kind: 'delete', table: this.bound.table.id, handle });
+    this.#release(entryBefore, operations);
   }
 
   #writeDefault(type: Update_Type, entry: TableEntry, operations: HostOperation[]): void {
@@ -192,11 +211,15 @@ export class TableState {
       throw invalid('a default action has no match and no priority');
     }
     if (entry.idleTimeoutNs !== 0n) throw invalid('a default action does not time out');
+    if (this.#profile !== undefined) {
+      throw invalid(`table '${bound.name}' has an action profile, so its default action cannot be set`);
+    }
     if (entry.counterData !== undefined) throw unknown('a default action has no counter on this switch');
+    if (entry.meterConfig !== undefined) throw unknown('a default action has no meter on this switch');
     if (bound.isDefaultConst) {
       throw new Refusal(Code.PERMISSION_DENIED, `the default action of table '${bound.name}' is const`);
     }
-    const call = entry.action && this.#readCall(entry, 'default');
+    const call = entry.action && this.#readAction(entry.action, 'default');
     this.#default = call ?? this.#initialDefault;
     const action = call?.action.action.id;
     operations.push({ kind: 'default', table: bound.table.id, action, data: call?.data ?? [] });
@@ -211,7 +234,13 @@ export class TableState {
     return found;
   }
 
-  #entryOf(handle: number, key: string, call: ActionCall, entry: TableEntry, batch: number): Entry {
+  #entryOf(
+    handle: number,
+    key: string,
+    call: ActionCall | Reference,
+    entry: TableEntry,
+    batch: number,
+  ): Entry {
     const { idleTimeoutNs, controllerMetadata } = entry;
     // A copy, because the bytes are a view of the whole request, which must not live as long as the entry.
     const metadata = entry.metadata.length === 0 ? noBytes : Uint8Array.from(entry.metadata);
@@ -221,6 +250,27 @@ export class TableState {
   #put(entry: Entry): void {
     this.#entries.set(entry.key, entry);
     this.#entryByHandle[entry.handle] = entry;
+  }
+
+  /** How the meter of an entry is configured. */
+  meterConfig(handle: number): MeterConfig | undefined {
+    return this.#meterConfigs.get(handle);
+  }
+
+  /** @param config  undefined for a meter that is always green. @throws Refusal; then nothing has changed */
+  writeMeter({ handle }: Entry, config: MeterConfig | undefined, operations: HostOperation[]): void {
+    this.#setMeter(handle, config, config && ratesOf(config), operations);
+  }
+
+  #setMeter(
+    handle: number,
+    config: MeterConfig | undefined,
+    rates: ReturnType<typeof ratesOf> | undefined,
+    operations: HostOperation[],
+  ): void {
+    if (config === undefined) this.#meterConfigs.delete(handle);
+    else this.#meterConfigs.set(handle, config);
+    operations.push({ kind: 'write-direct-meter', table: this.bound.table.id, handle, rates });
   }
 
   #pushCounter(
@@ -234,11 +284,49 @@ export class TableState {
 
   #programCall(actionId: number, data: readonly bigint[]): ActionCall | undefined {
     const action = this.bound.actionByProgramId.get(actionId);
-    return action && { action, data };
+    return action && { kind: 'action', action, data };
   }
 
-  #readCall(entry: TableEntry, place: 'entries' | 'default'): ActionCall {
-    const type = entry.action!.type;
+  #readCall({ action }: TableEntry): PlannedCall {
+    const profile = this.#profile;
+    if (profile === undefined) return this.#readAction(action!, 'entries');
+    const { type } = action!;
+    switch (type.case) {
+      case 'actionProfileMemberId':
+        return profile.member(type.value);
+      case 'actionProfileGroupId':
+        return profile.group(type.value);
+      case 'actionProfileActionSet':
+        return { kind: 'planned-set', plan: profile.planSet(type.value) };
+      default:
+        throw invalid(
+          `table '${this.bound.name}' takes a member, a group or an action set: it has an action profile`,
+        );
+    }
+  }
+
+  /** What can be checked only when all else is in order. @param before  the entry that is changed */
+  #checkReference(planned: PlannedCall, before: Entry | undefined): void {
+    // The specification allows it; simple_switch_grpc does not.
+    if (planned.kind === 'group' && planned.shares.size === 0) throw unknown(`group ${planned.id} is empty`);
+    if (planned.kind === 'planned-set') {
+      this.#profile!.checkRoom(planned.plan, before?.call.kind === 'set' ? before.call : undefined);
+    }
+  }
+
+  #carryOut(planned: PlannedCall, operations: HostOperation[]): ActionCall | Reference {
+    if (planned.kind === 'planned-set') return this.#profile!.addSet(planned.plan, operations);
+    if (planned.kind !== 'action') planned.entries += 1;
+    return planned;
+  }
+
+  /** The entry no longer refers to what it referred to; to be called when the pipeline has been told. */
+  #release({ call }: Entry, operations: HostOperation[]): void {
+    if (call.kind === 'set') this.#profile!.removeSet(call, operations);
+    else if (call.kind !== 'action') call.entries -= 1;
+  }
+
+  #readAction({ type }: TableAction, place: 'entries' | 'default'): ActionCall {
     if (type.case === undefined) throw invalid('the action is empty');
     if (type.case !== 'action') {
       throw invalid(`table '${this.bound.name}' takes an action, not ${type.case}: it has no action profile`);
@@ -254,7 +342,7 @@ export class TableState {
         `action '${action.name}' ${why} in table '${this.bound.name}'`,
       );
     }
-    return { action, data: readData(action, type.value) };
+    return readActionCall(action, type.value);
   }
 
   #readIdleTimeout({ idleTimeoutNs }: TableEntry): number {
@@ -276,7 +364,7 @@ export class TableState {
       $typeName: 'p4.v1.TableEntry',
       tableId: this.bound.id,
       match: writeMatch(this.bound, entry.key),
-      action: actionMessage(entry.call),
+      action: tableAction(entry.call),
       priority: priorityOf(entry.key),
       controllerMetadata: entry.controllerMetadata,
       isDefaultAction: false,
@@ -291,36 +379,41 @@ export class TableState {
     if (this.#default === undefined) return undefined;
     return create(TableEntrySchema, {
       tableId: this.bound.id,
-      action: actionMessage(this.#default),
+      action: tableAction(this.#default),
       isDefaultAction: true,
       isConst: this.bound.isDefaultConst,
     });
   }
 }
 
-function readData({ name, parameters }: BoundAction, { params }: ActionMessage): bigint[] {
-  if (params.length !== parameters.length) {
-    throw invalid(`action '${name}' has ${parameters.length} parameters, ${params.length} were given`);
+/** What the pipeline is told to do. */
+function pipelineCall(call: ActionCall | Reference): { action: number; data: readonly bigint[] } {
+  switch (call.kind) {
+    case 'action':
+      return { action: call.action.action.id, data: call.data };
+    case 'member':
+      return { action: throughMember, data: [BigInt(call.handles[0]!)] };
+    case 'group':
+    case 'set':
+      return { action: throughGroup, data: [BigInt(call.handle)] };
   }
-  const data = new Array<bigint | undefined>(parameters.length).fill(undefined);
-  for (const { paramId, value } of params) {
-    const parameter = parameters.find((candidate) => candidate.id === paramId);
-    if (parameter === undefined) throw invalid(`action '${name}' has no parameter ${paramId}`);
-    if (data[parameter.position] !== undefined) {
-      throw invalid(`parameter '${parameter.name}' of action '${name}' is given twice`);
-    }
-    data[parameter.position] = BigInt(readValue(value, parameter.width, `${name}.${parameter.name}`));
-  }
-  return data as bigint[];
 }
 
-function actionMessage({ action, data }: ActionCall): TableAction {
-  const params = action.parameters.map(({ id, width, position }): Action_Param => {
-    const value = encodeValue(data[position]!, width);
-    return { $typeName: 'p4.v1.Action.Param', paramId: id, value };
-  });
-  const value: ActionMessage = { $typeName: 'p4.v1.Action', actionId: action.id, params };
-  return { $typeName: 'p4.v1.TableAction', type: { case: 'action', value } };
+function tableAction(call: ActionCall | Reference): TableAction {
+  return { $typeName: 'p4.v1.TableAction', type: tableActionType(call) };
+}
+
+function tableActionType(call: ActionCall | Reference): TableAction['type'] {
+  switch (call.kind) {
+    case 'action':
+      return { case: 'action', value: actionMessage(call) };
+    case 'member':
+      return { case: 'actionProfileMemberId', value: call.id };
+    case 'group':
+      return { case: 'actionProfileGroupId', value: call.id };
+    case 'set':
+      return { case: 'actionProfileActionSet', value: actionSetMessage(call) };
+  }
 }
 
 function unknown(message: string): Refusal {

@@ -17,6 +17,7 @@ import { createDoorbell, type Doorbell } from '../ports/doorbell.ts';
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
 import type { PortCounters } from '../ports/port.ts';
 import type { HostListener, HostOperation, PipelineHost } from './host.ts';
+import { LinkWatch } from './link-watch.ts';
 import type { WorkerAnswer, WorkerMessage, WorkerRequest, WorkerSetup } from './worker-messages.ts';
 
 export interface WorkerHostOptions {
@@ -47,7 +48,7 @@ export async function startWorkerHost(options: WorkerHostOptions): Promise<Worke
     outputsTaken,
   };
   const worker = new Worker(workerUrl(), { workerData: setup, transferList: [port2] });
-  const host = new WorkerHost(worker, channel, doorbell, outputsTaken, options.listener);
+  const host = new WorkerHost(worker, channel, doorbell, outputsTaken, options);
   await host.ready;
   return host;
 }
@@ -69,6 +70,7 @@ export class WorkerHost implements PipelineHost {
   readonly #outputsTaken: Int32Array;
   readonly #listener: HostListener;
   readonly #pending = new Map<number, Pending>();
+  readonly #links: LinkWatch;
   readonly #gone: Promise<void>;
   #lastId = 0;
   #isRinging = false;
@@ -81,12 +83,13 @@ export class WorkerHost implements PipelineHost {
     channel: MessagePort,
     doorbell: Doorbell,
     outputsTaken: Int32Array,
-    listener: HostListener,
+    { interfaces, listener }: WorkerHostOptions,
   ) {
     this.#channel = channel;
     this.#doorbell = doorbell;
     this.#outputsTaken = outputsTaken;
     this.#listener = listener;
+    this.#links = new LinkWatch({ interfaces, onChange: (port) => listener.portChanged(port) });
     this.#gone = new Promise((resolve) => {
       worker.once('exit', () => {
         this.#end(new Error('the pipeline worker has ended'));
@@ -110,6 +113,10 @@ export class WorkerHost implements PipelineHost {
 
   async apply(operations: readonly HostOperation[]): Promise<void> {
     await this.#ask({ kind: 'apply', operations });
+  }
+
+  isPortUp(port: number): boolean {
+    return this.#links.isUp(port);
   }
 
   inject(port: number, frame: Uint8Array): void {
@@ -136,6 +143,7 @@ export class WorkerHost implements PipelineHost {
   async close(): Promise<void> {
     if (this.#isClosing) return this.#gone;
     this.#isClosing = true;
+    this.#links.close();
     if (this.#failure === undefined) this.#post({ kind: 'stop' });
     await this.#gone;
     this.#channel.close();

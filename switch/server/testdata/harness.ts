@@ -16,6 +16,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { StatusSchema } from '../../../p4runtime/generated/google/rpc/status_pb.ts';
+import type { P4Info } from '../../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
 import type {
   Entity,
   GetForwardingPipelineConfigRequest_ResponseType,
@@ -43,13 +44,23 @@ import { type RunningSwitch, startSwitch } from '../switch.ts';
 const otherAddress = process.env.EVENKEEL_TEST_SWITCH;
 export const isOtherSwitch = otherAddress !== undefined;
 
-const json = readFileSync(new URL('features.json', import.meta.url));
-const p4infoText = readFileSync(new URL('features.p4info.txtpb', import.meta.url));
+export interface TestProgram {
+  json: Uint8Array;
+  p4info: P4Info;
+}
 
-export const features = {
-  json,
-  p4info: parseP4Info(p4infoText, 'features.p4info.txtpb'),
-};
+export const features = testProgram('.', 'features');
+export const selectors = testProgram('../../engine/testdata', 'selectors');
+export const meters = testProgram('../../engine/testdata', 'meters');
+
+function testProgram(directory: string, name: string): TestProgram {
+  const read = (file: string) => readFileSync(new URL(`${directory}/${file}`, import.meta.url));
+  return {
+    json: read(`${name}.json`),
+    p4info: parseP4Info(read(`${name}.p4info.txtpb`), `${name}.p4info.txtpb`),
+  };
+}
+
 export const index = new P4InfoIndex(features.p4info);
 
 export interface Bench {
@@ -62,12 +73,12 @@ export interface Bench {
 }
 
 /** A switch on loopback and a connected client, neither primary nor with a program. */
-export async function startBench(): Promise<Bench> {
+export async function startBench(program: TestProgram = features): Promise<Bench> {
   const clock = new ManualClock();
   const sent: Bench['sent'] = [];
   const logs: string[] = [];
   const running = otherAddress === undefined ? await startMemorySwitch() : otherSwitch(otherAddress);
-  const client = new TestClient(running.address);
+  const client = new TestClient(running.address, program);
   return {
     running,
     clock,
@@ -97,14 +108,19 @@ function otherSwitch(address: string): RunningSwitch {
     inject() {
       throw new Error('only a switch in memory takes frames from a test');
     },
+    setPortUp() {
+      throw new Error('only a switch in memory has ports that a test can unplug');
+    },
     portCounters: async () => new Map(),
     close: async () => {},
   };
 }
 
 /** A bench with the program loaded, and a primary with election id 1. */
-export async function startLoadedBench(): Promise<Bench & { stream: TestStream }> {
-  const bench = await startBench();
+export async function startLoadedBench(
+  program: TestProgram = features,
+): Promise<Bench & { stream: TestStream }> {
+  const bench = await startBench(program);
   const stream = bench.client.openStream();
   await stream.arbitrate(1n);
   await bench.client.push();
@@ -123,8 +139,11 @@ const methods = serviceDefinition(P4Runtime);
 
 export class TestClient {
   readonly #client: Client;
+  readonly #program: TestProgram;
 
-  constructor(address: string) {
+  /** @param program  what `push` pushes */
+  constructor(address: string, program: TestProgram = features) {
+    this.#program = program;
     this.#client = new Client(address, credentials.createInsecure(), {
       'grpc.max_receive_message_length': -1,
       'grpc.use_local_subchannel_pool': 1,
@@ -140,8 +159,8 @@ export class TestClient {
     init: object = {},
   ) {
     const config = create(ForwardingPipelineConfigSchema, {
-      p4info: features.p4info,
-      p4DeviceConfig: features.json,
+      p4info: this.#program.p4info,
+      p4DeviceConfig: this.#program.json,
       cookie: { cookie: 0xfedcba9876543210n },
     });
     return this.call(
