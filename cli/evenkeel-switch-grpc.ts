@@ -3,6 +3,7 @@
 /** A P4Runtime switch with simple_switch_grpc's command line. */
 
 import { readFileSync } from 'node:fs';
+import { switchOptionsOf } from '../switch/server/command-files.ts';
 import { type CommandLine, parseCommandLine, usage } from '../switch/server/command-line.ts';
 import { type LogLevel, startSwitch } from '../switch/server/switch.ts';
 
@@ -25,9 +26,12 @@ async function serve(command: CommandLine): Promise<void> {
   };
   for (const what of command.ignored) log('warn', `ignored ${what}`);
   try {
-    const program = command.program === undefined ? undefined : readFileSync(command.program, 'utf8');
-    const running = await startSwitch({ ...command, program, log, onFailure: () => process.exit(1) });
+    const options = switchOptionsOf(command, (path) => readFileSync(path, 'utf8'));
+    const running = await startSwitch({ ...options, log, onFailure: () => process.exit(1) });
     process.stdout.write(`Server listening on ${running.address}\n`);
+    if (running.dataplaneAddress !== undefined) {
+      process.stdout.write(`Dataplane listening on ${running.dataplaneAddress}\n`);
+    }
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.once(signal, () => void running.close().then(() => process.exit(0)));
     }

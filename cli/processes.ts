@@ -4,7 +4,8 @@ import type { Config } from '../controller/config/config.ts';
 import { formatHostPort } from '../controller/config/scalar.ts';
 import { createLogger, type LogFormat } from '../controller/logger.ts';
 import { BadConfigError, type RunningController, startController } from '../controller/main.ts';
-import { type CommandLine, parseCommandLine, usage } from '../switch/server/command-line.ts';
+import { switchOptionsOf } from '../switch/server/command-files.ts';
+import { parseCommandLine, usage } from '../switch/server/command-line.ts';
 import { type RunningSwitch, type SwitchOptions, startSwitch } from '../switch/server/switch.ts';
 import { readConfig, readText } from './check.ts';
 import { CommandError, exitCodes } from './exit-code.ts';
@@ -77,7 +78,7 @@ export async function runSwitch(args: readonly string[], terminal: Terminal): Pr
   const { logLevel } = command;
   const logger = loggerFor({ log: undefined, logLevel: logLevel === 'off' ? 'error' : logLevel }, terminal);
   for (const what of command.ignored) logger.warn(`ignored ${what}`);
-  const { target, failure } = await startEmbedded({ ...command, program: programOf(command) }, logger);
+  const { target, failure } = await startEmbedded(switchOptionsOf(command, readText), logger);
   await serveSwitch(target, failure, terminal);
 }
 
@@ -123,10 +124,6 @@ async function serveSwitch(
   const died = await Promise.race([stopped(terminal.stop), failure]);
   await target.close();
   if (died !== undefined) throw new CommandError(exitCodes.failed, `the switch has died: ${died.message}`);
-}
-
-function programOf(command: CommandLine): string | undefined {
-  return command.program === undefined ? undefined : readText(command.program);
 }
 
 function followHangup(controller: RunningController, terminal: Terminal): void {

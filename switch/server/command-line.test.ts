@@ -24,6 +24,9 @@ test('a command line of simple_switch_grpc', () => {
     cpuPort: 510,
     dropPort: 511,
     captureDirectory: undefined,
+    dataplaneAddress: undefined,
+    replayAfterSeconds: undefined,
+    tls: undefined,
     logLevel: 'info',
     program: undefined,
     ignored: ['--thrift-port: there is no Thrift server'],
@@ -51,6 +54,28 @@ test.each([
   expect(commandOf(text).captureDirectory).toBe(directory);
 });
 
+test('packets over gRPC, and TLS', () => {
+  expect(
+    commandOf(
+      '--no-p4 -- --dp-grpc-server-addr 127.0.0.1:50052 --grpc-server-ssl --grpc-server-cert c.pem --grpc-server-key k.pem --grpc-server-cacert ca.pem --grpc-server-with-client-auth',
+    ),
+  ).toMatchObject({
+    dataplaneAddress: '127.0.0.1:50052',
+    tls: { certificate: 'c.pem', key: 'k.pem', clientRoots: 'ca.pem', requireClientCertificate: true },
+  });
+});
+
+test('captures are replayed', () => {
+  expect(commandOf('--use-files 2 -i 1@left x.json')).toMatchObject({ replayAfterSeconds: 2 });
+});
+
+test.each([
+  ['--no-p4 -- --grpc-server-cert c.pem', 'the PEM files: --grpc-server-ssl is not given'],
+  ['--no-p4 --pcap', '--pcap: there are no interfaces to capture on'],
+])('%s does nothing, and says so', (text, ignored) => {
+  expect(commandOf(text).ignored).toEqual([ignored]);
+});
+
 test.each([
   ['', 'give a program file'],
   ['--no-p4 x.json', '--no-p4 contradicts'],
@@ -65,6 +90,14 @@ test.each([
   ['--no-p4 -- --cpu-port 1000', 'ports are 0 to 511'],
   ['--no-p4 -i 5@veth0 -- --cpu-port 5', 'the port has interface veth0'],
   ['--no-p4 -- --cpu-port 511', 'both 511'],
+  ['--no-p4 -i 1@veth0 -- --dp-grpc-server-addr 127.0.0.1:1', 'leave out -i'],
+  ['--no-p4 -- --dp-grpc-server-addr nowhere', '--dp-grpc-server-addr nowhere: write it as'],
+  ['--no-p4 --use-files 1', 'needs interfaces'],
+  ['--no-p4 --use-files soon -i 1@a', 'a number of seconds'],
+  ['--no-p4 --use-files 1 -i 1@a --pcap', 'leave out --pcap'],
+  ['--no-p4 -- --grpc-server-ssl', '--grpc-server-ssl needs --grpc-server-cert'],
+  ['--no-p4 -- --grpc-server-ssl --grpc-server-cert c', '--grpc-server-ssl needs --grpc-server-key'],
+  ['--no-p4 -- --grpc-server-with-client-auth', 'needs --grpc-server-ssl'],
   ['--no-p4 -- --grpc-server-addr nowhere', 'write it as 0.0.0.0:9559'],
 ])('%s: %s', (text, problem) => {
   expect(parse(text)).toEqual({ problems: expect.arrayContaining([expect.stringContaining(problem)]) });

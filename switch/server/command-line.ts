@@ -11,11 +11,24 @@ export interface CommandLine {
   cpuPort: number | undefined;
   dropPort: number;
   captureDirectory: string | undefined;
+  /** Where p4.bm.DataplaneInterface listens. */
+  dataplaneAddress: string | undefined;
+  /** Seconds until captures are replayed in place of real interfaces. */
+  replayAfterSeconds: number | undefined;
+  tls: TlsFiles | undefined;
   logLevel: CommandLogLevel;
   /** A BMv2 JSON file to start with; undefined: wait for a controller to push one. */
   program: string | undefined;
   /** What was accepted, but does nothing here. */
   ignored: string[];
+}
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  certificate: string;
+  key: string;
+  clientRoots: string | undefined;
+  requireClientCertificate: boolean;
 }
 
 /** `off` logs nothing. */
@@ -33,6 +46,8 @@ export const usage = `usage: evenkeel-switch-grpc [options] [program.json] [-- t
       --device-id NUMBER          P4Runtime device id (0)
       --no-p4                     start without a program; a controller will push one
       --pcap [DIRECTORY]          write a capture for each interface and direction
+      --use-files SECONDS         interfaces are captures: after so long, replay
+                                  INTERFACE_in.pcap into INTERFACE_out.pcap
       --log-console               log to the console
   -L, --log-level LEVEL           trace, debug, info, warn, error or off (info)
       --thrift-port PORT          accepted and ignored: there is no Thrift server
@@ -41,6 +56,12 @@ export const usage = `usage: evenkeel-switch-grpc [options] [program.json] [-- t
 
 target options, after --:
       --grpc-server-addr ADDRESS  where to listen (0.0.0.0:9559)
+      --grpc-server-ssl           speak TLS
+      --grpc-server-cert FILE     the server's certificate, PEM
+      --grpc-server-key FILE      its key, PEM
+      --grpc-server-cacert FILE   whose signatures client certificates may bear
+      --grpc-server-with-client-auth  turn away clients without a certificate
+      --dp-grpc-server-addr ADDRESS   packets in and out over gRPC, in place of interfaces
       --cpu-port PORT             packet-in and packet-out (none)
       --drop-port PORT            egress_spec of a dropped packet (511)
 `;
@@ -52,6 +73,7 @@ const generalOptions = {
   'device-id': { type: 'string' },
   'no-p4': { type: 'boolean' },
   pcap: { type: 'string' },
+  'use-files': { type: 'string' },
   'log-console': { type: 'boolean' },
   'log-level': { type: 'string', short: 'L' },
   'thrift-port': { type: 'string' },
@@ -61,6 +83,12 @@ const generalOptions = {
 
 const targetOptions = {
   'grpc-server-addr': { type: 'string' },
+  'grpc-server-ssl': { type: 'boolean' },
+  'grpc-server-cert': { type: 'string' },
+  'grpc-server-key': { type: 'string' },
+  'grpc-server-cacert': { type: 'string' },
+  'grpc-server-with-client-auth': { type: 'boolean' },
+  'dp-grpc-server-addr': { type: 'string' },
   'cpu-port': { type: 'string' },
   'drop-port': { type: 'string' },
 } as const;
@@ -92,10 +120,17 @@ interface Values {
   'device-id'?: string;
   'no-p4'?: boolean;
   pcap?: string;
+  'use-files'?: string;
   'log-console'?: boolean;
   'log-level'?: string;
   'thrift-port'?: string;
   'grpc-server-addr'?: string;
+  'grpc-server-ssl'?: boolean;
+  'grpc-server-cert'?: string;
+  'grpc-server-key'?: string;
+  'grpc-server-cacert'?: string;
+  'grpc-server-with-client-auth'?: boolean;
+  'dp-grpc-server-addr'?: string;
   'cpu-port'?: string;
   'drop-port'?: string;
 }
@@ -111,17 +146,18 @@ function commandOf(values: Values, positionals: readonly string[]): CommandLineR
   if (program === undefined && !values['no-p4']) {
     problems.push('give a program file, or --no-p4 to wait for a controller to push one');
   }
-  const grpcAddress = values['grpc-server-addr'] ?? '0.0.0.0:9559';
-  if (!/^.+:\d{1,5}$/.test(grpcAddress)) {
-    problems.push(`--grpc-server-addr ${grpcAddress}: write it as 0.0.0.0:9559`);
-  }
   const command: CommandLine = {
     deviceId: readDeviceId(values['device-id'], problems),
-    grpcAddress,
+    grpcAddress: readAddress('--grpc-server-addr', values['grpc-server-addr'] ?? '0.0.0.0:9559', problems),
     interfaces: readInterfaces(values.interface ?? [], problems),
     cpuPort: readCpuPort(values['cpu-port'], problems),
     dropPort: readPort('--drop-port', values['drop-port'], problems) ?? ports.max,
     captureDirectory: values.pcap,
+    dataplaneAddress:
+      values['dp-grpc-server-addr'] &&
+      readAddress('--dp-grpc-server-addr', values['dp-grpc-server-addr'], problems),
+    replayAfterSeconds: readSeconds('--use-files', values['use-files'], problems),
+    tls: readTls(values, problems, ignored),
     logLevel: readLogLevel(values['log-level'], problems),
     program,
     ignored,
@@ -132,7 +168,47 @@ function commandOf(values: Values, positionals: readonly string[]): CommandLineR
     if (command.cpuPort === command.dropPort)
       problems.push(`--cpu-port and --drop-port are both ${command.cpuPort}`);
   }
+  if (command.dataplaneAddress !== undefined && command.interfaces.length > 0) {
+    problems.push('--dp-grpc-server-addr takes the place of interfaces: leave out -i');
+  }
+  if (command.replayAfterSeconds !== undefined) {
+    if (command.interfaces.length === 0) problems.push('--use-files needs interfaces (-i) to name the files');
+    if (command.captureDirectory !== undefined)
+      problems.push('--use-files writes captures: leave out --pcap');
+  } else if (command.captureDirectory !== undefined && command.interfaces.length === 0) {
+    ignored.push('--pcap: there are no interfaces to capture on');
+  }
   return problems.length > 0 ? { problems } : { command };
+}
+
+function readAddress(option: string, text: string, problems: string[]): string {
+  if (!/^.+:\d{1,5}$/.test(text)) problems.push(`${option} ${text}: write it as 0.0.0.0:9559`);
+  return text;
+}
+
+function readSeconds(option: string, text: string | undefined, problems: string[]): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,6}$/.test(text)) problems.push(`${option} ${text}: a number of seconds`);
+  return Number(text);
+}
+
+function readTls(values: Values, problems: string[], ignored: string[]): TlsFiles | undefined {
+  const certificate = values['grpc-server-cert'];
+  const key = values['grpc-server-key'];
+  const clientRoots = values['grpc-server-cacert'];
+  const requireClientCertificate = values['grpc-server-with-client-auth'] ?? false;
+  if (!values['grpc-server-ssl']) {
+    if (requireClientCertificate) {
+      // Who asked for this would not want to serve everybody.
+      problems.push('--grpc-server-with-client-auth needs --grpc-server-ssl');
+    }
+    if (certificate ?? key ?? clientRoots) ignored.push('the PEM files: --grpc-server-ssl is not given');
+    return undefined;
+  }
+  if (certificate === undefined) problems.push('--grpc-server-ssl needs --grpc-server-cert');
+  if (key === undefined) problems.push('--grpc-server-ssl needs --grpc-server-key');
+  if (certificate === undefined || key === undefined) return undefined;
+  return { certificate, key, clientRoots, requireClientCertificate };
 }
 
 function readDeviceId(text: string | undefined, problems: string[]): bigint {

@@ -28,12 +28,14 @@ import type { ServiceHandlers } from '../../p4runtime/service-definition.ts';
 import type { Controllers, StreamErrorDetails } from './controllers.ts';
 import type { Device } from './device.ts';
 import { Code, invalid, Refusal, unimplemented } from './refusal.ts';
+import type { ServerConfiguration } from './server-config.ts';
 import { writeStatus } from './write-status.ts';
 
 export interface ServiceOptions {
   deviceId: bigint;
   device: Device;
   controllers: Controllers;
+  serverConfig: ServerConfiguration;
   log: (level: 'info' | 'warn' | 'error', line: string) => void;
 }
 
@@ -145,8 +147,10 @@ async function receive(options: ServiceOptions, id: number, { update }: StreamMe
         throw unimplemented(`stream message '${update.case ?? 'empty'}'`);
     }
   } catch (cause) {
-    if (cause instanceof Refusal) controllers.sendError(id, cause, details);
-    else options.log('error', `a stream message failed by our own fault: ${(cause as Error).stack}`);
+    if (cause instanceof Refusal) {
+      const reported = options.serverConfig.reported(details);
+      if (reported !== undefined) controllers.sendError(id, cause, reported);
+    } else options.log('error', `a stream message failed by our own fault: ${(cause as Error).stack}`);
   }
 }
 

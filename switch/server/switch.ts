@@ -1,24 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A running switch: pipeline, ports and P4Runtime server put together. */
 
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
+import { DataplaneInterface } from '../../p4runtime/generated/p4/bm/dataplane_interface_pb.ts';
+import { ServerConfig } from '../../p4runtime/generated/p4/server/v1/config_pb.ts';
 import { P4Runtime } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { serviceDefinition } from '../../p4runtime/service-definition.ts';
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
 import type { PortCounters } from '../ports/port.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Controllers } from './controllers.ts';
+import { Dataplane } from './dataplane.ts';
 import { Device } from './device.ts';
 import type { PipelineHost } from './host.ts';
 import { InProcessHost } from './in-process-host.ts';
 import { Code, Refusal } from './refusal.ts';
+import { Replay, type ReplayOptions } from './replay.ts';
+import { ServerConfiguration } from './server-config.ts';
 import { p4runtimeHandlers } from './service.ts';
+import { listen, type TlsOptions } from './transport.ts';
 import { startWorkerHost } from './worker-host.ts';
 
 export interface SwitchOptions {
   deviceId: bigint;
   /** Where the P4Runtime server listens; port 0 chooses a free one. */
   grpcAddress: string;
+  /** Of the P4Runtime server; undefined: it speaks plain text. */
+  tls?: TlsOptions | undefined;
+  /** Where p4.bm.DataplaneInterface listens, in plain text; undefined: nowhere. Only of a switch without interfaces. */
+  dataplaneAddress?: string | undefined;
   /** Real interfaces: the pipeline then runs in a worker. Without any it runs in this thread, and its ports are memory. */
   interfaces: readonly PacketPortBinding[];
   /** Frames sent out here reach the controller as packet-in, its packet-outs arrive here; undefined: no such port. */
@@ -26,7 +36,9 @@ export interface SwitchOptions {
   dropPort: number;
   /** Text of a BMv2 JSON that forwards from the start. A controller can write only after it has pushed one itself. */
   program?: string | undefined;
-  /** Writes a pcap file for each interface and direction. */
+  /** The interfaces are names of captures, not real: the switch is one without interfaces that is fed with them. */
+  replay?: ReplayOptions | undefined;
+  /** Writes a pcap file for each interface and direction; of real interfaces. */
   captureDirectory?: string | undefined;
   /** Of a switch without interfaces. One with interfaces lives in real time. */
   clock: Clock;
@@ -52,6 +64,8 @@ export const switchDefaults: Readonly<Omit<SwitchOptions, 'clock'>> = {
 export interface RunningSwitch {
   /** Where it listens, the port resolved: `127.0.0.1:9559`. */
   readonly address: string;
+  /** Likewise of the dataplane; undefined when it listens nowhere. */
+  readonly dataplaneAddress: string | undefined;
   /**
    * Lets a frame arrive at a port; what it causes has been given to `onTransmit` when this returns.
    *
@@ -64,7 +78,7 @@ export interface RunningSwitch {
    * @throws Error when the switch has real interfaces: their links are watched
    */
   setPortUp(port: number, isUp: boolean): void;
-  /** Empty for a switch without interfaces. */
+  /** Empty for a switch whose ports are memory. */
   portCounters(): Promise<ReadonlyMap<number, PortCounters>>;
   /** Stops packets first, then the server. */
   close(): Promise<void>;
@@ -84,10 +98,15 @@ const grpcOptions = {
  */
 export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise<RunningSwitch> {
   const full: SwitchOptions = { ...switchDefaults, clock: systemClock(), ...options };
+  if (hasRealInterfaces(full) && full.dataplaneAddress !== undefined) {
+    throw new Error('a switch has either interfaces or a dataplane address');
+  }
   const { deviceId, clock, cpuPort, log } = full;
   const controllers = new Controllers({ deviceId, log });
   const device = new Device({ clock, cpuPort, log, send: (message) => controllers.broadcast(message) });
+  const serverConfig = new ServerConfiguration(deviceId);
   const server = new Server(grpcOptions);
+  const replay = full.replay && new Replay(full.interfaces, full.replay);
 
   const listener = {
     output: device.output.bind(device),
@@ -98,65 +117,109 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
       full.onFailure(cause);
     },
   };
-  const host = await startHost(full, listener);
+  const transmitters: Transmit[] = full.onTransmit === undefined ? [] : [full.onTransmit];
+  if (replay !== undefined) transmitters.push((port, frame) => replay.transmit(port, frame));
+  const host = await startHost(full, listener, (port, frame) => {
+    for (const transmit of transmitters) transmit(port, frame);
+  });
   device.attach(host);
-  server.addService(serviceDefinition(P4Runtime), p4runtimeHandlers({ deviceId, device, controllers, log }));
+  const service = p4runtimeHandlers({ deviceId, device, controllers, serverConfig, log });
+  server.addService(serviceDefinition(P4Runtime), service);
+  server.addService(serviceDefinition(ServerConfig), serverConfig.handlers);
+  const dataplaneServer = new Server(grpcOptions);
+  if (full.dataplaneAddress !== undefined && host instanceof InProcessHost) {
+    const dataplane = new Dataplane({
+      deviceId,
+      inject: (port, frame) => host.inject(port, frame),
+      onPortStatus: (port, isUp) => host.setPortUp(port, isUp),
+      log,
+    });
+    dataplaneServer.addService(serviceDefinition(DataplaneInterface), dataplane.handlers);
+    transmitters.push((port, frame) => dataplane.transmit(port, frame));
+  }
   try {
     if (full.program !== undefined) {
       await host.stage(full.program);
       await host.commit();
     }
-    const port = await listen(server, full.grpcAddress);
-    return runningSwitch(full, host, server, controllers, port);
+    const address = await listen(server, full.grpcAddress, full.tls);
+    const dataplaneAddress =
+      full.dataplaneAddress && (await listen(dataplaneServer, full.dataplaneAddress, undefined));
+    replay?.start(
+      (port, frame) => host.inject(port, frame),
+      () => log('info', 'every capture has been replayed'),
+    );
+    return runningSwitch({
+      address,
+      dataplaneAddress,
+      host,
+      replay,
+      controllers,
+      servers: [server, dataplaneServer],
+    });
   } catch (cause) {
+    for (const started of [server, dataplaneServer]) started.forceShutdown();
     await host.close();
+    replay?.close();
     throw cause;
   }
 }
 
+type Transmit = (port: number, frame: Uint8Array) => void;
+
+function hasRealInterfaces({ interfaces, replay }: SwitchOptions): boolean {
+  return interfaces.length > 0 && replay === undefined;
+}
+
 function startHost(
-  { interfaces, captureDirectory, cpuPort, dropPort, clock, onTransmit = () => {} }: SwitchOptions,
+  options: SwitchOptions,
   listener: ConstructorParameters<typeof InProcessHost>[0]['listener'],
+  onTransmit: Transmit,
 ): Promise<PipelineHost> {
-  if (interfaces.length > 0) {
+  const { interfaces, captureDirectory, cpuPort, dropPort, clock } = options;
+  if (hasRealInterfaces(options)) {
     return startWorkerHost({ interfaces, captureDirectory, cpuPort, dropPort, listener });
   }
   return Promise.resolve(new InProcessHost({ cpuPort, dropPort, clock, listener, onTransmit }));
 }
 
-function listen(server: Server, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) resolve(port);
-      else reject(new Error(`cannot listen on ${address}: ${error.message}`));
-    });
-  });
+interface Parts {
+  address: string;
+  dataplaneAddress: string | undefined;
+  host: PipelineHost;
+  replay: Replay | undefined;
+  controllers: Controllers;
+  servers: readonly Server[];
 }
 
-function runningSwitch(
-  { grpcAddress, interfaces }: SwitchOptions,
-  host: PipelineHost,
-  server: Server,
-  controllers: Controllers,
-  port: number,
-): RunningSwitch {
+function runningSwitch({
+  address,
+  dataplaneAddress,
+  host,
+  replay,
+  controllers,
+  servers,
+}: Parts): RunningSwitch {
   let closed: Promise<void> | undefined;
   return {
-    address: grpcAddress.replace(/:\d+$/, `:${port}`),
+    address,
+    dataplaneAddress,
     inject(inPort, frame) {
-      if (interfaces.length > 0) throw new Error('frames are injected only into a switch without interfaces');
+      if (!(host instanceof InProcessHost))
+        throw new Error('frames are injected only into a switch without interfaces');
       host.inject(inPort, frame);
     },
     setPortUp(changedPort, isUp) {
       if (!(host instanceof InProcessHost)) throw new Error('the links of real interfaces are watched');
       host.setPortUp(changedPort, isUp);
     },
-    portCounters: () => host.portCounters(),
+    portCounters: async () => replay?.counters() ?? host.portCounters(),
     close() {
       closed ??= (async () => {
+        replay?.close();
         await host.close();
         controllers.closeAll(new Refusal(Code.UNAVAILABLE, 'the switch is shutting down'));
-        server.forceShutdown();
+        for (const server of servers) server.forceShutdown();
       })();
       return closed;
     },

@@ -111,6 +111,7 @@ function otherSwitch(address: string): RunningSwitch {
     setPortUp() {
       throw new Error('only a switch in memory has ports that a test can unplug');
     },
+    dataplaneAddress: undefined,
     portCounters: async () => new Map(),
     close: async () => {},
   };
