@@ -215,10 +215,10 @@ export class TableState {
       throw invalid(`table '${bound.name}' has an action profile, so its default action cannot be set`);
     }
     if (entry.counterData !== undefined) throw unknown('a default action has no counter on this switch');
-    if (entry.meterConfig !== undefined) throw unknown('a default action has no meter on this switch');
     if (bound.isDefaultConst) {
       throw new Refusal(Code.PERMISSION_DENIED, `the default action of table '${bound.name}' is const`);
     }
+    if (entry.meterConfig !== undefined) throw unknown('a default action has no meter on this switch');
     const call = entry.action && this.#readAction(entry.action, 'default');
     this.#default = call ?? this.#initialDefault;
     const action = call?.action.action.id;

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Meters over gRPC: configs, their codes (those of simple_switch_grpc), and the colours they cause. */
+
+import { create, toJson } from '@bufbuild/protobuf';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Update } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import {
+  EntitySchema,
+  type MeterConfigSchema,
+  type TableEntrySchema,
+  Update_Type,
+  UpdateSchema,
+} from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import { P4InfoIndex } from '../../p4runtime/p4info.ts';
+import { Code } from './refusal.ts';
+import { isOtherSwitch, meters, startLoadedBench } from './testdata/harness.ts';
+
+const index = new P4InfoIndex(meters.p4info);
+let bench: Awaited<ReturnType<typeof startLoadedBench>>;
+beforeAll(async () => {
+  bench = await startLoadedBench(meters);
+});
+beforeEach(() => bench.client.push());
+afterAll(() => bench.close());
+
+type EntityInit = NonNullable<Parameters<typeof create<typeof EntitySchema>>[1]>['entity'];
+type EntryInit = Extract<Parameters<typeof create<typeof TableEntrySchema>>[1], { $typeName?: never }>;
+type ConfigInit = Extract<Parameters<typeof create<typeof MeterConfigSchema>>[1], { $typeName?: never }>;
+
+const { INSERT, MODIFY, DELETE } = Update_Type;
+const framesId = index.meters.get('frames').id;
+const policeId = index.tables.get('police').id;
+const target = {
+  fieldId: 1,
+  fieldMatchType: { case: 'exact' as const, value: { value: Uint8Array.of(2, 0, 0, 0, 0, 0xaa) } },
+};
+const colour = { type: { case: 'action' as const, value: { actionId: index.actions.get('colour').id } } };
+const slow: ConfigInit = { cir: 1n, cburst: 2n, pir: 1n, pburst: 4n };
+
+const update = (type: Update_Type, entity: EntityInit): Update =>
+  create(UpdateSchema, { type, entity: { entity } });
+const meter = (
+  type: Update_Type,
+  cell: bigint | undefined,
+  config: ConfigInit | undefined,
+  meterId = framesId,
+) =>
+  update(type, {
+    case: 'meterEntry',
+    value: { meterId, ...(cell !== undefined && { index: { index: cell } }), ...(config && { config }) },
+  });
+const entry = (type: Update_Type, init: EntryInit = {}) =>
+  update(type, {
+    case: 'tableEntry',
+    value: { tableId: policeId, match: [target], action: colour, ...init },
+  });
+const ofEntry = (type: Update_Type, config: ConfigInit | undefined, tableEntry: EntryInit = {}) =>
+  update(type, {
+    case: 'directMeterEntry',
+    value: { tableEntry: { tableId: policeId, match: [target], ...tableEntry }, ...(config && { config }) },
+  });
+
+async function codes(...updates: Update[]): Promise<string[]> {
+  const { code, errors } = await bench.client.write(updates);
+  if (code === Code.OK) return updates.map(() => 'OK');
+  expect(code).toBe(Code.UNKNOWN);
+  return errors.map((error) => Code[error.canonicalCode]!);
+}
+
+describe('what is accepted', () => {
+  test.each<[string, Update[]]>([
+    ['a config, and none', [meter(MODIFY, 0n, slow), meter(MODIFY, 0n, undefined)]],
+    ['rates of 0', [meter(MODIFY, 3n, { cir: 0n, cburst: 0n, pir: 0n, pburst: 0n })]],
+    [
+      'the largest bursts',
+      [meter(MODIFY, 3n, { cir: 1n, cburst: 2n ** 32n - 1n, pir: 1n, pburst: 2n ** 32n - 1n })],
+    ],
+    ['a direct meter, and none', [entry(INSERT), ofEntry(MODIFY, slow), ofEntry(MODIFY, undefined)]],
+    ['an entry with a config', [entry(INSERT, { meterConfig: slow }), entry(MODIFY, { meterConfig: slow })]],
+  ])('%s', async (_, updates) => {
+    expect(await codes(...updates)).toEqual(updates.map(() => 'OK'));
+  });
+});
+
+describe('what is refused, and with which code', () => {
+  test.each<[what: string, code: string, updates: Update[], real?: string]>([
+    ['an unknown meter', 'INVALID_ARGUMENT', [meter(MODIFY, 0n, slow, 5)]],
+    [
+      'a direct meter by its id',
+      'INVALID_ARGUMENT',
+      [meter(MODIFY, 0n, slow, meters.p4info.directMeters[0]!.preamble!.id)],
+    ],
+    ['all cells at once', 'UNIMPLEMENTED', [meter(MODIFY, undefined, slow)]],
+    ['a new meter', 'INVALID_ARGUMENT', [meter(INSERT, 0n, slow)]],
+    ['the end of a meter', 'INVALID_ARGUMENT', [meter(DELETE, 0n, slow)]],
+    ['no type', 'INVALID_ARGUMENT', [meter(Update_Type.UNSPECIFIED, 0n, slow)]],
+    ['a negative index', 'INVALID_ARGUMENT', [meter(MODIFY, -1n, slow)]],
+    ['an index beyond the array', 'UNKNOWN', [meter(MODIFY, 4n, slow)]],
+    ['a negative rate', 'INVALID_ARGUMENT', [meter(MODIFY, 0n, { ...slow, cir: -2n })]],
+    [
+      'a rate of -1',
+      'INVALID_ARGUMENT',
+      [meter(MODIFY, 0n, { cir: -1n, cburst: -1n, pir: -1n, pburst: -1n })],
+      'OK',
+    ],
+    ['a burst too large', 'UNIMPLEMENTED', [meter(MODIFY, 0n, { ...slow, pburst: 2n ** 32n })]],
+    ['a peak rate below the committed one', 'UNKNOWN', [meter(MODIFY, 0n, { ...slow, cir: 2n })]],
+    ['an excess burst', 'INVALID_ARGUMENT', [meter(MODIFY, 0n, { ...slow, eburst: 1n })], 'OK'],
+    ['the direct meter of a missing entry', 'INVALID_ARGUMENT', [ofEntry(MODIFY, slow)]],
+    ['the direct meter of an unknown table', 'INVALID_ARGUMENT', [ofEntry(MODIFY, slow, { tableId: 5 })]],
+    [
+      'the direct meter of no entry',
+      'INVALID_ARGUMENT',
+      [update(MODIFY, { case: 'directMeterEntry', value: {} })],
+    ],
+    ['a new direct meter', 'INVALID_ARGUMENT', [entry(INSERT), ofEntry(INSERT, slow)]],
+    ['the end of a direct meter', 'INVALID_ARGUMENT', [entry(INSERT), ofEntry(DELETE, slow)]],
+    [
+      'a direct meter with a negative rate',
+      'INVALID_ARGUMENT',
+      [entry(INSERT), ofEntry(MODIFY, { pir: -2n })],
+    ],
+    [
+      'a direct meter with a peak below the rest',
+      'UNKNOWN',
+      [entry(INSERT), ofEntry(MODIFY, { ...slow, cir: 2n })],
+    ],
+    [
+      'the direct meter of a default action',
+      'UNKNOWN',
+      [ofEntry(MODIFY, slow, { match: [], isDefaultAction: true })],
+    ],
+    ['an entry with a negative rate', 'INVALID_ARGUMENT', [entry(INSERT, { meterConfig: { pir: -2n } })]],
+    [
+      'an entry with a peak below the rest',
+      'UNKNOWN',
+      [entry(INSERT, { meterConfig: { ...slow, cir: 2n } })],
+    ],
+    [
+      'a default action with a meter config',
+      'PERMISSION_DENIED',
+      [entry(MODIFY, { match: [], isDefaultAction: true, meterConfig: slow })],
+    ],
+  ])('%s', async (_, code, updates, real) => {
+    const all = await codes(...updates);
+    expect(all.slice(0, -1)).toEqual(all.slice(1).map(() => 'OK'));
+    expect(all.at(-1)).toBe(isOtherSwitch ? (real ?? code) : code);
+  });
+});
+
+describe('what is read back', () => {
+  const read = async (entity: EntityInit) =>
+    (await bench.client.read(create(EntitySchema, { entity }))).map((each) => toJson(EntitySchema, each));
+  const entityOf = ({ entity }: Update) => toJson(EntitySchema, entity!);
+
+  test('a cell, an array, all arrays', async () => {
+    await codes(meter(MODIFY, 2n, slow));
+    const cells = [0n, 1n, 2n, 3n].map((cell) =>
+      entityOf(meter(MODIFY, cell, cell === 2n ? slow : undefined)),
+    );
+    expect(await read({ case: 'meterEntry', value: { meterId: framesId, index: { index: 2n } } })).toEqual([
+      cells[2],
+    ]);
+    expect(await read({ case: 'meterEntry', value: { meterId: framesId, index: { index: 1n } } })).toEqual([
+      cells[1],
+    ]);
+    expect(await read({ case: 'meterEntry', value: { meterId: framesId } })).toEqual(cells);
+    expect(await read({ case: 'meterEntry', value: {} })).toHaveLength(8);
+  });
+
+  test.each<[string, EntityInit, number]>([
+    ['an unknown meter', { case: 'meterEntry', value: { meterId: 5 } }, Code.INVALID_ARGUMENT],
+    [
+      'a cell there is not',
+      { case: 'meterEntry', value: { meterId: framesId, index: { index: 4n } } },
+      Code.UNKNOWN,
+    ],
+    ['direct meters of no entry', { case: 'directMeterEntry', value: {} }, Code.INVALID_ARGUMENT],
+    ['all direct meters', { case: 'directMeterEntry', value: { tableEntry: {} } }, Code.UNIMPLEMENTED],
+    [
+      'the direct meter of a missing entry',
+      { case: 'directMeterEntry', value: { tableEntry: { tableId: policeId, match: [target] } } },
+      Code.INVALID_ARGUMENT,
+    ],
+    [
+      'the direct meter of a default action',
+      { case: 'directMeterEntry', value: { tableEntry: { tableId: policeId, isDefaultAction: true } } },
+      Code.UNKNOWN,
+    ],
+  ])('%s is refused', async (_, entity, code) => {
+    await expect(read(entity)).rejects.toMatchObject({ code });
+  });
+
+  test('direct meters, from the meter and from the entry', async () => {
+    const plain = { case: 'tableEntry' as const, value: { tableId: policeId } };
+    const withConfig = { case: 'tableEntry' as const, value: { tableId: policeId, meterConfig: {} } };
+    const direct = { case: 'directMeterEntry' as const, value: { tableEntry: { tableId: policeId } } };
+    const one = { ...direct, value: { tableEntry: { tableId: policeId, match: [target] } } };
+    await codes(entry(INSERT));
+    expect(await read(withConfig)).toEqual([entityOf(entry(INSERT))]);
+    await codes(entry(MODIFY, { meterConfig: slow }));
+    expect(await read(withConfig)).toEqual([entityOf(entry(INSERT, { meterConfig: slow }))]);
+    expect(await read(plain)).toEqual([entityOf(entry(INSERT))]);
+    expect(await read(direct)).toEqual([entityOf(ofEntry(MODIFY, slow))]);
+    expect(await read(one)).toEqual([entityOf(ofEntry(MODIFY, slow))]);
+    // A MODIFY without a config leaves the meter alone.
+    await codes(entry(MODIFY));
+    expect(await read(one)).toEqual([entityOf(ofEntry(MODIFY, slow))]);
+    await codes(ofEntry(MODIFY, undefined));
+    expect(await read(one)).toEqual([entityOf(ofEntry(MODIFY, undefined))]);
+    await codes(ofEntry(MODIFY, slow), entry(DELETE), entry(INSERT));
+    if (!isOtherSwitch) expect(await read(one)).toEqual([entityOf(ofEntry(MODIFY, undefined))]);
+  });
+});
+
+test.skipIf(isOtherSwitch)('what is written colours packets', async () => {
+  const colours = () => {
+    bench.sent.length = 0;
+    bench.running.inject(1, Uint8Array.from(Buffer.from('0200000000aa0200000000010000ffffffff', 'hex')));
+    const { frame } = bench.sent[0]!;
+    return [frame[14], frame[16]];
+  };
+  expect(
+    await codes(meter(MODIFY, 0n, slow), entry(INSERT, { meterConfig: { ...slow, cburst: 1n } })),
+  ).toEqual(['OK', 'OK']);
+  expect(Array.from({ length: 5 }, colours)).toEqual([
+    [0, 0],
+    [0, 1],
+    [1, 1],
+    [1, 1],
+    [2, 2],
+  ]);
+  // A refused config changes nothing.
+  await codes(meter(MODIFY, 0n, { ...slow, cir: 2n }));
+  expect(colours()).toEqual([2, 2]);
+  await codes(meter(MODIFY, 0n, undefined), ofEntry(MODIFY, slow));
+  expect(colours()).toEqual([0, 0]);
+});
