@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { buildLab } from '../lab/topology.ts';
 import { openPacketPorts } from '../switch/ports/packet-socket.ts';
 import type { Command, HostReport } from './host-process.ts';
-import { client, hosts, prefixLength, serverPlaces, vip } from './layout.ts';
+import { client, hosts, prefixLength, serverHosts, serverPlaces, vip } from './layout.ts';
 import { emptySummary, type Network } from './network.ts';
 import { freePort, programPath, startProgram, until, type Watched, watch } from './programs.ts';
 import type { BrokenConnection, TrafficOptions } from './traffic.ts';
@@ -22,6 +22,15 @@ export interface SwitchProgram {
 const deviceId = 1;
 const cpuPort = 510;
 const startTimeoutMs = 15_000;
+/**
+ * A flood reaches the servers: that is what it is for. Their kernels must not be the ones who forget a handshake, so they
+ * have room for half-open connections, and give up on them after a second or two.
+ */
+const floodProofServer = {
+  'core/somaxconn': 65_535,
+  'ipv4/tcp_max_syn_backlog': 65_535,
+  'ipv4/tcp_synack_retries': 1,
+};
 const stopTimeoutMs = 30_000;
 
 export async function openNamespaceNetwork(program: SwitchProgram): Promise<Network> {
@@ -35,6 +44,7 @@ export async function openNamespaceNetwork(program: SwitchProgram): Promise<Netw
     },
     'demo',
   );
+  for (const { name } of serverHosts) lab.host(name).namespace.setSysctls(floodProofServer);
   const grpcPort = await freePort();
   const switchAddress = `127.0.0.1:${grpcPort}`;
   const switchProcess = startProgram([

@@ -4,6 +4,8 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import type { Accept, Dial, Stream, StreamEnd, StreamHandlers } from './stream.ts';
 
+/** Half-open connections too; the kernel takes the smaller of this and net.core.somaxconn. */
+const listenBacklog = 16_384;
 const localPorts = { first: 10_000, last: 60_999 };
 
 /** Local ports are taken in turn: a connection's port is known before its first packet, and reused late. */
@@ -32,7 +34,7 @@ export function listenSocket(port: number, accept: Accept): Promise<Server> {
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ port, host: '0.0.0.0', backlog: 1024 }, () => resolve(server));
+    server.listen({ port, host: '0.0.0.0', backlog: listenBacklog }, () => resolve(server));
   });
 }
 
