@@ -305,12 +305,7 @@ describe('what is refused, and with which code', () => {
       [entry(INSERT, toSet([1]), 'by_hop')],
       'UNKNOWN',
     ],
-    [
-      'a group in a profile without selector',
-      'INVALID_ARGUMENT',
-      [group(INSERT, 1, [], {}, 'hops')],
-      'OK',
-    ],
+    ['a group in a profile without selector', 'INVALID_ARGUMENT', [group(INSERT, 1, [], {}, 'hops')], 'OK'],
     ['a watch on port 0', 'INVALID_ARGUMENT', [...members(1), group(INSERT, 1, [[1, 1, [0]]])], 'OK'],
     [
       'a watch of five bytes',
