@@ -79,7 +79,7 @@ control TestIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
         bytes.execute_meter(index, hdr.colours.by_byte);
         police.apply();
         police_bytes.apply();
-        standard.egress_spec = 1;
+        standard.egress_spec = 510; // the CPU port of the tests
     }
 }
 
