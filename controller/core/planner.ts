@@ -67,6 +67,8 @@ export function advanceChange(state: State, turn: Turn): void {
       return;
     case 'settling':
       if (!isAnswered || turn.now < change.settleUntil || state.versionChange) return;
+      // A flood may have taken the filter slot that was free when the change began.
+      if (isLive(state.version, nextFilterSlot(state.version))) return;
       change.phase = 'committing';
       activate(state, turn, 'commit', change.column);
       return;
@@ -126,7 +128,12 @@ export function abandonIfHopeless(
 /** The next time at which a change has something to do that no answer will bring up. */
 export function nextChangeAt(state: State): number {
   const { change } = state;
-  if (change.phase === 'settling') return change.settleUntil;
+  if (change.phase === 'settling') {
+    // Once settled, it waits for a filter slot; that comes up by itself.
+    return isLive(state.version, nextFilterSlot(state.version))
+      ? Number.POSITIVE_INFINITY
+      : change.settleUntil;
+  }
   if (change.phase === 'idle' && change.waitingFor !== undefined) return change.retryAt;
   return Number.POSITIVE_INFINITY;
 }

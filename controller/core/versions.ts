@@ -50,8 +50,7 @@ export function retireOrRotate(state: State, turn: Turn): boolean {
     changeVersion(state, turn, { kind: 'retire', row: retired });
     return true;
   }
-  const canRotate = state.change.phase === 'idle' && unstableSlotCount(state) > 0;
-  if (canRotate && rotationAt(state, turn) <= turn.now) {
+  if (canRotate(state, turn) && rotationAt(state, turn) <= turn.now) {
     activate(state, turn, 'rotate', activeFilter(state.version).column);
     return true;
   }
@@ -134,8 +133,7 @@ export function nextVersionAt(state: State, turn: Turn): Millis {
   let at = Number.POSITIVE_INFINITY;
   const oldest = oldestQuarantined(state);
   if (oldest !== undefined) at = retireAt(state, turn, oldest);
-  if (state.change.phase === 'idle' && unstableSlotCount(state) > 0)
-    at = Math.min(at, rotationAt(state, turn));
+  if (canRotate(state, turn)) at = Math.min(at, rotationAt(state, turn));
   return at;
 }
 
@@ -162,6 +160,13 @@ function withoutRetired(state: State, turn: Turn): VersionRow | undefined {
 function pinsAreInstalled(state: State, until: Millis): boolean {
   for (const oldest of state.outstandingPins) return oldest.createdAt > until;
   return true;
+}
+
+/** A change brings a fresh filter slot itself, but a flood does not wait for it. */
+function canRotate(state: State, turn: Turn): boolean {
+  if (unstableSlotCount(state) === 0) return false;
+  const { phase } = state.change;
+  return phase === 'idle' || (phase !== 'committing' && isFull(state, turn));
 }
 
 /** Rotation by the clock leaves one filter slot free for a change; a filter slot that is full takes the last. */
