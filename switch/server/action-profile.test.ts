@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Members, groups and action sets over gRPC; the codes are those of simple_switch_grpc. */
 
-import { create, toJson } from '@bufbuild/protobuf';
+import { clone, create, toJson } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { ActionProfile } from '../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
+import { ActionProfileSchema, P4InfoSchema } from '../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
 import type { Update } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import {
   EntitySchema,
@@ -11,6 +13,7 @@ import {
   UpdateSchema,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { P4InfoIndex } from '../../p4runtime/p4info.ts';
+import { weightMax } from './action-profile.ts';
 import { Code } from './refusal.ts';
 import { isOtherSwitch, selectors, startLoadedBench } from './testdata/harness.ts';
 
@@ -344,6 +347,69 @@ describe('what is refused, and with which code', () => {
       ]);
       expect(await codes(group(DELETE, 1, []), member(DELETE, 1))).toEqual(['OK', 'OK']);
     }
+  });
+});
+
+describe.skipIf(isOtherSwitch)('what the P4Info may say', () => {
+  async function pushWith(change: (profile: ActionProfile) => void): Promise<void> {
+    const p4info = clone(P4InfoSchema, selectors.p4info);
+    change(p4info.actionProfiles.find(({ preamble }) => preamble?.alias === 'spread')!);
+    await bench.client.push(undefined, { config: { p4info, p4DeviceConfig: selectors.json } });
+  }
+
+  test('that its size counts members, whatever their weight', async () => {
+    await pushWith((profile) => {
+      profile.size = 3n;
+      profile.selectorSizeSemantics = create(ActionProfileSchema, {
+        selectorSizeSemantics: { case: 'sumOfMembers', value: {} },
+      }).selectorSizeSemantics;
+    });
+    const first = group(INSERT, 1, [
+      [1, 100],
+      [2, 100],
+    ]);
+    expect(await codes(...members(1, 2), first, group(INSERT, 2, [[1, 100]]))).toEqual([
+      'OK',
+      'OK',
+      'OK',
+      'OK',
+    ]);
+    expect(await codes(group(INSERT, 3, [[2]]), group(MODIFY, 1, [[1]]), group(INSERT, 3, [[2]]))).toEqual([
+      'RESOURCE_EXHAUSTED',
+      'OK',
+      'OK',
+    ]);
+    // Not more groups than it could have members, and not more copies than weightMax.
+    expect(await codes(group(INSERT, 4, []), group(MODIFY, 1, [[1, weightMax]]))).toEqual([
+      'RESOURCE_EXHAUSTED',
+      'RESOURCE_EXHAUSTED',
+    ]);
+  });
+
+  test('that there are no weights', async () => {
+    await pushWith((profile) => {
+      profile.weightsDisallowed = true;
+    });
+    expect(await codes(...members(1), group(INSERT, 1, [[1, 2]]), group(INSERT, 1, [[1]]))).toEqual([
+      'OK',
+      'INVALID_ARGUMENT',
+      'OK',
+    ]);
+  });
+
+  test.each<[string, (profile: ActionProfile) => void, string]>([
+    [
+      'another name than the JSON',
+      (profile) => void (profile.preamble!.name = 'other'),
+      "action profile 'other' is in the P4Info, but not in the JSON",
+    ],
+    [
+      'that there is no selector',
+      (profile) => void (profile.withSelector = false),
+      "action profile 'TestIngress.spread' has no selector in the P4Info, a in the JSON",
+    ],
+  ])('%s, which is refused', async (_, change, problem) => {
+    await expect(pushWith(change)).rejects.toThrow(problem);
   });
 });
 

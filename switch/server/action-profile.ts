@@ -78,6 +78,13 @@ export interface ActionSet {
   readonly actions: readonly (PlannedAction & { readonly handles: readonly number[] })[];
 }
 
+interface Weighted {
+  readonly weight: number;
+}
+
+/** Of all groups and action sets of a profile whose size counts members and not weights: each costs a copy. */
+export const weightMax = 65_536;
+
 /** What the entries of a table with an action profile refer to. */
 export type Reference = Member | Group | ActionSet;
 
@@ -89,8 +96,8 @@ export class ActionProfileState {
   readonly #sets = new Set<ActionSet>();
   readonly #memberHandles = new HandlePool();
   readonly #groupHandles = new HandlePool();
-  /** Of all groups and action sets, as the profile's size counts them. */
-  #used = 0;
+  /** Of all groups and action sets. */
+  readonly #used = { shares: 0, weight: 0 };
 
   constructor(bound: BoundProfile, isPortUp: (port: number) => boolean) {
     this.bound = bound;
@@ -115,7 +122,7 @@ export class ActionProfileState {
     }
     if (id === 0) throw invalid('member id 0 stands for all members');
     if (existing !== undefined) throw new Refusal(Code.ALREADY_EXISTS, `Duplicate member id: ${id}`);
-    if (this.#members.size >= this.bound.sizeMax) throw this.#exhausted('members');
+    if (this.#members.size >= this.bound.sizeMax) throw this.#exhausted();
     const handle = this.#addMember(call, operations);
     this.#members.set(id, { kind: 'member', id, call, handles: [handle], groups: 0, entries: 0 });
   }
@@ -145,6 +152,7 @@ export class ActionProfileState {
       if (id === 0) throw invalid('group id 0 stands for all groups');
       if (existing !== undefined) throw new Refusal(Code.ALREADY_EXISTS, `Duplicate group id: ${id}`);
       const shares = this.#readShares(message, maxSize, undefined);
+      if (this.#groups.size >= bound.sizeMax) throw this.#exhausted();
       const group: Group = {
         kind: 'group',
         id,
@@ -167,7 +175,7 @@ export class ActionProfileState {
     this.#groups.delete(id);
     this.#groupHandles.release(existing.handle);
     operations.push({ kind: 'delete-group', profile: bound.profile.id, group: existing.handle });
-    this.#used -= this.#sizeOf([...existing.shares.values()]);
+    this.#count([...existing.shares.values()], []);
     for (const { member } of existing.shares.values()) {
       member.groups -= 1;
       this.#dropCopies(member, operations);
@@ -175,9 +183,8 @@ export class ActionProfileState {
   }
 
   #readShares(message: ActionProfileGroup, maxSize: number, before: Group | undefined): Map<number, Share> {
-    const { bound } = this;
     for (const { weight } of message.members) this.#checkWeight(weight);
-    const weights = message.members.reduce((sum, { weight }) => sum + weight, 0);
+    const weights = weightOf(message.members);
     if (maxSize > 0 && weights > maxSize) {
       throw new Refusal(Code.RESOURCE_EXHAUSTED, `weights of ${weights} in a group of max_size ${maxSize}`);
     }
@@ -188,10 +195,7 @@ export class ActionProfileState {
       if (shares.has(memberId)) throw invalid(`member ${memberId} is given twice; use weights instead`);
       shares.set(memberId, { member, weight, watchKind: checkedWatch(watchKind) });
     }
-    const sizeBefore = before === undefined ? 0 : this.#sizeOf([...before.shares.values()]);
-    if (this.#used - sizeBefore + this.#sizeOf([...shares.values()]) > bound.sizeMax) {
-      throw this.#exhausted('groups');
-    }
+    this.#checkRoom([...(before?.shares.values() ?? [])], [...shares.values()]);
     return new Map([...shares].sort(([first], [second]) => first - second));
   }
 
@@ -203,7 +207,7 @@ export class ActionProfileState {
     const touched = [...shares.values(), ...gone].map(({ member }) => member);
     for (const { member } of group.shares.values()) member.groups -= 1;
     for (const { member } of shares.values()) member.groups += 1;
-    this.#used += this.#sizeOf([...shares.values()]) - this.#sizeOf([...group.shares.values()]);
+    this.#count([...group.shares.values()], [...shares.values()]);
     group.shares = shares;
     this.#pushGroup(group, operations);
     for (const member of touched.sort((first, second) => first.id - second.id)) {
@@ -248,7 +252,7 @@ export class ActionProfileState {
       this.#checkWeight(weight);
       return { call, weight, watchKind: checkedWatch(watchKind) };
     });
-    const weights = plan.reduce((sum, { weight }) => sum + weight, 0);
+    const weights = weightOf(plan);
     if (bound.groupSizeMax > 0 && weights > bound.groupSizeMax) {
       const most = bound.groupSizeMax;
       throw new Refusal(Code.RESOURCE_EXHAUSTED, `weights of ${weights}, where max_group_size is ${most}`);
@@ -257,9 +261,8 @@ export class ActionProfileState {
   }
 
   /** @throws Refusal RESOURCE_EXHAUSTED when the set, without the one it replaces, has no room */
-  checkRoom(plan: readonly PlannedAction[], replaced: ActionSet | undefined): void {
-    const size = this.#used - this.#sizeOf(replaced?.actions ?? []) + this.#sizeOf(plan);
-    if (size > this.bound.sizeMax) throw this.#exhausted('action sets');
+  checkSetRoom(plan: readonly PlannedAction[], replaced: ActionSet | undefined): void {
+    this.#checkRoom(replaced?.actions ?? [], plan);
   }
 
   addSet(plan: readonly PlannedAction[], operations: HostOperation[]): ActionSet {
@@ -269,14 +272,14 @@ export class ActionProfileState {
     });
     const set: ActionSet = { kind: 'set', handle: this.#groupHandles.take(), actions };
     this.#sets.add(set);
-    this.#used += this.#sizeOf(actions);
+    this.#count([], actions);
     this.#pushGroup(set, operations);
     return set;
   }
 
   removeSet(set: ActionSet, operations: HostOperation[]): void {
     this.#sets.delete(set);
-    this.#used -= this.#sizeOf(set.actions);
+    this.#count(set.actions, []);
     this.#groupHandles.release(set.handle);
     operations.push({ kind: 'delete-group', profile: this.bound.profile.id, group: set.handle });
     for (const { handles } of set.actions) {
@@ -346,9 +349,17 @@ export class ActionProfileState {
     }
   }
 
-  #sizeOf(parts: readonly { weight: number }[]): number {
-    if (this.bound.sizeCounts === 'members') return parts.length;
-    return parts.reduce((sum, { weight }) => sum + weight, 0);
+  #checkRoom(gone: readonly Weighted[], come: readonly Weighted[]): void {
+    const { sizeCounts, sizeMax } = this.bound;
+    const shares = this.#used.shares - gone.length + come.length;
+    const weight = this.#used.weight - weightOf(gone) + weightOf(come);
+    const isFull = sizeCounts === 'weights' ? weight > sizeMax : shares > sizeMax || weight > weightMax;
+    if (isFull) throw this.#exhausted();
+  }
+
+  #count(gone: readonly Weighted[], come: readonly Weighted[]): void {
+    this.#used.shares += come.length - gone.length;
+    this.#used.weight += weightOf(come) - weightOf(gone);
   }
 
   #addMember(call: ActionCall, operations: HostOperation[]): number {
@@ -391,12 +402,9 @@ export class ActionProfileState {
     return port === undefined || this.#isPortUp(port);
   }
 
-  #exhausted(what: string): Refusal {
+  #exhausted(): Refusal {
     const { name, sizeMax } = this.bound;
-    return new Refusal(
-      Code.RESOURCE_EXHAUSTED,
-      `action profile '${name}' of size ${sizeMax} is full: ${what}`,
-    );
+    return new Refusal(Code.RESOURCE_EXHAUSTED, `action profile '${name}' is full: its size is ${sizeMax}`);
   }
 }
 
@@ -409,6 +417,10 @@ export function actionSetMessage({ actions }: ActionSet): ActionProfileActionSet
       watchKind,
     })),
   });
+}
+
+function weightOf(parts: readonly Weighted[]): number {
+  return parts.reduce((sum, { weight }) => sum + weight, 0);
 }
 
 /** A copy, because bytes are a view of the whole request. @throws Refusal INVALID_ARGUMENT */

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Meters over gRPC: configs, their codes (those of simple_switch_grpc), and the colours they cause. */
 
-import { create, toJson } from '@bufbuild/protobuf';
+import { clone, create, toJson } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { P4Info } from '../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
+import {
+  MeterSpec_Type,
+  MeterSpec_Unit,
+  P4InfoSchema,
+} from '../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
 import type { Update } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import {
   EntitySchema,
@@ -210,6 +216,36 @@ describe('what is read back', () => {
     expect(await read(one)).toEqual([entityOf(ofEntry(MODIFY, undefined))]);
     await codes(ofEntry(MODIFY, slow), entry(DELETE), entry(INSERT));
     if (!isOtherSwitch) expect(await read(one)).toEqual([entityOf(ofEntry(MODIFY, undefined))]);
+  });
+});
+
+describe.skipIf(isOtherSwitch)('a P4Info that does not fit is refused', () => {
+  test.each<[string, (p4info: P4Info) => void, string]>([
+    [
+      'a meter of another name',
+      (p4info) => void (p4info.meters[0]!.preamble!.name = 'other'),
+      "meter 'other' is in the P4Info, but not in the JSON",
+    ],
+    [
+      'another unit',
+      (p4info) => void (p4info.directMeters[0]!.spec!.unit = MeterSpec_Unit.BYTES),
+      "direct meter of table 'TestIngress.police' counts bytes in the P4Info, packets in the JSON",
+    ],
+    [
+      'a direct meter of another table',
+      (p4info) => void (p4info.directMeters[0]!.directTableId = p4info.directMeters[1]!.directTableId),
+      "direct meter of table 'TestIngress.police_bytes' counts packets in the P4Info, bytes in the JSON",
+    ],
+    [
+      'a type there is not',
+      (p4info) => void (p4info.meters[1]!.spec!.type = MeterSpec_Type.SINGLE_RATE_TWO_COLOR),
+      "meter 'TestIngress.bytes' is of a type this switch does not have",
+    ],
+  ])('%s', async (_, change, problem) => {
+    const p4info = clone(P4InfoSchema, meters.p4info);
+    change(p4info);
+    const config = { p4info, p4DeviceConfig: meters.json };
+    await expect(bench.client.push(undefined, { config })).rejects.toThrow(problem);
   });
 });
 

@@ -310,7 +310,7 @@ export class TableState {
     // The specification allows it; simple_switch_grpc does not.
     if (planned.kind === 'group' && planned.shares.size === 0) throw unknown(`group ${planned.id} is empty`);
     if (planned.kind === 'planned-set') {
-      this.#profile!.checkRoom(planned.plan, before?.call.kind === 'set' ? before.call : undefined);
+      this.#profile!.checkSetRoom(planned.plan, before?.call.kind === 'set' ? before.call : undefined);
     }
   }
 
