@@ -10,7 +10,9 @@ export class StatementError extends Error {}
 export function findNamed<T extends { name: string }>(what: string, name: string, things: readonly T[]): T {
   const exact = things.find((thing) => thing.name === name);
   if (exact !== undefined) return exact;
-  const candidates = things.filter((thing) => thing.name.endsWith(name));
+  // Whole parts first: `frames` is `Ingress.frames` although there is `Ingress.all_frames`.
+  const byParts = things.filter((thing) => thing.name.endsWith(`.${name}`));
+  const candidates = byParts.length > 0 ? byParts : things.filter((thing) => thing.name.endsWith(name));
   if (candidates.length === 1) return candidates[0]!;
   const names = (candidates.length > 1 ? candidates : things).map((thing) => thing.name).join(', ');
   if (candidates.length > 1) throw new StatementError(`${what} '${name}' may be ${names}`);

@@ -59,6 +59,44 @@ describe('forward.stf', () => {
   });
 });
 
+describe('meters', () => {
+  const path = new URL('../engine/testdata/meters.json', import.meta.url);
+  const metered: unknown = JSON.parse(readFileSync(path, 'utf8'));
+  const frame = '000000000001 000000000002 0001';
+  const send = (colour: string) => `packet 1 ${frame} ff 00 00 00\nexpect 510 ${frame} ${colour}`;
+
+  it.each([
+    ['one cell', 'meter_set_rates frames 1 0.000001:2 0.000001:3\nmeter_get_rates frames 1'],
+    ['every cell', 'meter_array_set_rates frames 0.000001:2 0.000001:3'],
+  ])('have two rates: %s', (_words, setting) => {
+    // One a second; the bursts let two pass green, and one more yellow.
+    const colours = [send('00'), send('00'), send('01'), send('02'), 'wait', send('00'), send('02')];
+    expect(runStf(metered, [setting, ...colours].join('\n'))).toMatchObject({ outcome: 'passed' });
+  });
+
+  it.each([
+    ['meter_set_rates frames 4 1:1 2:2', 'has 4 cells'],
+    ['meter_set_rates frames 0 2:1 1:2', 'the peak rate, the second, is below the committed rate'],
+    ['meter_get_rates entry_frames 0', 'meters entries; it has no indexes'],
+    ['meter_set_rates frames 0 1:1', 'expected a rate per microsecond'],
+    ['meter_set_rates frames 0 1 2', "expected ':' and the burst"],
+  ])('%s', (text, problem) => {
+    expect(runStf(metered, text)).toEqual({
+      outcome: 'invalid',
+      problems: [expect.stringContaining(problem)],
+    });
+  });
+});
+
+it('an entry with an action profile cannot be written', () => {
+  const path = new URL('../engine/testdata/selectors.json', import.meta.url);
+  const selecting: unknown = JSON.parse(readFileSync(path, 'utf8'));
+  expect(runStf(selecting, 'add by_hop target:1 drop()')).toEqual({
+    outcome: 'invalid',
+    problems: [expect.stringContaining('whose members STF cannot write')],
+  });
+});
+
 describe('what does not fit the program is refused with its line', () => {
   it.each([
     ['add rout target:1 drop()', "line 1: there is no table 'rout'; there are tbl_forward"],

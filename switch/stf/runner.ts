@@ -8,7 +8,7 @@
 
 import { type CompiledPipeline, compile } from '../engine/compile.ts';
 import { ProgramError, type Replica } from '../engine/pipeline.ts';
-import type { CounterArray, Program, Table } from '../engine/program.ts';
+import type { CounterArray, MeterArray, Program, Table } from '../engine/program.ts';
 import { actionOf, hasPriorities, keyOf } from './entry.ts';
 import { findNamed, StatementError } from './names.ts';
 import { type CloneTarget, type Comparison, type CounterCheck, parseStf, type Statement } from './stf.ts';
@@ -24,7 +24,8 @@ export type StfResult =
 
 const dropPort = 511;
 const microsPerPacket = 1000;
-const microsPerWait = 1_000_000;
+const microsPerSecond = 1_000_000;
+const microsPerWait = microsPerSecond;
 const diagnosticsMax = 20;
 
 /** @param json  what p4c-bm2-ss made of the program */
@@ -189,6 +190,12 @@ class Run {
         for (let index = 0; index < size; index++) this.#pipeline.writeRegister(id, index, 0n);
         break;
       }
+      case 'meter-get':
+        this.#meterCell(statement.meter, statement.index);
+        break;
+      case 'meter-set':
+        this.#setMeter(statement);
+        break;
     }
   }
 
@@ -201,6 +208,7 @@ class Run {
   }: Extract<Statement, { kind: 'add' }>): void {
     const table = findNamed('table', name, this.#program.tables);
     if (table.entries !== undefined) throw new StatementError(`the entries of ${table.name} are constant`);
+    checkNoProfile(table);
     const isOrdered = hasPriorities(table);
     if (isOrdered && given === undefined) {
       throw new StatementError(`an entry of ${table.name} needs a priority, after the table's name`);
@@ -234,6 +242,7 @@ class Run {
 
   #setDefault({ table: name, action: call }: Extract<Statement, { kind: 'set-default' }>): void {
     const table = findNamed('table', name, this.#program.tables);
+    checkNoProfile(table);
     const { action, data } = actionOf(table, call);
     if (table.default?.isActionConstant && table.default.action !== action) {
       throw new StatementError(`the default action of ${table.name} is constant`);
@@ -351,6 +360,28 @@ class Run {
     return register;
   }
 
+  #setMeter({ meter: name, index, committed, peak }: Extract<Statement, { kind: 'meter-set' }>): void {
+    const { id, size } = this.#meterCell(name, index ?? 0);
+    if (peak.perMicrosecond < committed.perMicrosecond) {
+      throw new StatementError('the peak rate, the second, is below the committed rate');
+    }
+    const rates = {
+      committedPerSecond: committed.perMicrosecond * microsPerSecond,
+      committedBurst: committed.burst,
+      peakPerSecond: peak.perMicrosecond * microsPerSecond,
+      peakBurst: peak.burst,
+    };
+    const indexes = index === undefined ? Array(size).keys() : [index];
+    for (const cell of indexes) this.#pipeline.setMeter(id, cell, rates);
+  }
+
+  #meterCell(name: string, index: number): MeterArray {
+    const meter = findNamed('meter', name, this.#program.meters);
+    if (meter.isDirect) throw new StatementError(`${meter.name} meters entries; it has no indexes`);
+    if (index >= meter.size) throw new StatementError(`${meter.name} has ${meter.size} cells`);
+    return meter;
+  }
+
   #compareAll(): void {
     const ports = [...new Set([...this.#outputs.keys(), ...this.#expected.keys()])];
     for (const port of ports.sort((first, second) => first - second)) {
@@ -358,6 +389,11 @@ class Run {
       if (difference !== undefined) this.#differences.push(`port ${port}: ${difference}`);
     }
   }
+}
+
+function checkNoProfile({ name, profile }: Table): void {
+  if (profile === undefined) return;
+  throw new StatementError(`${name} has the action profile ${profile.name}, whose members STF cannot write`);
 }
 
 function firstDifference(expected: readonly Expectation[], outputs: readonly Output[]): string | undefined {

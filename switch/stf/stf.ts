@@ -13,8 +13,11 @@
  *     mc_mgrp_create GROUP | mc_node_create RID PORT ... | mc_node_update NODE PORT ... | mc_node_associate GROUP NODE
  *     counter_read NAME INDEX | counter_write NAME INDEX PACKETS BYTES
  *     register_read NAME INDEX | register_write NAME INDEX VALUE | register_reset NAME
+ *     meter_get_rates NAME INDEX | meter_set_rates NAME INDEX RATE:BURST RATE:BURST
+ *     meter_array_set_rates NAME RATE:BURST RATE:BURST
  *
- * Values are decimal, 0x, 0o or 0b; in the latter three a `*` stands for any digit. An LPM key may be VALUE/LENGTH.
+ * A rate is in packets or bytes per microsecond and may have a fraction; the committed rate comes first, then the peak
+ * rate. Values are decimal, 0x, 0o or 0b; in the latter three a `*` stands for any digit. An LPM key may be VALUE/LENGTH.
  *
  * Source: p4c, tools/stf/stf_lexer.py and stf_parser.py; the commands after check_counter: backends/bmv2/bmv2stf.py.
  */
@@ -38,7 +41,16 @@ export type Statement = { line: number } & (
   | { kind: 'register-read'; register: string; index: number }
   | { kind: 'register-write'; register: string; index: number; value: bigint }
   | { kind: 'register-reset'; register: string }
+  | { kind: 'meter-get'; meter: string; index: number }
+  /** `index` undefined: every cell. */
+  | { kind: 'meter-set'; meter: string; index: number | undefined; committed: Bucket; peak: Bucket }
 );
+
+/** Of a meter. */
+export interface Bucket {
+  perMicrosecond: number;
+  burst: number;
+}
 
 export type CloneTarget = { port: number } | { group: number } | 'nowhere';
 
@@ -198,6 +210,28 @@ const parsers: Readonly<Record<string, StatementParser>> = {
     kind: 'register-reset',
     register: scanner.name('a register'),
   }),
+  meter_get_rates: (scanner) => ({
+    line: scanner.line,
+    kind: 'meter-get',
+    meter: scanner.name('a meter'),
+    index: scanner.integer('an index'),
+  }),
+  meter_set_rates: (scanner) => ({
+    line: scanner.line,
+    kind: 'meter-set',
+    meter: scanner.name('a meter'),
+    index: scanner.integer('an index'),
+    committed: parseBucket(scanner),
+    peak: parseBucket(scanner),
+  }),
+  meter_array_set_rates: (scanner) => ({
+    line: scanner.line,
+    kind: 'meter-set',
+    meter: scanner.name('a meter'),
+    index: undefined,
+    committed: parseBucket(scanner),
+    peak: parseBucket(scanner),
+  }),
 };
 
 function parseStatement(scanner: Scanner): Statement {
@@ -287,6 +321,12 @@ function parsePorts(scanner: Scanner): number[] {
   const ports = [scanner.integer('a port')];
   while (!scanner.isAtEnd) ports.push(scanner.integer('a port'));
   return ports;
+}
+
+function parseBucket(scanner: Scanner): Bucket {
+  const perMicrosecond = Number(scanner.expect(/\d+(\.\d+)?/y, 'a rate per microsecond'));
+  scanner.expect(/:/y, "':' and the burst");
+  return { perMicrosecond, burst: scanner.integer('a burst') };
 }
 
 class LineError extends Error {
