@@ -9,6 +9,8 @@
  *
  * Strict as table-state.ts: what either the specification or simple_switch_grpc would refuse is refused, with
  * simple_switch_grpc's code. A refused update changes nothing, not even where simple_switch_grpc leaves an empty group.
+ * One bug of it is not kept: it fails with UNKNOWN for the whole request, and does half of it, when a group loses a
+ * member that watches a port.
  */
 
 import { create } from '@bufbuild/protobuf';

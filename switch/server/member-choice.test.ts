@@ -84,6 +84,13 @@ const entry = (type: Update_Type, number: number, action?: TableActionInit, tabl
       ...(action && { action: { type: action } }),
     },
   });
+/** Matches everything. */
+const prefixEntry = (action: TableActionInit) =>
+  update(INSERT, {
+    case: 'tableEntry',
+    value: { tableId: index.tables.get('by_shared_prefix').id, action: { type: action } },
+  });
+/** Likewise. */
 const ternaryEntry = (action: TableActionInit) =>
   update(INSERT, {
     case: 'tableEntry',
@@ -91,7 +98,7 @@ const ternaryEntry = (action: TableActionInit) =>
   });
 
 const sourceCount = 32;
-const kindOf = { by_spread: 2, by_shared_ternary: 3, by_plain: 5 } as const;
+const kindOf = { by_spread: 2, by_shared_ternary: 3, by_shared_prefix: 4, by_plain: 5 } as const;
 
 /** The tags of the members that packets to an entry got, one digit for each of 32 sources. */
 async function tags(number: number, table: keyof typeof kindOf = 'by_spread'): Promise<string> {
@@ -255,6 +262,13 @@ test('other hashes', () =>
       1,
       '12213222223222221112322333331112',
       'by_shared_ternary',
+    ],
+    [
+      'the same group, in another table',
+      [prefixEntry(toGroup(1))],
+      1,
+      '12213222223222221112322333331112',
+      'by_shared_prefix',
     ],
     [
       'identity',
