@@ -175,12 +175,13 @@ export const floodScenario: Scenario = {
     {
       atMs: 3_000,
       words: '100,000 SYNs at unstable slots',
-      action: { kind: 'flood', framesPerSecond: 4_000, forMs: 25_000, isAimed: true },
+      // As fast as a real simple_switch_grpc on two cores can take it beside the other traffic.
+      action: { kind: 'flood', framesPerSecond: 2_000, forMs: 50_000, isAimed: true },
     },
-    edit(8_000, 'add s1-3', { 's1-3': active() }),
-    edit(13_000, 'drain s2-1', { 's2-1': { state: 'draining' } }),
-    edit(18_000, 'remove s3-2', { 's3-2': 'removed' }),
-    edit(23_000, 'restore s2-1 and add s3-2 again', { 's2-1': { state: 'active' }, 's3-2': active() }),
+    edit(10_000, 'add s1-3', { 's1-3': active() }),
+    edit(20_000, 'drain s2-1', { 's2-1': { state: 'draining' } }),
+    edit(30_000, 'remove s3-2', { 's3-2': 'removed' }),
+    edit(40_000, 'restore s2-1 and add s3-2 again', { 's2-1': { state: 'active' }, 's3-2': active() }),
   ],
 };
 
