@@ -52,6 +52,9 @@ export function bury(state: State, pool: Pool): number {
     const heir = isGone[newest] ? pool.target[slot]! : newest;
     if (isGone[baseOf(pool, slot)] && setSlot(state, pool, slot, isUnstable(pool, slot), heir, true))
       rewritten++;
+    // A slot that is being merged has no use for its columns; rewritten before its row, they would give flows to the heir
+    // that the merge, still under way, then gives to the dead.
+    if (!isUnstable(pool, slot)) continue;
     for (const c of COLUMNS) {
       const named = pool.columns[c - 1]![slot]!;
       if (named !== NO_ROW && isGone[named] && setColumn(state, pool, slot, c, heir, true)) rewritten++;

@@ -46,6 +46,17 @@ describe('I1 consistency, I2 statelessness, I3 bounded state, I4 atomicity and c
     );
   });
 
+  test('when a backend dies while slots are being merged onto it', () => {
+    // Columns were rewritten to the heir before the merge under way had made the slot stable on the dead.
+    const slow = {
+      writeDelayMs: [1, 600],
+      digestDelayMs: [1, 1_200],
+      operationEveryMs: [50, 2_000],
+    } as const;
+    const world = new World({ ...slow, operations: EVERYTHING, seed: 4_294_967_276, placement: 'sticky' });
+    expect(world.run().violations).toEqual([]);
+  });
+
   test('while every fifth update fails', () => {
     holds({ operations: EVERYTHING, writeFailureRate: 0.2, operationEveryMs: [50, 1_500] }, 20);
   });
