@@ -7,7 +7,7 @@ import { activeFilter, type Backend, dotted, type Pool, type State } from './mod
 import { type EngineOptions, engineDefaults } from './options.ts';
 import { slotsOwned } from './placement.ts';
 import type { Column, FilterSlot } from './row.ts';
-import { retirementOf } from './versions.ts';
+import { retireAt } from './versions.ts';
 
 export interface Status {
   now: Millis;
@@ -217,9 +217,7 @@ function versionStatus(state: State, options: EngineOptions): VersionStatus {
         epoch,
         column,
         learn,
-        reusableAt: isQuarantined
-          ? retirementOf(state, filterSlot, options.quarantineMs, options.mergeMarginMs)
-          : undefined,
+        reusableAt: isQuarantined ? retireAt(state, options, filterSlot) : undefined,
       };
     }),
   };

@@ -19,6 +19,7 @@ import {
   unstableSlotCount,
   type VersionChange,
 } from './model.ts';
+import type { EngineOptions } from './options.ts';
 import type { Column, FilterSlot, FilterVersion, VersionRow } from './row.ts';
 
 const MAX_EPOCH = 65_535;
@@ -106,33 +107,23 @@ export function noteAdmitting(state: State): void {
 }
 
 /** Before this, flows that this filter slot admitted may have neither a pin nor be forgotten. */
-export function retireAt(state: State, turn: Turn, filterSlot: FilterSlot): Millis {
-  const { quarantineMs, floodQuarantineMs, mergeMarginMs } = turn.options;
-  const isNeeded = filterSlot === nextFilterSlot(state.version) && isFull(state, turn);
-  const restMs = isNeeded ? Math.min(quarantineMs, floodQuarantineMs) : quarantineMs;
-  return retirementOf(state, filterSlot, restMs, mergeMarginMs);
-}
-
-export function retirementOf(
-  state: State,
-  filterSlot: FilterSlot,
-  quarantineMs: number,
-  mergeMarginMs: number,
-): Millis {
+export function retireAt(state: State, options: EngineOptions, filterSlot: FilterSlot): Millis {
   if (filterSlot === state.version.active) return Number.POSITIVE_INFINITY;
   const record = filterRecord(state, filterSlot);
   if (!record.couldAdmit) return record.deactivatedAt;
-  const at = record.deactivatedAt + quarantineMs;
+  const isNeeded = filterSlot === nextFilterSlot(state.version) && isFull(state, options);
+  const restMs = isNeeded ? Math.min(options.quarantineMs, options.floodQuarantineMs) : options.quarantineMs;
+  const at = record.deactivatedAt + restMs;
   if (record.gapAt === undefined) return at;
   // A flow whose digest was lost sends again within the session timeout, or is forgotten.
-  return Math.max(at, record.gapAt + longestTimeout(state) + mergeMarginMs);
+  return Math.max(at, record.gapAt + longestTimeout(state) + options.mergeMarginMs);
 }
 
 /** The next time at which filter slots have something to do. */
 export function nextVersionAt(state: State, turn: Turn): Millis {
   let at = Number.POSITIVE_INFINITY;
   const oldest = oldestQuarantined(state);
-  if (oldest !== undefined) at = retireAt(state, turn, oldest);
+  if (oldest !== undefined) at = retireAt(state, turn.options, oldest);
   if (canRotate(state, turn)) at = Math.min(at, rotationAt(state, turn));
   return at;
 }
@@ -149,7 +140,7 @@ function withoutRetired(state: State, turn: Turn): VersionRow | undefined {
   for (let age = 1; age < FILTER_SLOTS; age++) {
     const filterSlot = after(state.version.active, age);
     if (!isLive(state.version, filterSlot)) continue;
-    const at = retireAt(state, turn, filterSlot);
+    const at = retireAt(state, turn.options, filterSlot);
     if (at > turn.now || !pinsAreInstalled(state, at)) break;
     row = withFilter(row, filterSlot, { epoch: 0, column: 0, learn: false });
   }
@@ -166,21 +157,21 @@ function pinsAreInstalled(state: State, until: Millis): boolean {
 function canRotate(state: State, turn: Turn): boolean {
   if (unstableSlotCount(state) === 0) return false;
   const { phase } = state.change;
-  return phase === 'idle' || (phase !== 'committing' && isFull(state, turn));
+  return phase === 'idle' || (phase !== 'committing' && isFull(state, turn.options));
 }
 
 /** Rotation by the clock leaves one filter slot free for a change; a filter slot that is full takes the last. */
 function rotationAt(state: State, turn: Turn): Millis {
   const next = nextFilterSlot(state.version);
   if (isLive(state.version, next)) return Number.POSITIVE_INFINITY;
-  if (isFull(state, turn)) return turn.now;
+  if (isFull(state, turn.options)) return turn.now;
   if (isLive(state.version, after(next, 1))) return Number.POSITIVE_INFINITY;
   return filterRecord(state, state.version.active).activatedAt + turn.options.rotationMs;
 }
 
 /** More members would make the active filter slot claim too many strangers. */
-function isFull(state: State, turn: Turn): boolean {
-  return (state.admitted ?? 0) - (state.admittedBefore ?? 0) >= turn.options.fillLimit;
+function isFull(state: State, options: EngineOptions): boolean {
+  return (state.admitted ?? 0) - (state.admittedBefore ?? 0) >= options.fillLimit;
 }
 
 function oldestQuarantined(state: State): FilterSlot | undefined {

@@ -304,14 +304,12 @@ export class P4RuntimeSwitch implements SwitchPort {
   }
 
   private poll(spell: number): void {
-    this.readTraffic().then(
+    const isWhole = this.polls++ % this.options.pollsPerTraffic === 0;
+    this.readTraffic(isWhole).then(
       (traffic) => {
         if (this.spell !== spell) return;
-        this.traffic = {
-          ...traffic,
-          pools: { ...this.traffic?.pools, ...traffic.pools },
-          backends: { ...this.traffic?.backends, ...traffic.backends },
-        };
+        const { pools, backends } = isWhole ? traffic : (this.traffic ?? traffic);
+        this.traffic = { ...traffic, pools, backends };
         this.problem = undefined;
         const admitted = traffic.decisions.new;
         if (admitted !== undefined) this.listener({ kind: 'admitted', flows: admitted.packets });
@@ -329,8 +327,8 @@ export class P4RuntimeSwitch implements SwitchPort {
     this.cancelTimer = this.options.clock.after(this.options.pollMs, () => this.poll(spell));
   }
 
-  private async readTraffic(): Promise<Traffic> {
-    const isWhole = this.polls++ % this.options.pollsPerTraffic === 0;
+  /** @param isWhole  also the counters of vips and backends */
+  private async readTraffic(isWhole: boolean): Promise<Traffic> {
     const patterns = trafficPatterns(this.index, isWhole ? this.pools : [], isWhole ? this.backends : []);
     const entities = [];
     for await (const entity of this.client.read(patterns)) entities.push(entity);
