@@ -4,8 +4,9 @@
  * (generate.ts); this file joins it with the tables, counters, meters and registers it works on.
  */
 
-import { type GeneratedCode, generate, type Memory } from './generate.ts';
+import { generate } from './generate.ts';
 import { load } from './load.ts';
+import { allocate, type Memory } from './memory.ts';
 import { PacketLife } from './packet-life.ts';
 import type {
   CounterCell,
@@ -17,6 +18,7 @@ import type {
   TableOperation,
 } from './pipeline.ts';
 import type { Program, Table } from './program.ts';
+import type { Stages } from './stages.ts';
 import { noAction, type TableState } from './tables/table-state.ts';
 
 /** A pipeline in this thread, with its generated code to look at. */
@@ -31,8 +33,10 @@ export function compile(
   options: PipelineOptions,
 ): { pipeline: CompiledPipeline; program: Program } {
   const program = load(json);
-  const { code, memory } = generate(program, options.dropPort, (what) => options.sink.diagnostic(what));
-  return { pipeline: new LocalPipeline(program, code, memory, options), program };
+  const diagnostic = (what: string) => options.sink.diagnostic(what);
+  const memory = allocate(program, diagnostic);
+  const { source, stages } = generate(program, memory, options.dropPort, diagnostic);
+  return { pipeline: new LocalPipeline(program, source, stages(), memory, options), program };
 }
 
 class LocalPipeline implements CompiledPipeline {
@@ -43,13 +47,19 @@ class LocalPipeline implements CompiledPipeline {
   private readonly multicastGroups = new Map<number, readonly Replica[]>();
   private readonly cloneSessions = new Map<number, readonly Replica[]>();
 
-  constructor(program: Program, code: GeneratedCode, memory: Memory, { sink, dropPort }: PipelineOptions) {
-    this.source = code.source;
+  constructor(
+    program: Program,
+    source: string,
+    stages: Stages,
+    memory: Memory,
+    { sink, dropPort }: PipelineOptions,
+  ) {
+    this.source = source;
     this.program = program;
     this.memory = memory;
     this.life = new PacketLife(
       program,
-      code,
+      stages,
       memory,
       sink,
       dropPort,

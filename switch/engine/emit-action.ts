@@ -4,7 +4,7 @@
 import { emitCalculation } from './emit-calculation.ts';
 import type { Emitter } from './emitter.ts';
 import { rangeOf, unsignedRange, type Value } from './expression.ts';
-import { slots } from './layout.ts';
+import { loopTurnsMax, slots } from './layout.ts';
 import type { Action, Header, HeaderStack, MeterArray, Primitive, RegisterArray, Target } from './program.ts';
 import { emitStructured, end } from './structure.ts';
 import {
@@ -26,9 +26,6 @@ export interface EmitOptions {
   dropPort: number;
   problem(what: string): void;
 }
-
-/** Turns of a loop in one action before it is cut off: BMv2 would hang. */
-export const loopTurnsMax = 4096;
 
 /** Emits the primitives of an action, jumps included. */
 export function emitAction(action: Action, scope: Scope, options: EmitOptions): void {

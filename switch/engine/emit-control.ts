@@ -6,6 +6,7 @@ import { emitCalculation } from './emit-calculation.ts';
 import type { Emitter } from './emitter.ts';
 import { slots } from './layout.ts';
 import { successorsOf } from './load-control.ts';
+import { dataWords, parameterPlan } from './memory.ts';
 import { throughGroup, throughMember } from './pipeline.ts';
 import type { Action, ActionProfile, Control, Table } from './program.ts';
 import { emitStructured, end, type Ways } from './structure.ts';
@@ -22,21 +23,6 @@ export interface TablePlan {
 }
 
 const exitSlot = slotWord(slots.exit, 'exit');
-
-/** Where each parameter of an action stands in its data. */
-export function parameterPlan(action: Action): { at: number; width: number }[] {
-  let at = 0;
-  return action.parameters.map(({ width }) => {
-    const parameter = { at, width };
-    at += Math.ceil(width / 32);
-    return parameter;
-  });
-}
-
-/** Words of data an action takes. */
-export function dataWords(action: Action): number {
-  return action.parameters.reduce((sum, { width }) => sum + Math.ceil(width / 32), 0);
-}
 
 /** Defines `function action_<id>(data, at)`: the parameters are words of `data` from `at` on. */
 export function emitActionFunction(action: Action, options: EmitOptions, out: Emitter): void {

@@ -70,11 +70,6 @@ export function emitDeparser(program: Program, out: Emitter): void {
   });
 }
 
-/** The most bytes the deparser can put in front of a payload. */
-export function headerBytesMax(program: Program): number {
-  return program.deparserOrder.reduce((sum, { type }) => sum + type.bytes + type.varbitBytes, 0);
-}
-
 function emitHeader(header: Header, out: Emitter): void {
   const { fields } = header.type;
   const varbitAt = fields.findIndex((field) => field.varbit);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The generated parser: `parse()` fills the words of headers from the packet bytes `A` and says where the payload starts. */
 
-import { type EmitOptions, emitClearSiblings, emitPrimitive, loopTurnsMax, nextSlot } from './emit-action.ts';
+import { type EmitOptions, emitClearSiblings, emitPrimitive, nextSlot } from './emit-action.ts';
 import type { Emitter } from './emitter.ts';
 import type { Value } from './expression.ts';
-import { slots } from './layout.ts';
+import { loopTurnsMax, slots } from './layout.ts';
 import { keyWidth } from './load-parser.ts';
 import type { Field, Header, HeaderType, ParserOp, ParserState, Program, Transition } from './program.ts';
 import { emitStructured, end, type Ways } from './structure.ts';
@@ -259,7 +259,7 @@ function matchCode(transition: Transition, keys: readonly string[][], widths: re
 }
 
 /** Bytes ahead of the parser a value looks at. */
-function lookaheadBytes(value: Value): number {
+export function lookaheadBytes(value: Value): number {
   let most = 0;
   const walk = (node: unknown): void => {
     if (typeof node !== 'object' || node === null) return;

@@ -2,56 +2,32 @@
 /** A program to JavaScript text, and that text to functions. */
 
 import type { EmitOptions } from './emit-action.ts';
-import { dataWords, emitActionFunction, emitControl, parameterPlan, type TablePlan } from './emit-control.ts';
-import { emitDeparser, emitUpdate, emitVerify, headerBytesMax } from './emit-deparser.ts';
+import { emitActionFunction, emitControl, type TablePlan } from './emit-control.ts';
+import { emitDeparser, emitUpdate, emitVerify } from './emit-deparser.ts';
 import { emitParser } from './emit-parser.ts';
 import { Emitter } from './emitter.ts';
 import { crc16, crc32, csum16, foldedComplement, sum16, xor16 } from './hashes.ts';
 import { frameBytesMax, slackBytes } from './layout.ts';
-import { ProgramError, throughGroup, throughMember } from './pipeline.ts';
-import type { Action, Program } from './program.ts';
-import { ActionProfileState } from './tables/action-profile.ts';
-import { planKey } from './tables/key.ts';
+import type { Memory } from './memory.ts';
+import { ProgramError } from './pipeline.ts';
+import type { Program } from './program.ts';
+import type { Stages } from './stages.ts';
 import { emitFind } from './tables/lookup.ts';
-import { Meters } from './tables/meters.ts';
-import { type DataPlan, TableState } from './tables/table-state.ts';
 
-/** What the generated functions work on. */
-export interface Memory {
-  /** The words of the packet (layout.ts). */
-  F: Uint32Array;
-  /** The bytes of the packet, from `headroom` on. */
-  A: Uint8Array;
-  /** The bytes of varbit fields. */
-  V: Uint8Array;
-  /** Now, in microseconds. */
-  clock: Float64Array;
-  headroom: number;
-  tables: ReadonlyMap<number, TableState>;
-  counters: ReadonlyMap<number, { packets: Float64Array; bytes: Float64Array }>;
-  registers: ReadonlyMap<number, Uint32Array>;
-  profiles: ReadonlyMap<number, ActionProfileState>;
-  meters: ReadonlyMap<number, Meters>;
-  /** By table; a meter has the number of its entry's row. */
-  directMeters: ReadonlyMap<number, Meters>;
-}
-
-export interface GeneratedCode {
+/** A program as JavaScript text, checked but not yet run. */
+export interface Generated {
   source: string;
-  parse(): void;
-  verify(): void;
-  ingress(): void;
-  egress(): void;
-  update(): void;
-  deparse(): number;
+  /** Turns the text into functions over the memory it was generated for. */
+  stages(): Stages;
 }
 
 /** @throws ProgramError for what validation could not see: values without bound, jumps into loops */
 export function generate(
   program: Program,
+  memory: Memory,
   dropPort: number,
   diagnostic: (what: string) => void,
-): { code: GeneratedCode; memory: Memory } {
+): Generated {
   const problems = new Set<string>();
   const options: EmitOptions = { dropPort, problem: (what) => problems.add(what) };
   const plans = new Map<number, TablePlan>(
@@ -59,70 +35,16 @@ export function generate(
       table.id,
       {
         table,
-        key: planKey(table.key),
-        stride: table.profile ? 1 : Math.max(0, ...table.actions.map(dataWords)),
+        key: memory.tables.get(table.id)!.plan,
+        stride: memory.tables.get(table.id)!.stride,
       },
     ]),
   );
-  const memory = allocate(program, plans, diagnostic);
   const source = emitProgram(program, plans, memory.headroom, options);
   if (problems.size > 0) throw new ProgramError([...problems]);
-  const functions = new Function('library', 'memory', source)(library(memory, diagnostic), memory);
-  return { code: { source, ...functions }, memory };
-}
-
-/** Entries of a table with an action profile hold a handle. */
-const referencePlan: DataPlan = new Map(
-  [throughMember, throughGroup].map((reference) => [reference, [{ at: 0, width: 32 }]]),
-);
-
-function allocate(
-  program: Program,
-  plans: ReadonlyMap<number, TablePlan>,
-  diagnostic: (what: string) => void,
-): Memory {
-  const headroom = Math.ceil(headerBytesMax(program) / 8) * 8;
-  return {
-    F: new Uint32Array(program.wordCount),
-    A: new Uint8Array(headroom + frameBytesMax + slackBytes),
-    V: new Uint8Array(program.varbitByteCount),
-    clock: new Float64Array(1),
-    headroom,
-    tables: new Map(
-      [...plans.values()].map(({ table, key, stride }) => {
-        const dataPlan = table.profile ? referencePlan : dataPlanOf(table.actions);
-        return [table.id, new TableState(table.name, key, stride, dataPlan)];
-      }),
-    ),
-    counters: new Map(
-      program.counters
-        .filter((counter) => !counter.isDirect)
-        .map(({ id, size }) => [
-          id,
-          {
-            packets: new Float64Array(size),
-            bytes: new Float64Array(size),
-          },
-        ]),
-    ),
-    registers: new Map(
-      program.registers.map(({ id, size, width }) => [id, new Uint32Array(size * Math.ceil(width / 32))]),
-    ),
-    profiles: new Map(
-      program.profiles.map(({ id, name, actions }) => {
-        const stride = Math.max(0, ...actions.map(dataWords));
-        return [id, new ActionProfileState(name, stride, dataPlanOf(actions), diagnostic)];
-      }),
-    ),
-    meters: new Map(program.meters.filter(({ isDirect }) => !isDirect).map(({ id }) => [id, new Meters()])),
-    directMeters: new Map(
-      program.tables.filter(({ directMeter }) => directMeter).map(({ id }) => [id, new Meters()]),
-    ),
-  };
-}
-
-function dataPlanOf(actions: readonly Action[]): DataPlan {
-  return new Map(actions.map((action) => [action.id, parameterPlan(action)]));
+  const stages = () =>
+    new Function('library', 'memory', source)(library(memory, diagnostic), memory) as Stages;
+  return { source, stages };
 }
 
 function emitProgram(
@@ -170,14 +92,6 @@ function library(memory: Memory, diagnostic: (what: string) => void) {
   const { F, clock } = memory;
   // Calculations over everything: all headers, all varbit bytes and a payload.
   const S = new Uint8Array(4 * F.length + memory.V.length + frameBytesMax + slackBytes);
-  let randomState = 0x2545f491;
-  const next = () => {
-    // Marsaglia's xorshift, period 2^32 - 1. The sequence is fixed: a replayed run gives the same packets.
-    randomState ^= randomState << 13;
-    randomState ^= randomState >>> 17;
-    randomState ^= randomState << 5;
-    return randomState >>> 0;
-  };
   return {
     S,
     clock,
@@ -188,7 +102,7 @@ function library(memory: Memory, diagnostic: (what: string) => void) {
     xor16,
     sum16,
     foldedComplement,
-    random: (low: number, high: number): number => low + Math.floor((next() / 2 ** 32) * (high - low + 1)),
+    random: memory.random,
     divide: (dividend: number, divisor: number): number => {
       if (divisor !== 0) return Math.floor(dividend / divisor);
       diagnostic('division by zero');

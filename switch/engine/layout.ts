@@ -38,3 +38,6 @@ export const frameBytesMax = 65_535;
 
 /** Bytes behind the frame: read by loads wider than what they want, and by lookahead past the end. */
 export const slackBytes = 16_384;
+
+/** Turns of a loop in the parser, or in one action, before it is cut off: BMv2 would hang. */
+export const loopTurnsMax = 4096;

@@ -7,10 +7,11 @@
  * runs to its end before the next one starts, in the order BMv2 would enqueue them.
  */
 
-import type { GeneratedCode, Memory } from './generate.ts';
 import { frameBytesMax, slots } from './layout.ts';
+import type { Memory } from './memory.ts';
 import type { PipelineSink, Replica } from './pipeline.ts';
 import type { FieldRef, Program, StandardMetadata } from './program.ts';
+import type { Stages } from './stages.ts';
 
 /** Passes one received packet may cause by resubmit, recirculate and clones of clones; BMv2 would go on for ever. */
 export const passesMax = 64;
@@ -44,7 +45,7 @@ interface EgressCopy {
 
 export class PacketLife {
   private readonly program: Program;
-  private readonly code: GeneratedCode;
+  private readonly stages: Stages;
   private readonly memory: Memory;
   private readonly sink: PipelineSink;
   private readonly dropPort: number;
@@ -57,7 +58,7 @@ export class PacketLife {
 
   constructor(
     program: Program,
-    code: GeneratedCode,
+    stages: Stages,
     memory: Memory,
     sink: PipelineSink,
     dropPort: number,
@@ -65,7 +66,7 @@ export class PacketLife {
     replicasOfSession: ReadonlyMap<number, readonly Replica[]>,
   ) {
     this.program = program;
-    this.code = code;
+    this.stages = stages;
     this.memory = memory;
     this.sink = sink;
     this.dropPort = dropPort;
@@ -119,9 +120,9 @@ export class PacketLife {
     F[at.instanceType] = instanceType;
     if (at.ingressTimestamp >= 0) this.storeTime(at.ingressTimestamp, timestamp);
     for (const { slot, word } of kept) F[slot] = word;
-    this.code.parse();
-    this.code.verify();
-    this.code.ingress();
+    this.stages.parse();
+    this.stages.verify();
+    this.stages.ingress();
     F[slots.exit] = 0;
 
     if (F[slots.cloneSession] !== 0) this.cloneFromIngress(frame);
@@ -169,12 +170,12 @@ export class PacketLife {
     F[at.egressSpec] = (this.dropPort + 1) & at.egressSpecMask;
     F[at.packetLength] = F[slots.length]!;
     F[slots.cloneSession] = 0;
-    this.code.egress();
+    this.stages.egress();
     F[slots.exit] = 0;
     if (F[slots.cloneSession] !== 0) this.cloneFromEgress();
     if (F[at.egressSpec] === this.dropPort) return;
-    this.code.update();
-    const start = this.code.deparse();
+    this.stages.update();
+    const start = this.stages.deparse();
     let end = F[slots.end]!;
     if (F[slots.recirculate] !== 0) {
       const kept = this.keptFields(F[slots.recirculate]! - 1);
@@ -213,8 +214,8 @@ export class PacketLife {
     const originalVarbits = V.slice();
     for (const replica of replicas ?? []) {
       this.receive(frame);
-      this.code.parse();
-      this.code.verify();
+      this.stages.parse();
+      this.stages.verify();
       this.clearMetadata();
       for (const { slot, word } of kept) F[slot] = word;
       F[this.at.instanceType] = instanceTypes.ingressClone;

@@ -104,6 +104,13 @@ export function emitStructured(graph: Graph, out: Emitter): boolean {
   return true;
 }
 
+/** The nodes that are jumped back to. @param successors  without `end` */
+export function loopHeads(successors: Graph['successors'], entry: number): Set<number> {
+  if (successors.length === 0) return new Set();
+  const { backEdges } = depthFirst({ successors, entry });
+  return new Set([...backEdges].map((edge) => Number(edge.split('>')[1])));
+}
+
 interface Shape {
   isMerge(node: number): boolean;
   isLoop(node: number): boolean;
@@ -145,7 +152,7 @@ function analyse(graph: Graph): Shape | undefined {
 }
 
 /** Reverse postorder of what the entry reaches, and the edges that lead back, as "source>target". */
-function depthFirst(graph: Graph): { order: number[]; backEdges: Set<string> } {
+function depthFirst(graph: Pick<Graph, 'successors' | 'entry'>): { order: number[]; backEdges: Set<string> } {
   const order: number[] = [];
   const backEdges = new Set<string>();
   const state = new Map<number, 'open' | 'done'>();

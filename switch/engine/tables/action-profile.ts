@@ -16,7 +16,7 @@ export class ActionProfileState {
   readonly name: string;
   /** Words of action data per row. */
   readonly stride: number;
-  private readonly dataPlan: DataPlan;
+  readonly dataPlan: DataPlan;
   private readonly diagnostic: (what: string) => void;
 
   /** Per row. Generated code reads these; the arrays are replaced when they grow. */

@@ -95,6 +95,42 @@ export function packKey(plan: KeyPlan, parts: readonly KeyPart[]): PackedKey {
   return packed;
 }
 
+/** The parts that `packKey` was given; what a mask hides is 0. @param packed  `prefixLength` only where known */
+export function unpackKey(
+  plan: KeyPlan,
+  packed: Omit<PackedKey, 'prefixLength'> & { prefixLength: number | undefined },
+): KeyPart[] {
+  const values = plan.fields.map(() => 0n);
+  const masks = plan.fields.map(() => 0n);
+  for (const { field, fieldWord, word, shift, bits } of plan.pieces) {
+    const part = (from: number) => BigInt.asUintN(bits, BigInt(from >>> shift)) << BigInt(32 * fieldWord);
+    values[field]! |= part(packed.words[word]!);
+    masks[field]! |= part(packed.masks[word]!);
+  }
+  const partOf = ({ kind, width }: KeyField, index: number): KeyPart => {
+    const value = values[index]!;
+    const mask = masks[index]!;
+    switch (kind) {
+      case 'exact':
+        return { kind, value };
+      case 'lpm':
+        return { kind, value, prefixLength: packed.prefixLength ?? width - trailingZeroes(mask, width) };
+      case 'ternary':
+        return { kind, value, mask };
+      case 'range': {
+        const at = 2 * plan.ranges.indexOf(index);
+        return { kind, low: BigInt(packed.ranges[at]!), high: BigInt(packed.ranges[at + 1]!) };
+      }
+    }
+  };
+  return plan.fields.map(partOf);
+}
+
+function trailingZeroes(value: bigint, width: number): number {
+  for (let bit = 0; bit < width; bit++) if ((value >> BigInt(bit)) & 1n) return bit;
+  return width;
+}
+
 function maskOf(field: KeyField, part: KeyPart): bigint {
   const ones = (1n << BigInt(field.width)) - 1n;
   switch (part.kind) {

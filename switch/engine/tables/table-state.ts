@@ -11,7 +11,7 @@
  */
 
 import type { KeyPart } from '../pipeline.ts';
-import { type KeyPlan, type PackedKey, packKey } from './key.ts';
+import { type KeyPlan, type PackedKey, packKey, unpackKey } from './key.ts';
 
 /** Where the parameters of each action stand in a row's data: action id -> first word and width of each. */
 export type DataPlan = ReadonlyMap<number, readonly { at: number; width: number }[]>;
@@ -37,7 +37,7 @@ export class TableState {
   readonly plan: KeyPlan;
   /** Words of action data per row. */
   readonly stride: number;
-  private readonly dataPlan: DataPlan;
+  readonly dataPlan: DataPlan;
   private readonly isPrefixOrder: boolean;
 
   /** Per row. Generated code reads these; the arrays are replaced when they grow. */
@@ -139,6 +139,21 @@ export class TableState {
     return row;
   }
 
+  /** The key of a row as its entry gave it, bits that no packet is asked about cleared. */
+  keyOf(row: number): KeyPart[] {
+    const { plan, priority, bounds } = this;
+    const { words, ranges } = plan;
+    const at = row * words;
+    const masks = plan.search === 'masked' ? this.tuplesById[this.tuple[row]!]!.masks : undefined;
+    const prefixLength = this.isPrefixOrder ? priority[row]! : undefined;
+    return unpackKey(plan, {
+      words: this.keys.subarray(at, at + words),
+      masks: masks ?? new Int32Array(words).fill(-1),
+      ranges: [...bounds.subarray(2 * row * ranges.length, 2 * (row + 1) * ranges.length)],
+      prefixLength,
+    });
+  }
+
   /** Handles of entries that were not hit for as long as their timeout. */
   idleHandles(nowMicros: number): number[] {
     const idle: number[] = [];
@@ -233,15 +248,9 @@ export class TableState {
     return true;
   }
 
-  /** The same as in the code of `emitFind`. */
   private hash(row: number): number {
     const { words } = this.plan;
-    let hash = this.tuple[row]!;
-    for (let word = 0; word < words; word++) {
-      hash = Math.imul(hash ^ this.keys[row * words + word]!, hashFactor);
-      hash ^= hash >>> 15;
-    }
-    return hash;
+    return hashOf(this.tuple[row]!, this.keys, row * words, words);
   }
 
   /** Removes without a tombstone: followers that were pushed on by this one move back. */
@@ -310,6 +319,16 @@ export class TableState {
     }
     this.tupleCount = this.order.length;
   }
+}
+
+/** The same as in the code of `emitFind`. */
+export function hashOf(tuple: number, words: Int32Array, at: number, count: number): number {
+  let hash = tuple;
+  for (let word = 0; word < count; word++) {
+    hash = Math.imul(hash ^ words[at + word]!, hashFactor);
+    hash ^= hash >>> 15;
+  }
+  return hash;
 }
 
 /** Writes the parameters of an action as words from `base` on. */

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What actions and their primitives do, one case per primitive. */
+
+import { loopTurnsMax, slots } from '../layout.ts';
+import type { CounterCell } from '../pipeline.ts';
+import type { Action, CounterArray, HeaderStack, MeterArray, Primitive, Target } from '../program.ts';
+import { loopHeads } from '../structure.ts';
+import type { Meters } from '../tables/meters.ts';
+import { runCalculation } from './calculations.ts';
+import { elementBase, evaluate, evaluateSmall, holds, type Surroundings } from './expressions.ts';
+import {
+  clearHeader,
+  clearSiblings,
+  copyHeader,
+  isValid,
+  readWords,
+  wireBytes,
+  writeField,
+  writeFieldAt,
+  writeWords,
+} from './fields.ts';
+import type { Machine } from './machine.ts';
+
+/** An action, a parser operation: what a diagnostic names. */
+interface Place extends Surroundings {
+  name: string;
+}
+
+export function runAction(action: Action, data: readonly bigint[], machine: Machine): void {
+  const { primitives } = action;
+  const { memory, diagnostic, observer } = machine;
+  const place: Place = {
+    memory,
+    parameters: data,
+    ahead: undefined,
+    diagnostic,
+    name: `action ${action.name}`,
+  };
+  const heads = headsOf(action);
+  let turns = 0;
+  for (let at = 0; at < primitives.length; ) {
+    if (heads.has(at) && ++turns > loopTurnsMax) {
+      diagnostic(`a loop in ${place.name} was cut off after ${loopTurnsMax} turns`);
+      return;
+    }
+    const primitive = primitives[at]!;
+    const index = at;
+    if (primitive.op === 'jump') at = primitive.to;
+    else if (primitive.op === 'jump_if_zero') at = holds(primitive.condition, place) ? at + 1 : primitive.to;
+    else {
+      runPrimitive(primitive, place, machine);
+      at += 1;
+    }
+    observer?.observe({ kind: 'primitive', action, index });
+  }
+}
+
+const headsByAction = new WeakMap<Action, ReadonlySet<number>>();
+
+/** Indexes of primitives that are jumped back to. */
+function headsOf(action: Action): ReadonlySet<number> {
+  let heads = headsByAction.get(action);
+  if (heads) return heads;
+  const { primitives } = action;
+  const next = (to: number) => (to < primitives.length ? [to] : []);
+  const successors = primitives.map((primitive, index) => {
+    if (primitive.op === 'jump') return next(primitive.to);
+    return primitive.op === 'jump_if_zero' ? [...next(index + 1), ...next(primitive.to)] : next(index + 1);
+  });
+  heads = loopHeads(successors, 0);
+  headsByAction.set(action, heads);
+  return heads;
+}
+
+export function runPrimitive(primitive: Primitive, place: Place, machine: Machine): void {
+  const { memory, observer } = machine;
+  const { F, V } = memory;
+  switch (primitive.op) {
+    case 'assign':
+      assign(primitive.target, evaluate(primitive.source, place), place);
+      return;
+    case 'assign_varbit': {
+      const { target, source } = primitive;
+      if (!isValid(memory, target.header)) return;
+      const from = source.header.varbitBase;
+      const bytes = Math.min(F[source.header.base + source.field.slot]!, target.header.type.varbitBytes);
+      V.copyWithin(target.header.varbitBase, from, from + bytes);
+      F[target.header.base + target.field.slot] = bytes;
+      return;
+    }
+    case 'assign_header':
+      if (isValid(memory, primitive.source)) clearSiblings(memory, primitive.target);
+      copyHeader(memory, primitive.target, primitive.source);
+      return;
+    case 'assign_stack': {
+      const { target, source } = primitive;
+      for (const [index, header] of target.headers.entries()) {
+        copyHeader(memory, header, source.headers[index]!);
+      }
+      F[target.next] = F[source.next]!;
+      return;
+    }
+    case 'assign_union':
+      for (const [index, member] of primitive.target.members.entries()) {
+        copyHeader(memory, member, primitive.source.members[index]!);
+      }
+      return;
+    case 'add_header': {
+      const { header } = primitive;
+      if (isValid(memory, header)) return;
+      clearSiblings(memory, header);
+      F[header.base] = 1;
+      F[slots.length]! += header.type.bytes;
+      return;
+    }
+    case 'remove_header': {
+      const { header } = primitive;
+      if (!isValid(memory, header)) return;
+      F[slots.length]! -= wireBytes(memory, header);
+      clearHeader(memory, header);
+      return;
+    }
+    case 'push':
+      shift(primitive.stack, primitive.count, machine);
+      return;
+    case 'pop':
+      shift(primitive.stack, -primitive.count, machine);
+      return;
+    case 'exit':
+      F[slots.exit] = 1;
+      observer?.observe({ kind: 'asked', what: 'exit' });
+      return;
+    case 'mark_to_drop':
+      writeField(memory, primitive.egressSpec, BigInt(machine.dropPort));
+      if (primitive.multicastGroup) writeField(memory, primitive.multicastGroup, 0n);
+      observer?.observe({ kind: 'asked', what: 'drop' });
+      return;
+    case 'random': {
+      const low = evaluateSmall(primitive.low, place);
+      const high = evaluateSmall(primitive.high, place);
+      if (low <= high) assign(primitive.target, BigInt(memory.random(low, high)), place);
+      return;
+    }
+    case 'hash': {
+      const { calculation, target } = primitive;
+      const hash = runCalculation(calculation, memory);
+      observer?.observe({ kind: 'hash', calculation, value: hash });
+      const max = evaluate(primitive.max, place);
+      const value = evaluate(primitive.base, place) + (hash % (max === 0n ? 1n : max));
+      assign(target, BigInt.asUintN(64, value), place);
+      return;
+    }
+    case 'count': {
+      const { counter } = primitive;
+      const index = evaluateSmall(primitive.index, place);
+      if (isWithin(index, counter, 'counter', place)) count(counter, index, machine);
+      return;
+    }
+    case 'execute_meter': {
+      const { meter } = primitive;
+      const index = evaluateSmall(primitive.index, place);
+      if (!isWithin(index, meter, 'meter', place)) return;
+      executeMeter(meter, memory.meters.get(meter.id)!, index, primitive.target, place, machine);
+      return;
+    }
+    case 'register_read': {
+      const { register, target } = primitive;
+      const index = evaluateSmall(primitive.index, place);
+      if (!isWithin(index, register, 'register', place)) return;
+      const words = Math.ceil(register.width / 32);
+      const value = readWords(memory.registers.get(register.id)!, index * words, words);
+      observer?.observe({ kind: 'register-read', register, index, value });
+      assign(target, value, place);
+      return;
+    }
+    case 'register_write': {
+      const { register } = primitive;
+      const index = evaluateSmall(primitive.index, place);
+      const value = BigInt.asUintN(register.width, evaluate(primitive.value, place));
+      if (!isWithin(index, register, 'register', place)) return;
+      const words = Math.ceil(register.width / 32);
+      writeWords(memory.registers.get(register.id)!, index * words, words, value);
+      observer?.observe({ kind: 'register-write', register, index, value });
+      return;
+    }
+    case 'generate_digest':
+      F[slots.digest] = primitive.list.id;
+      observer?.observe({ kind: 'asked', what: 'digest', list: primitive.list });
+      return;
+    case 'clone_ingress':
+    case 'clone_egress': {
+      const { fieldList } = primitive;
+      const session = evaluateSmall(primitive.session, place) & 0x7fff;
+      F[slots.cloneSession] = session + 1;
+      F[slots.cloneFieldList] = fieldList;
+      observer?.observe({ kind: 'asked', what: 'clone', session, fieldList });
+      return;
+    }
+    case 'resubmit':
+    case 'recirculate':
+      F[slots[primitive.op]] = primitive.fieldList + 1;
+      observer?.observe({ kind: 'asked', what: primitive.op, fieldList: primitive.fieldList });
+      return;
+    case 'truncate': {
+      const bytes = Math.min(evaluateSmall(primitive.bytes, place), 0xffff);
+      if (F[slots.truncate] === 0 || bytes + 1 < F[slots.truncate]!) F[slots.truncate] = bytes + 1;
+      observer?.observe({ kind: 'asked', what: 'truncate', bytes });
+      return;
+    }
+    case 'log':
+      return;
+    case 'assert':
+      if (!holds(primitive.condition, place)) place.diagnostic(`${place.name}: ${primitive.what}`);
+      return;
+    case 'jump':
+    case 'jump_if_zero':
+      throw new Error('broken promise: jumps stand in actions');
+  }
+}
+
+export function assign(target: Target, value: bigint, around: Surroundings): void {
+  if (target.kind === 'field') {
+    writeField(around.memory, target.ref, value);
+    return;
+  }
+  const base = elementBase(target.stack, evaluate(target.index, around));
+  if (base !== undefined && around.memory.F[base] !== 0)
+    writeFieldAt(around.memory, base, target.field, value);
+}
+
+export function executeMeter(
+  meter: MeterArray,
+  state: Meters,
+  index: number,
+  target: Target,
+  around: Surroundings,
+  { memory, observer }: Machine,
+): void {
+  const cost = meter.unit === 'packets' ? 1 : memory.F[slots.receivedLength]!;
+  const colour = state.execute(index, cost, memory.clock[0]!);
+  observer?.observe({ kind: 'meter', meter, index, colour });
+  assign(target, BigInt(colour), around);
+}
+
+function count(counter: CounterArray, index: number, { memory, observer }: Machine): void {
+  const { packets, bytes } = memory.counters.get(counter.id)!;
+  packets[index]! += 1;
+  bytes[index]! += memory.F[slots.receivedLength]!;
+  if (!observer) return;
+  const cell: CounterCell = { packets: BigInt(packets[index]!), bytes: BigInt(bytes[index]!) };
+  observer.observe({ kind: 'count', counter, index, cell });
+}
+
+/** Outside the array nothing happens but a diagnostic. */
+function isWithin(index: number, array: { name: string; size: number }, what: string, place: Place): boolean {
+  if (index < array.size) return true;
+  place.diagnostic(`${place.name}: the ${what} ${array.name} has no such index`);
+  return false;
+}
+
+/** Moves elements away from the front (push), or towards it when `by` is negative (pop). */
+function shift(stack: HeaderStack, by: number, { memory }: Machine): void {
+  const { headers } = stack;
+  const indexes = [...headers.keys()];
+  // From the far end, so that nothing is overwritten before it has moved.
+  for (const index of by > 0 ? indexes.reverse() : indexes) {
+    const source = headers[index - by];
+    if (source) copyHeader(memory, headers[index]!, source);
+    else clearHeader(memory, headers[index]!);
+  }
+  memory.F[stack.next] = Math.min(Math.max(memory.F[stack.next]! + by, 0), headers.length);
+}

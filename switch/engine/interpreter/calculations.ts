@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Hashes and checksums: the items as one bit string, items of headers that are not valid left out, then the algorithm. */
+
+import { crc16, crc32, csum16, xor16 } from '../hashes.ts';
+import { slots } from '../layout.ts';
+import type { Memory } from '../memory.ts';
+import type { Calculation, Field, Header } from '../program.ts';
+import { BitString, bitsOf } from './bit-string.ts';
+import { isValid, readFieldAt, varbitOf } from './fields.ts';
+
+/** An unsigned number of 16, 32 or 64 bits. */
+export function runCalculation(calculation: Calculation, memory: Memory): bigint {
+  const bytes = inputOf(calculation, memory);
+  switch (calculation.algorithm) {
+    case 'crc16':
+      return BigInt(crc16(bytes, 0, bytes.length));
+    case 'crc32':
+      return BigInt(crc32(bytes, 0, bytes.length));
+    case 'csum16':
+      return BigInt(csum16(bytes, 0, bytes.length));
+    case 'xor16':
+      return BigInt(xor16(bytes, 0, bytes.length));
+    case 'identity':
+      // The first eight bytes at most, as one big-endian number.
+      return bitsOf(bytes, 0, 8 * Math.min(8, bytes.length));
+  }
+}
+
+function inputOf({ items }: Calculation, memory: Memory): Uint8Array {
+  const input = new BitString();
+  const addField = (header: Header, field: Field) => {
+    if (!isValid(memory, header)) return;
+    if (field.varbit) input.appendBytes(varbitOf(memory, header, field));
+    else input.append(readFieldAt(memory, header.base, field), field.width);
+  };
+  for (const item of items) {
+    switch (item.kind) {
+      case 'field':
+        addField(item.ref.header, item.ref.field);
+        break;
+      case 'header':
+        for (const field of item.header.type.fields) addField(item.header, field);
+        break;
+      case 'constant':
+        input.append(item.value, item.width);
+        break;
+      case 'payload':
+        input.appendBytes(memory.A.subarray(memory.F[slots.payload]!, memory.F[slots.end]!));
+        break;
+    }
+  }
+  return input.toBytes();
+}
