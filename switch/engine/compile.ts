@@ -69,7 +69,8 @@ class LocalPipeline implements CompiledPipeline {
     for (const table of program.tables) this.fill(table);
   }
 
-  apply(operations: readonly (TableOperation | ProfileOperation)[]): void {
+  apply(operations: readonly (TableOperation | ProfileOperation)[], nowMicros = this.memory.clock[0]!): void {
+    this.memory.clock[0] = nowMicros;
     for (const operation of operations) {
       if ('table' in operation) this.applyToTable(operation);
       else this.applyToProfile(operation);

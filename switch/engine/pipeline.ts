@@ -106,8 +106,12 @@ export interface PipelineOptions {
 
 /** A loaded program. Single-threaded: a packet sees all of an `apply` or nothing of it. */
 export interface Pipeline {
-  /** Applies operations in order. They were validated by the owner; an unknown handle is the owner's broken promise. */
-  apply(operations: readonly (TableOperation | ProfileOperation)[]): void;
+  /**
+   * Applies operations in order. They were validated by the owner; an unknown handle is the owner's broken promise.
+   *
+   * @param nowMicros  the time, since which inserted entries count as idle; without it, that of the last packet
+   */
+  apply(operations: readonly (TableOperation | ProfileOperation)[], nowMicros?: number): void;
 
   /**
    * Runs one packet to its end: every copy it makes is transmitted before this returns.

@@ -72,11 +72,12 @@ export class Runner {
   apply(operations: readonly HostOperation[]): void {
     const pipeline = this.#loaded();
     this.#applied += 1;
+    const nowMicros = this.#options.nowMicros();
     if (operations.every(isPipelineOperation)) {
-      pipeline.apply(operations);
+      pipeline.apply(operations, nowMicros);
       return;
     }
-    for (const operation of operations) applyOne(pipeline, operation);
+    for (const operation of operations) applyOne(pipeline, operation, nowMicros);
   }
 
   /** A packet that arrives before there is a program is dropped. */
@@ -162,7 +163,7 @@ function isPipelineOperation(operation: HostOperation): operation is TableOperat
   }
 }
 
-function applyOne(pipeline: Pipeline, operation: HostOperation): void {
+function applyOne(pipeline: Pipeline, operation: HostOperation, nowMicros: number): void {
   switch (operation.kind) {
     case 'write-counter':
       pipeline.writeCounter(operation.counter, operation.index, operation.cell);
@@ -183,7 +184,7 @@ function applyOne(pipeline: Pipeline, operation: HostOperation): void {
       pipeline.setCloneSession(operation.session, operation.replicas);
       break;
     default:
-      pipeline.apply([operation]);
+      pipeline.apply([operation], nowMicros);
   }
 }
 

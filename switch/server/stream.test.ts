@@ -136,6 +136,26 @@ test('idle entries are reported once their time has passed, and every other seco
   expect(await bench.stream.arbitrate(1n)).toMatch(/primary/);
 });
 
+test('an entry has not been idle before it was there, however long ago the last packet was', async () => {
+  bench.clock.advance(60_000);
+  await accepted(
+    codec.insert({
+      table: 'source_timeout',
+      match: { source: 7 },
+      action: { name: 'NoAction' },
+      idleTimeoutNs: 3_000_000_000n,
+    }),
+  );
+  bench.clock.advance(1000);
+  expect(await bench.stream.arbitrate(1n)).toMatch(/primary/);
+  const wanted = entityOf({
+    case: 'tableEntry',
+    value: { tableId: index.tables.get('source_timeout').id, timeSinceLastHit: {} },
+  });
+  const [read] = await bench.client.read(wanted);
+  expect(read?.entity.value).toMatchObject({ timeSinceLastHit: { elapsedNs: 1_000_000_000n } });
+});
+
 test('time since last hit is read', async () => {
   const entry = {
     table: 'source_timeout',
