@@ -122,14 +122,18 @@ function addProcesses(program: Command, terminal: Terminal): void {
         '  $ evenkeel switch --no-p4 -i 1@veth1 -i 2@veth2 -- --grpc-server-addr 127.0.0.1:9559 --cpu-port 510',
     )
     .action(async (args: string[], _options: object, command: Command) => {
-      if (args.length === 0 || (args.length === 1 && /^(-h|--help)$/.test(args[0]!))) command.help();
+      if (args.length === 0 || (args.length === 1 && /^(-h|--help)$/.test(args[0]!))) {
+        // Loaded only now: the other commands need nothing of the switch.
+        const { optionsHelp } = await import('../switch/server/command-options.ts');
+        command.addHelpText('after', `\n${optionsHelp}`).help();
+      }
       if (args.length === 2 && /^(-c|--config)$/.test(args[0]!))
         await (await processes()).runConfiguredSwitch(
           args[1]!,
           { log: undefined, logLevel: 'info' },
           terminal,
         );
-      else await (await processes()).runSwitch(args, terminal);
+      else await (await import('./switch-command.ts')).runSwitch(args, terminal);
     });
 }
 

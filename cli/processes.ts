@@ -4,10 +4,8 @@ import type { Config } from '../controller/config/config.ts';
 import { formatHostPort } from '../controller/config/scalar.ts';
 import { createLogger, type LogFormat } from '../controller/logger.ts';
 import { BadConfigError, type RunningController, startController } from '../controller/main.ts';
-import { switchOptionsOf } from '../switch/server/command-files.ts';
-import { parseCommandLine, usage } from '../switch/server/command-line.ts';
 import { type RunningSwitch, type SwitchOptions, startSwitch } from '../switch/server/switch.ts';
-import { readConfig, readText } from './check.ts';
+import { readConfig } from './check.ts';
 import { CommandError, exitCodes } from './exit-code.ts';
 import { stopped, type Terminal } from './terminal.ts';
 
@@ -63,22 +61,6 @@ export async function runConfiguredSwitch(
     readConfig(configPath),
     loggerFor(options, terminal),
   );
-  await serveSwitch(target, failure, terminal);
-}
-
-/** The embedded switch with the command line of simple_switch_grpc. */
-export async function runSwitch(args: readonly string[], terminal: Terminal): Promise<void> {
-  const parsed = parseCommandLine(args);
-  if ('problems' in parsed) throw new CommandError(exitCodes.usage, parsed.problems.join('\n'));
-  if (!('command' in parsed)) {
-    terminal.out('help' in parsed ? usage.replace('evenkeel-switch-grpc', 'evenkeel switch') : '');
-    return;
-  }
-  const { command } = parsed;
-  const { logLevel } = command;
-  const logger = loggerFor({ log: undefined, logLevel: logLevel === 'off' ? 'error' : logLevel }, terminal);
-  for (const what of command.ignored) logger.warn(`ignored ${what}`);
-  const { target, failure } = await startEmbedded(switchOptionsOf(command, readText), logger);
   await serveSwitch(target, failure, terminal);
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The command line of simple_switch_grpc, so that scripts which start the one can start the other. */
 
-import { parseArgs } from 'node:util';
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
+import { commandOptions, type OptionName, targetOptions } from './command-options.ts';
+import { parseOptions } from './option-parser.ts';
+import { replicationLimits } from './replication.ts';
 
 export interface CommandLine {
   deviceId: bigint;
@@ -10,12 +12,16 @@ export interface CommandLine {
   interfaces: PacketPortBinding[];
   cpuPort: number | undefined;
   dropPort: number;
+  /** Queues of each port. */
+  priorityQueues: number;
   captureDirectory: string | undefined;
   /** Where p4.bm.DataplaneInterface listens. */
   dataplaneAddress: string | undefined;
   /** Seconds until captures are replayed in place of real interfaces. */
   replayAfterSeconds: number | undefined;
   tls: TlsFiles | undefined;
+  /** Undefined: only what needs attention is told, on stderr. */
+  log: LogTarget | undefined;
   logLevel: CommandLogLevel;
   /** A BMv2 JSON file to start with; undefined: wait for a controller to push one. */
   program: string | undefined;
@@ -31,173 +37,182 @@ export interface TlsFiles {
   requireClientCertificate: boolean;
 }
 
+export type LogTarget =
+  | { kind: 'console' }
+  /** `name` is without `.txt`. */
+  | { kind: 'file'; name: string; bytesMax: number; filesMax: number };
+
 /** `off` logs nothing. */
-export type CommandLogLevel = 'info' | 'warn' | 'error' | 'off';
+export type CommandLogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
+
+const logLevels: readonly CommandLogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'off'];
 
 export type CommandLineResult =
   | { command: CommandLine }
-  | { help: string }
-  | { version: true }
+  | { print: 'help' | 'version' | 'json-version' }
   | { problems: string[] };
 
-export const usage = `usage: evenkeel-switch-grpc [options] [program.json] [-- target options]
-
-  -i, --interface PORT@INTERFACE  attach an interface to a port; repeat for more
-      --device-id NUMBER          P4Runtime device id (0)
-      --no-p4                     start without a program; a controller will push one
-      --pcap [DIRECTORY]          write a capture for each interface and direction
-      --use-files SECONDS         interfaces are captures: after so long, replay
-                                  INTERFACE_in.pcap into INTERFACE_out.pcap
-      --log-console               log to the console
-  -L, --log-level LEVEL           trace, debug, info, warn, error or off (info)
-      --thrift-port PORT          accepted and ignored: there is no Thrift server
-  -h, --help
-  -v, --version
-
-target options, after --:
-      --grpc-server-addr ADDRESS  where to listen (0.0.0.0:9559)
-      --grpc-server-ssl           speak TLS
-      --grpc-server-cert FILE     the server's certificate, PEM
-      --grpc-server-key FILE      its key, PEM
-      --grpc-server-cacert FILE   whose signatures client certificates may bear
-      --grpc-server-with-client-auth  turn away clients without a certificate
-      --dp-grpc-server-addr ADDRESS   packets in and out over gRPC, in place of interfaces
-      --cpu-port PORT             packet-in and packet-out (none)
-      --drop-port PORT            egress_spec of a dropped packet (511)
-`;
-
-const ports = { min: 0, max: 511 };
-
-const generalOptions = {
-  interface: { type: 'string', short: 'i', multiple: true },
-  'device-id': { type: 'string' },
-  'no-p4': { type: 'boolean' },
-  pcap: { type: 'string' },
-  'use-files': { type: 'string' },
-  'log-console': { type: 'boolean' },
-  'log-level': { type: 'string', short: 'L' },
-  'thrift-port': { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean', short: 'v' },
+export const commandLineDefaults = {
+  grpcAddress: '0.0.0.0:9559',
+  dropPort: 511,
+  logLevel: 'trace',
+  logBytesMax: 5 * 1024 * 1024,
+  logFilesMax: 3,
+  interfacesMax: 512,
 } as const;
 
-const targetOptions = {
-  'grpc-server-addr': { type: 'string' },
-  'grpc-server-ssl': { type: 'boolean' },
-  'grpc-server-cert': { type: 'string' },
-  'grpc-server-key': { type: 'string' },
-  'grpc-server-cacert': { type: 'string' },
-  'grpc-server-with-client-auth': { type: 'boolean' },
-  'dp-grpc-server-addr': { type: 'string' },
-  'cpu-port': { type: 'string' },
-  'drop-port': { type: 'string' },
-} as const;
+const portMax = 511;
+/** The priority of a packet has 3 bits: more than 8 queues are never used. */
+const priorityQueuesMax = 256;
 
 /** @param args  without the interpreter and the script */
 export function parseCommandLine(args: readonly string[]): CommandLineResult {
   const end = args.indexOf('--');
-  const general = end < 0 ? args : args.slice(0, end);
-  const target = end < 0 ? [] : args.slice(end + 1);
-  try {
-    // Target options are taken before the separator too: there is no other option they could be mistaken for.
-    const parsed = parseArgs({
-      args: withPcapDirectory(general),
-      options: { ...generalOptions, ...targetOptions },
-      allowPositionals: true,
-    });
-    const behind = parseArgs({ args: [...target], options: targetOptions, allowPositionals: false });
-    if (parsed.values.help) return { help: usage };
-    if (parsed.values.version) return { version: true };
-    return commandOf({ ...parsed.values, ...behind.values }, parsed.positionals);
-  } catch (cause) {
-    // The first sentence names the argument and what is wrong with it; the rest is advice for another program.
-    return { problems: [(cause as Error).message.split('. ')[0]!] };
+  // Target options are taken before the separator too: there is no other option they could be mistaken for.
+  const before = parseOptions(commandOptions, end < 0 ? args : args.slice(0, end));
+  const behind = parseOptions(targetOptions, end < 0 ? [] : args.slice(end + 1));
+  const given = new Given(before.given, behind.given);
+  for (const print of ['help', 'version', 'json-version'] as const) if (given.has(print)) return { print };
+  const problems = [...before.problems, ...behind.problems];
+  if (behind.words.length > 0) problems.push(`${behind.words[0]} stands behind --, where only options do`);
+  return problems.length > 0 ? { problems } : commandOf(given, before.words);
+}
+
+type GivenOptions = ReadonlyMap<string, readonly string[]>;
+
+/** What was given before and behind the separator; the latter wins. */
+class Given {
+  readonly #options: GivenOptions;
+
+  constructor(before: GivenOptions, behind: GivenOptions) {
+    this.#options = new Map([...before, ...behind]);
+  }
+
+  has(name: OptionName): boolean {
+    return this.#options.has(name);
+  }
+
+  one(name: OptionName): string | undefined {
+    return this.#options.get(name)?.[0];
+  }
+
+  all(name: OptionName): readonly string[] {
+    return this.#options.get(name) ?? [];
   }
 }
 
-interface Values {
-  interface?: string[];
-  'device-id'?: string;
-  'no-p4'?: boolean;
-  pcap?: string;
-  'use-files'?: string;
-  'log-console'?: boolean;
-  'log-level'?: string;
-  'thrift-port'?: string;
-  'grpc-server-addr'?: string;
-  'grpc-server-ssl'?: boolean;
-  'grpc-server-cert'?: string;
-  'grpc-server-key'?: string;
-  'grpc-server-cacert'?: string;
-  'grpc-server-with-client-auth'?: boolean;
-  'dp-grpc-server-addr'?: string;
-  'cpu-port'?: string;
-  'drop-port'?: string;
-}
-
-function commandOf(values: Values, positionals: readonly string[]): CommandLineResult {
+function commandOf(given: Given, words: readonly string[]): CommandLineResult {
   const problems: string[] = [];
   const ignored: string[] = [];
-  if (values['thrift-port'] !== undefined) ignored.push('--thrift-port: there is no Thrift server');
-  if (positionals.length > 1) problems.push(`one program file is enough, got ${positionals.join(', ')}`);
-  const [program] = positionals;
-  if (program !== undefined && values['no-p4'])
-    problems.push(`--no-p4 contradicts the program file ${program}`);
-  if (program === undefined && !values['no-p4']) {
-    problems.push('give a program file, or --no-p4 to wait for a controller to push one');
+  for (const { name, ignored: why, refused } of commandOptions) {
+    if (!given.has(name as OptionName)) continue;
+    if (refused !== undefined) problems.push(`--${name}: ${refused}`);
+    if (why !== undefined) ignored.push(`--${name}: ${why}`);
   }
   const command: CommandLine = {
-    deviceId: readDeviceId(values['device-id'], problems),
-    grpcAddress: readAddress('--grpc-server-addr', values['grpc-server-addr'] ?? '0.0.0.0:9559', problems),
-    interfaces: readInterfaces(values.interface ?? [], problems),
-    cpuPort: readCpuPort(values['cpu-port'], problems),
-    dropPort: readPort('--drop-port', values['drop-port'], problems) ?? ports.max,
-    captureDirectory: values.pcap,
-    dataplaneAddress:
-      values['dp-grpc-server-addr'] &&
-      readAddress('--dp-grpc-server-addr', values['dp-grpc-server-addr'], problems),
-    replayAfterSeconds: readSeconds('--use-files', values['use-files'], problems),
-    tls: readTls(values, problems, ignored),
-    logLevel: readLogLevel(values['log-level'], problems),
-    program,
+    deviceId: readDeviceId(given.one('device-id'), problems),
+    grpcAddress: readAddress(given, 'grpc-server-addr', problems) ?? commandLineDefaults.grpcAddress,
+    interfaces: readInterfaces(given, problems),
+    cpuPort: readNumber(given, 'cpu-port', { min: 1, max: portMax }, problems),
+    dropPort:
+      readNumber(given, 'drop-port', { min: 0, max: portMax }, problems) ?? commandLineDefaults.dropPort,
+    priorityQueues: readNumber(given, 'priority-queues', { min: 1, max: priorityQueuesMax }, problems) ?? 1,
+    captureDirectory: given.one('pcap'),
+    dataplaneAddress: readAddress(given, 'dp-grpc-server-addr', problems),
+    replayAfterSeconds: readSeconds(given, problems),
+    tls: readTls(given, problems, ignored),
+    log: readLog(given, problems, ignored),
+    logLevel: readLogLevel(given.one('log-level'), problems),
+    program: readProgram(given, words, problems, ignored),
     ignored,
   };
-  if (command.cpuPort !== undefined) {
-    const taken = command.interfaces.find(({ port }) => port === command.cpuPort);
-    if (taken) problems.push(`--cpu-port ${command.cpuPort}: the port has interface ${taken.interfaceName}`);
-    if (command.cpuPort === command.dropPort)
-      problems.push(`--cpu-port and --drop-port are both ${command.cpuPort}`);
-  }
-  if (command.dataplaneAddress !== undefined && command.interfaces.length > 0) {
-    problems.push('--dp-grpc-server-addr takes the place of interfaces: leave out -i');
-  }
-  if (command.replayAfterSeconds !== undefined) {
-    if (command.interfaces.length === 0) problems.push('--use-files needs interfaces (-i) to name the files');
-    if (command.captureDirectory !== undefined)
-      problems.push('--use-files writes captures: leave out --pcap');
-  } else if (command.captureDirectory !== undefined && command.interfaces.length === 0) {
-    ignored.push('--pcap: there are no interfaces to capture on');
-  }
+  checkPorts(command, problems);
+  checkReplication(given, problems, ignored);
+  chooseFrames(command, ignored);
   return problems.length > 0 ? { problems } : { command };
 }
 
-function readAddress(option: string, text: string, problems: string[]): string {
-  if (!/^.+:\d{1,5}$/.test(text)) problems.push(`${option} ${text}: write it as 0.0.0.0:9559`);
+/** Where frames come from: gRPC, else captures, else interfaces; as in simple_switch_grpc, the first one given wins. */
+function chooseFrames(command: CommandLine, ignored: string[]): void {
+  if (command.dataplaneAddress !== undefined) {
+    if (command.interfaces.length > 0)
+      ignored.push('-i: --dp-grpc-server-addr takes the place of interfaces');
+    command.interfaces = [];
+    if (command.replayAfterSeconds !== undefined) ignored.push('--use-files: packets come over gRPC');
+    command.replayAfterSeconds = undefined;
+  }
+  if (command.captureDirectory === undefined) return;
+  if (command.interfaces.length === 0) ignored.push('--pcap: there are no interfaces to capture on');
+  else if (command.replayAfterSeconds !== undefined) ignored.push('--pcap: --use-files writes captures');
+  else return;
+  command.captureDirectory = undefined;
+}
+
+function checkPorts({ cpuPort, dropPort, interfaces }: CommandLine, problems: string[]): void {
+  if (cpuPort === undefined) return;
+  const taken = interfaces.find(({ port }) => port === cpuPort);
+  if (taken) problems.push(`--cpu-port ${cpuPort}: the port has interface ${taken.interfaceName}`);
+  if (cpuPort === dropPort) {
+    problems.push(`--cpu-port and --drop-port are both ${cpuPort}; give --drop-port another number`);
+  }
+}
+
+/** There is always as much room as simple_switch_grpc has unless told otherwise, and no way to have more. */
+function checkReplication(given: Given, problems: string[], ignored: string[]): void {
+  const { entriesMax, replicasMax } = replicationLimits;
+  const rooms = {
+    'max-mc-groups': entriesMax,
+    'max-l1-entries': entriesMax * replicasMax,
+    'max-l2-entries': entriesMax * replicasMax,
+  } as const;
+  for (const [name, room] of Object.entries(rooms) as [keyof typeof rooms, number][]) {
+    const wanted = readNumber(given, name, { min: 1, max: room }, problems);
+    if (wanted !== undefined && wanted < room) ignored.push(`--${name}: there is always room for ${room}`);
+  }
+}
+
+function readProgram(
+  given: Given,
+  words: readonly string[],
+  problems: string[],
+  ignored: string[],
+): string | undefined {
+  const [program] = words;
+  if (words.length > 1) problems.push(`one program file is enough, got ${words.join(', ')}`);
+  if (program === undefined && !given.has('no-p4')) {
+    problems.push('give a program file, or --no-p4 to wait for a controller to push one');
+  }
+  if (program === undefined || !given.has('no-p4')) return program;
+  ignored.push(`${program}: --no-p4 is given`);
+  return undefined;
+}
+
+function readAddress(
+  given: Given,
+  name: 'grpc-server-addr' | 'dp-grpc-server-addr',
+  problems: string[],
+): string | undefined {
+  const text = given.one(name);
+  if (text !== undefined && !/^unix:.+|.+:\d{1,5}$/.test(text)) {
+    problems.push(`--${name} ${text}: write it as ${commandLineDefaults.grpcAddress}`);
+  }
   return text;
 }
 
-function readSeconds(option: string, text: string | undefined, problems: string[]): number | undefined {
+/** Below zero means at once. */
+function readSeconds(given: Given, problems: string[]): number | undefined {
+  const text = given.one('use-files');
   if (text === undefined) return undefined;
-  if (!/^\d{1,6}$/.test(text)) problems.push(`${option} ${text}: a number of seconds`);
-  return Number(text);
+  if (!/^-?\d{1,6}$/.test(text)) problems.push(`--use-files ${text}: a number of seconds`);
+  return Math.max(0, Number(text));
 }
 
-function readTls(values: Values, problems: string[], ignored: string[]): TlsFiles | undefined {
-  const certificate = values['grpc-server-cert'];
-  const key = values['grpc-server-key'];
-  const clientRoots = values['grpc-server-cacert'];
-  const requireClientCertificate = values['grpc-server-with-client-auth'] ?? false;
-  if (!values['grpc-server-ssl']) {
+function readTls(given: Given, problems: string[], ignored: string[]): TlsFiles | undefined {
+  const certificate = given.one('grpc-server-cert');
+  const key = given.one('grpc-server-key');
+  const clientRoots = given.one('grpc-server-cacert');
+  const requireClientCertificate = given.has('grpc-server-with-client-auth');
+  if (!given.has('grpc-server-ssl')) {
     if (requireClientCertificate) {
       // Who asked for this would not want to serve everybody.
       problems.push('--grpc-server-with-client-auth needs --grpc-server-ssl');
@@ -218,58 +233,67 @@ function readDeviceId(text: string | undefined, problems: string[]): bigint {
   return 0n;
 }
 
-function readInterfaces(texts: readonly string[], problems: string[]): PacketPortBinding[] {
+function readInterfaces(given: Given, problems: string[]): PacketPortBinding[] {
   const interfaces: PacketPortBinding[] = [];
-  for (const text of texts) {
-    const [, number, interfaceName] = /^(\d+)@([^\s/]{1,15})$/.exec(text) ?? [];
-    const port = readPort('-i', number, problems);
-    if (port === undefined || interfaceName === undefined) {
-      if (number === undefined) problems.push(`-i ${text}: write it as 0@veth0`);
+  // Captures may be anywhere; names of real interfaces are short.
+  const form = given.has('use-files') ? /^(\d+)@(\S+)$/ : /^(\d+)@([^\s/]{1,15})$/;
+  for (const text of given.all('interface')) {
+    const [, number, interfaceName] = form.exec(text) ?? [];
+    const port = Number(number);
+    if (number === undefined || interfaceName === undefined) {
+      problems.push(`-i ${text}: write it as 0@veth0`);
       continue;
     }
+    if (port > portMax) problems.push(`-i ${text}: ports are 0 to ${portMax}`);
     const taken = interfaces.find((other) => other.port === port);
     if (taken) problems.push(`-i ${text}: port ${port} has interface ${taken.interfaceName} already`);
     interfaces.push({ port, interfaceName });
   }
+  const most =
+    readNumber(given, 'max-port-count', { min: 0, max: 2 ** 31 - 1 }, problems) ??
+    commandLineDefaults.interfacesMax;
+  if (interfaces.length > most)
+    problems.push(`--max-port-count ${most}: there are ${interfaces.length} interfaces`);
   return interfaces;
 }
 
-/** 0 is simple_switch_grpc's way to say none. */
-function readCpuPort(text: string | undefined, problems: string[]): number | undefined {
-  return readPort('--cpu-port', text, problems) || undefined;
-}
-
-function readPort(option: string, text: string | undefined, problems: string[]): number | undefined {
-  if (text === undefined) return undefined;
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port >= ports.min && port <= ports.max) return port;
-  problems.push(`${option} ${text}: ports are ${ports.min} to ${ports.max}`);
-  return undefined;
+function readLog(given: Given, problems: string[], ignored: string[]): LogTarget | undefined {
+  const name = given.one('log-file');
+  if (name === undefined) {
+    for (const option of ['log-flush', 'log-file-max-size', 'log-file-max-files'] as const) {
+      if (given.has(option)) ignored.push(`--${option}: --log-file is not given`);
+    }
+    return given.has('log-console') ? { kind: 'console' } : undefined;
+  }
+  if (given.has('log-console')) problems.push('--log-console and --log-file: only one of them');
+  const bytes = { min: 1, max: Number.MAX_SAFE_INTEGER };
+  const { logBytesMax, logFilesMax } = commandLineDefaults;
+  return {
+    kind: 'file',
+    name,
+    bytesMax: readNumber(given, 'log-file-max-size', bytes, problems) ?? logBytesMax,
+    filesMax: readNumber(given, 'log-file-max-files', { min: 0, max: 1000 }, problems) ?? logFilesMax,
+  };
 }
 
 function readLogLevel(text: string | undefined, problems: string[]): CommandLogLevel {
-  switch (text) {
-    case undefined:
-    case 'trace':
-    case 'debug':
-    case 'info':
-      return 'info';
-    case 'warn':
-    case 'error':
-    case 'off':
-      return text;
-    default:
-      problems.push(`--log-level ${text}: one of trace, debug, info, warn, error, off`);
-      return 'info';
-  }
+  const { logLevel } = commandLineDefaults;
+  if (text === undefined) return logLevel;
+  const level = logLevels.find((known) => known === text);
+  if (level === undefined) problems.push(`--log-level ${text}: one of ${logLevels.join(', ')}`);
+  return level ?? logLevel;
 }
 
-/** `--pcap` may stand alone; it then means the current directory. */
-function withPcapDirectory(args: readonly string[]): string[] {
-  return args.flatMap((arg, index) => {
-    const next = args[index + 1];
-    const standsAlone =
-      arg === '--pcap' && (next === undefined || next.startsWith('-') || next.endsWith('.json'));
-    return standsAlone ? ['--pcap=.'] : [arg];
-  });
+function readNumber(
+  given: Given,
+  name: OptionName,
+  { min, max }: { min: number; max: number },
+  problems: string[],
+): number | undefined {
+  const text = given.one(name);
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (/^\d{1,16}$/.test(text) && value >= min && value <= max) return value;
+  problems.push(`--${name} ${text}: expected ${min} to ${max}`);
+  return undefined;
 }
