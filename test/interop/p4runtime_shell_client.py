@@ -2,7 +2,7 @@
 """What p4runtime-shell sees of a switch that runs features.p4. Asks for packets by printing `inject PORT HEX`, and says `ok ...`
 for each part that is as it should be; the shell prints lines of its own.
 
-usage: p4runtime-shell.py ADDRESS P4INFO JSON
+usage: p4runtime_shell_client.py ADDRESS P4INFO JSON
 """
 
 import os
