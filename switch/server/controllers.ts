@@ -20,17 +20,20 @@ import {
   Uint128Schema,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { type Election, type ElectionEvent, isPrimaryId, noElection, step } from './arbitration.ts';
+import { Backlog } from './backlog.ts';
 import { Code, invalid, Refusal } from './refusal.ts';
 
 export type Stream = ServerDuplexStream<StreamMessageRequest, StreamMessageResponse>;
 
 export const controllerLimits = {
-  /** As simple_switch_grpc. */
+  /** As simple_switch_grpc. A stream counts until all that was sent to it has been read, or its connection is gone. */
   streamsMax: 16,
   /** Roles are remembered for ever, because the highest election id must be. */
   rolesMax: 64,
-  /** Messages a slow controller may fall behind; beyond it packets, digests and notices to it are dropped. */
-  backlogMax: 16_384,
+  /** UTF-16 units, for the same reason. */
+  roleNameMax: 1024,
+  /** What a slow controller may fall behind; beyond it packets, digests and notices to it are dropped. */
+  backlog: { messagesMax: 16_384, bytesMax: 32 * 2 ** 20 },
 } as const;
 
 export interface ControllersOptions {
@@ -44,6 +47,9 @@ interface Controller {
   /** Set by the first arbitration, and fixed from then on. */
   role: { key: string; message: Role | undefined } | undefined;
   isClosed: boolean;
+  backlog: Backlog<StreamMessageResponse>;
+  /** The outcome of the last election, when there was no room for it: older ones are of no use to anybody. */
+  owed: StreamMessageResponse | undefined;
   /** Messages dropped since it last kept up. */
   dropped: number;
 }
@@ -53,6 +59,8 @@ export class Controllers {
   readonly #byId = new Map<number, Controller>();
   /** By role. */
   readonly #elections = new Map<string, Election>();
+  /** Streams that still hold messages, those that are no controller's any more included. */
+  readonly #open = new Set<Stream>();
   #lastId = 0;
 
   constructor(options: ControllersOptions) {
@@ -61,13 +69,25 @@ export class Controllers {
 
   /** @returns the name of the stream from now on; undefined when it had to be turned away */
   join(stream: Stream): number | undefined {
-    if (this.#byId.size >= controllerLimits.streamsMax) {
+    if (this.#open.size >= controllerLimits.streamsMax) {
       endStream(stream, new Refusal(Code.RESOURCE_EXHAUSTED, 'Too many connections'));
       return undefined;
     }
+    this.#open.add(stream);
+    for (const event of ['finish', 'cancelled', 'close']) stream.on(event, () => this.#open.delete(stream));
     this.#lastId += 1;
     const id = this.#lastId;
-    this.#byId.set(id, { id, stream, role: undefined, isClosed: false, dropped: 0 });
+    const backlog = new Backlog(stream, controllerLimits.backlog, () => this.#onRoom(controller));
+    const controller: Controller = {
+      id,
+      stream,
+      role: undefined,
+      isClosed: false,
+      backlog,
+      owed: undefined,
+      dropped: 0,
+    };
+    this.#byId.set(id, controller);
     return id;
   }
 
@@ -139,6 +159,9 @@ export class Controllers {
       throw new Refusal(Code.NOT_FOUND, `this is device ${deviceId}, not ${update.deviceId}`);
     }
     if (update.role?.config !== undefined) throw invalid('this switch knows no role.config');
+    const { roleNameMax } = controllerLimits;
+    if ((update.role?.name.length ?? 0) > roleNameMax)
+      throw invalid(`the name of a role is longer than ${roleNameMax}`);
     const key = roleKey(update.role?.name ?? '', update.role?.id ?? 0n);
     if (controller.role !== undefined && controller.role.key !== key) {
       throw new Refusal(Code.FAILED_PRECONDITION, 'a stream keeps its role; open another for another role');
@@ -166,26 +189,30 @@ export class Controllers {
         electionId: effect.electionId === undefined ? undefined : uint128(effect.electionId),
         status: create(StatusSchema, { code: effect.code, message: effect.message }),
       });
-      controller.stream.write(
-        create(StreamMessageResponseSchema, { update: { case: 'arbitration', value } }),
-      );
+      const message = create(StreamMessageResponseSchema, { update: { case: 'arbitration', value } });
+      controller.owed = controller.backlog.offer(message, heldBytes(message)) ? undefined : message;
       if (effect.code === Code.OK) this.#options.log('info', `controller ${effect.stream} is primary`);
     }
   }
 
   #send(controller: Controller, message: StreamMessageResponse): void {
-    if (controller.stream.writableLength >= controllerLimits.backlogMax) {
-      controller.dropped += 1;
-      if (controller.dropped === 1) {
-        this.#options.log('warn', `controller ${controller.id} is too slow: messages to it are dropped`);
+    if (controller.owed === undefined && controller.backlog.offer(message, heldBytes(message))) {
+      if (controller.dropped > 0) {
+        this.#options.log('warn', `controller ${controller.id} missed ${controller.dropped} messages`);
+        controller.dropped = 0;
       }
       return;
     }
-    if (controller.dropped > 0) {
-      this.#options.log('warn', `controller ${controller.id} missed ${controller.dropped} messages`);
-      controller.dropped = 0;
+    controller.dropped += 1;
+    if (controller.dropped === 1) {
+      this.#options.log('warn', `controller ${controller.id} is too slow: messages to it are dropped`);
     }
-    controller.stream.write(message);
+  }
+
+  #onRoom(controller: Controller): void {
+    const { owed } = controller;
+    if (owed === undefined || controller.isClosed) return;
+    if (controller.backlog.offer(owed, heldBytes(owed))) controller.owed = undefined;
   }
 
   #close(controller: Controller, refusal: Refusal): void {
@@ -202,6 +229,26 @@ export type StreamErrorDetails = NonNullable<
 function endStream(stream: Stream, { code, message }: Refusal): void {
   // This is how grpc-js ends a server stream with a status.
   stream.emit('error', { code, details: message });
+}
+
+/** About what a message holds while it waits: payloads are counted, the rest is guessed from the number of parts. */
+function heldBytes({ update }: StreamMessageResponse): number {
+  const overhead = 512;
+  switch (update.case) {
+    case 'packet':
+      return overhead + update.value.payload.length;
+    case 'digest':
+      return overhead + update.value.data.length * 512;
+    case 'idleTimeoutNotification':
+      return overhead + update.value.tableEntry.length * 1024;
+    case 'error': {
+      const { message, details } = update.value;
+      const echoed = details.case === 'packetOut' ? (details.value.packetOut?.payload.length ?? 0) : 0;
+      return overhead + message.length + echoed;
+    }
+    default:
+      return overhead;
+  }
 }
 
 /** The role without a name is the default role. Numbers are the older way to name one. */

@@ -22,13 +22,16 @@ import {
   SetPortOperStatusResponseSchema,
 } from '../../p4runtime/generated/p4/bm/dataplane_interface_pb.ts';
 import type { ServiceHandlers } from '../../p4runtime/service-definition.ts';
+import { Backlog } from './backlog.ts';
 import { Code, invalid, Refusal } from './refusal.ts';
 
 export const dataplaneLimits = {
   /** Of v1model: ports have 9 bits. */
   portMax: 511,
   /** Frames a slow client may fall behind; beyond it they are dropped. */
-  backlogMax: 16_384,
+  backlog: { messagesMax: 16_384, bytesMax: 32 * 2 ** 20 },
+  /** Lines about messages that were ignored, of one client; the others are counted. */
+  complaintsMax: 16,
 } as const;
 
 export interface DataplaneOptions {
@@ -44,10 +47,11 @@ type Stream = ServerDuplexStream<PacketStreamRequest, PacketStreamResponse>;
 export class Dataplane {
   readonly #options: DataplaneOptions;
   readonly #downPorts = new Set<number>();
-  #client: Stream | undefined;
+  #client: { stream: Stream; backlog: Backlog<PacketStreamResponse>; hasEnded: boolean } | undefined;
   /** Of the message that is being worked on. */
   #currentId = 0n;
   #dropped = 0;
+  #ignored = 0;
 
   constructor(options: DataplaneOptions) {
     this.#options = options;
@@ -67,22 +71,19 @@ export class Dataplane {
   /** A frame leaves. @param frame  is copied */
   transmit(port: number, frame: Uint8Array): void {
     const client = this.#client;
-    if (client === undefined || this.#downPorts.has(port)) return;
-    if (client.writableLength >= dataplaneLimits.backlogMax) {
-      if (this.#dropped === 0)
-        this.#options.log('warn', 'the dataplane client is too slow: frames are dropped');
-      this.#dropped += 1;
-      return;
-    }
+    if (client === undefined || client.hasEnded || this.#downPorts.has(port)) return;
     const { deviceId } = this.#options;
-    client.write(
-      create(PacketStreamResponseSchema, {
-        id: this.#currentId,
-        deviceId,
-        port,
-        packet: new Uint8Array(frame),
-      }),
-    );
+    const response = create(PacketStreamResponseSchema, {
+      id: this.#currentId,
+      deviceId,
+      port,
+      packet: new Uint8Array(frame),
+    });
+    if (client.backlog.offer(response, frame.length)) return;
+    if (this.#dropped === 0) {
+      this.#options.log('warn', 'the dataplane client is too slow: frames are dropped');
+    }
+    this.#dropped += 1;
   }
 
   #join(stream: Stream): void {
@@ -91,35 +92,40 @@ export class Dataplane {
       stream.emit('error', { code: refusal.code, details: refusal.message });
       return;
     }
-    this.#client = stream;
+    const client = { stream, backlog: new Backlog(stream, dataplaneLimits.backlog), hasEnded: false };
+    this.#client = client;
     this.#dropped = 0;
+    this.#ignored = 0;
     stream.on('data', (request: PacketStreamRequest) => this.#receive(request));
+    // It leaves only when all that was sent to it has been read: until then that takes room.
     stream.on('end', () => {
-      this.#leave(stream);
+      client.hasEnded = true;
       stream.end();
     });
-    for (const event of ['cancelled', 'close', 'error']) stream.on(event, () => this.#leave(stream));
+    for (const event of ['finish', 'cancelled', 'close', 'error'])
+      stream.on(event, () => this.#leave(stream));
   }
 
   #leave(stream: Stream): void {
-    if (this.#client !== stream) return;
+    if (this.#client?.stream !== stream) return;
     this.#client = undefined;
+    const { complaintsMax } = dataplaneLimits;
+    if (this.#ignored > complaintsMax) {
+      this.#options.log('warn', `${this.#ignored - complaintsMax} more dataplane packets were ignored`);
+    }
     if (this.#dropped > 0) {
       this.#options.log('warn', `the dataplane client missed ${this.#dropped} frames`);
     }
   }
 
   #receive({ id, deviceId, port, packet }: PacketStreamRequest): void {
-    const { log, inject } = this.#options;
-    if (deviceId !== this.#options.deviceId) {
-      log('warn', `a dataplane packet for device ${deviceId} is ignored: this is ${this.#options.deviceId}`);
+    const { deviceId: ownId, inject } = this.#options;
+    if (deviceId !== ownId) {
+      this.#ignore(`for device ${deviceId} is ignored: this is ${ownId}`);
       return;
     }
     if (port > dataplaneLimits.portMax) {
-      log(
-        'warn',
-        `a dataplane packet for port ${port} is ignored: ports are 0 to ${dataplaneLimits.portMax}`,
-      );
+      this.#ignore(`for port ${port} is ignored: ports are 0 to ${dataplaneLimits.portMax}`);
       return;
     }
     if (packet.length === 0 || this.#downPorts.has(port)) return;
@@ -128,6 +134,13 @@ export class Dataplane {
       inject(port, packet);
     } finally {
       this.#currentId = 0n;
+    }
+  }
+
+  #ignore(why: string): void {
+    this.#ignored += 1;
+    if (this.#ignored <= dataplaneLimits.complaintsMax) {
+      this.#options.log('warn', `a dataplane packet ${why}`);
     }
   }
 

@@ -10,6 +10,7 @@ import type { ServiceError } from '@grpc/grpc-js';
 import type {
   ForwardingPipelineConfig,
   GetForwardingPipelineConfigRequest,
+  ReadRequest,
   StreamMessageRequest,
   WriteRequest,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
@@ -27,7 +28,10 @@ import {
 import type { ServiceHandlers } from '../../p4runtime/service-definition.ts';
 import type { Controllers, StreamErrorDetails } from './controllers.ts';
 import type { Device } from './device.ts';
-import { Code, invalid, Refusal, unimplemented } from './refusal.ts';
+import { checkSize } from './message-limit.ts';
+import { sendPaced } from './paced.ts';
+import { PushGate } from './push-gate.ts';
+import { Code, invalid, Refusal, sendableText, unimplemented } from './refusal.ts';
 import type { ServerConfiguration } from './server-config.ts';
 import { writeStatus } from './write-status.ts';
 
@@ -44,11 +48,12 @@ const apiVersion = '1.5.0';
 
 export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<typeof P4Runtime> {
   const { device, controllers } = options;
+  const gate = new PushGate();
 
   return {
     write(call, callback) {
       answer(options, callback, async () => {
-        const results = await write(options, call.request);
+        const results = await write(options, gate, call.request);
         const status = writeStatus(results);
         if (status !== undefined) throw status;
         return create(WriteResponseSchema);
@@ -57,18 +62,9 @@ export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<type
 
     async read(call) {
       try {
+        checkSize(call.request);
         checkDevice(options, call.request.deviceId);
-        for await (const entities of device.read(call.request.entities)) {
-          if (call.cancelled) return;
-          if (!call.write(create(ReadResponseSchema, { entities }))) {
-            await new Promise<void>((resume) => {
-              call.once('drain', resume);
-              call.once('cancelled', resume);
-              call.once('close', resume);
-            });
-          }
-        }
-        call.end();
+        await sendPaced(call, readResponses(device, call.request));
       } catch (cause) {
         call.emit('error', statusOf(options, cause));
       }
@@ -77,9 +73,10 @@ export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<type
     setForwardingPipelineConfig(call, callback) {
       answer(options, callback, async () => {
         const { request } = call;
+        checkSize(request);
         checkDevice(options, request.deviceId);
-        controllers.checkPrimary(request);
-        await device.setConfig(request.action, request.config);
+        const checkPrimary = () => controllers.checkPrimary(request);
+        await gate.push(checkPrimary, () => device.setConfig(request.action, request.config));
         return create(SetForwardingPipelineConfigResponseSchema);
       });
     },
@@ -99,7 +96,7 @@ export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<type
     streamChannel(call) {
       const id = controllers.join(call);
       if (id === undefined) return;
-      call.on('data', (message: StreamMessageRequest) => void receive(options, id, message));
+      call.on('data', (message: StreamMessageRequest) => void receive(options, gate, id, message));
       call.on('end', () => {
         controllers.leave(id);
         call.end();
@@ -113,30 +110,45 @@ export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<type
   };
 }
 
-async function write(options: ServiceOptions, request: WriteRequest) {
+async function write(options: ServiceOptions, gate: PushGate, request: WriteRequest) {
   const { device, controllers } = options;
+  checkSize(request);
   checkDevice(options, request.deviceId);
-  controllers.checkPrimary(request);
+  const checkPrimary = () => controllers.checkPrimary(request);
+  checkPrimary();
   if (request.atomicity !== WriteRequest_Atomicity.CONTINUE_ON_ERROR) {
     // A missing program is the more useful answer.
     await device.checkProgram();
     throw unimplemented('the only atomicity is CONTINUE_ON_ERROR');
   }
-  return device.write(request.updates);
+  return gate.whenSettled(checkPrimary, () => device.write(request.updates));
 }
 
-async function receive(options: ServiceOptions, id: number, { update }: StreamMessageRequest): Promise<void> {
+async function* readResponses(device: Device, { entities: wanted }: ReadRequest) {
+  for await (const entities of device.read(wanted)) yield create(ReadResponseSchema, { entities });
+}
+
+async function receive(
+  options: ServiceOptions,
+  gate: PushGate,
+  id: number,
+  message: StreamMessageRequest,
+): Promise<void> {
   const { device, controllers } = options;
+  const { update } = message;
   let details: StreamErrorDetails = { case: 'other', value: {} };
   try {
+    checkSize(message);
     switch (update.case) {
       case 'arbitration':
         controllers.arbitrate(id, update.value);
         return;
       case 'packet':
         details = { case: 'packetOut', value: { packetOut: update.value } };
-        checkStream(controllers, id);
-        await device.packetOut(update.value);
+        await gate.whenSettled(
+          () => checkStream(controllers, id),
+          () => device.packetOut(update.value),
+        );
         return;
       case 'digestAck':
         details = { case: 'digestListAck', value: { digestListAck: update.value } };
@@ -196,7 +208,7 @@ function statusOf({ log }: ServiceOptions, cause: unknown): Partial<ServiceError
   if (cause instanceof Refusal) return { code: cause.code, details: cause.message };
   if (cause instanceof Error) {
     log('error', `a request failed by our own fault: ${cause.stack}`);
-    return { code: Code.INTERNAL, details: cause.message };
+    return { code: Code.INTERNAL, details: sendableText(cause.message) };
   }
   return cause as Partial<ServiceError>;
 }

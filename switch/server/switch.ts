@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A running switch: pipeline, ports and P4Runtime server put together. */
 
-import { Server } from '@grpc/grpc-js';
+import { Server, type ServerOptions } from '@grpc/grpc-js';
 import { DataplaneInterface } from '../../p4runtime/generated/p4/bm/dataplane_interface_pb.ts';
 import { ServerConfig } from '../../p4runtime/generated/p4/server/v1/config_pb.ts';
 import { P4Runtime } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import { serviceDefinition } from '../../p4runtime/service-definition.ts';
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
 import type { PortCounters } from '../ports/port.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -14,6 +13,7 @@ import { Dataplane } from './dataplane.ts';
 import { Device } from './device.ts';
 import type { PipelineHost } from './host.ts';
 import { InProcessHost } from './in-process-host.ts';
+import { boundedServiceDefinition } from './message-limit.ts';
 import { Code, Refusal } from './refusal.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
 import { ServerConfiguration } from './server-config.ts';
@@ -40,6 +40,8 @@ export interface SwitchOptions {
   replay?: ReplayOptions | undefined;
   /** Writes a pcap file for each interface and direction; of real interfaces. */
   captureDirectory?: string | undefined;
+  /** How often a client is asked whether it is still there, and how long it may take to answer; it is cut off then. */
+  keepaliveMs: number;
   /** Of a switch without interfaces. One with interfaces lives in real time. */
   clock: Clock;
   /** Only of a switch without interfaces: each frame it sends; valid during the call, which must not inject another. */
@@ -57,6 +59,7 @@ export const switchDefaults: Readonly<Omit<SwitchOptions, 'clock'>> = {
   interfaces: [],
   cpuPort: undefined,
   dropPort: 511,
+  keepaliveMs: 30_000,
   log: () => {},
   onFailure: () => {},
 };
@@ -84,13 +87,21 @@ export interface RunningSwitch {
   close(): Promise<void>;
 }
 
-const grpcOptions = {
+/** Further calls of the same connection wait. */
+const callsPerConnectionMax = 1024;
+
+const grpcOptions = (keepaliveMs: number): ServerOptions => ({
   // As simple_switch_grpc: a program with its P4Info is large, and so is a table read back.
   'grpc.max_receive_message_length': 256 * 1024 * 1024,
   'grpc.max_send_message_length': -1,
   // Controllers ping to notice a dead switch.
   'grpc.keepalive_permit_without_calls': 1,
-} as const;
+  // A peer that is gone without a word would otherwise keep its streams and its socket for ever; so would one whose
+  // HTTP/2 was broken, because Node does not close its socket.
+  'grpc.keepalive_time_ms': keepaliveMs,
+  'grpc.keepalive_timeout_ms': keepaliveMs,
+  'grpc.max_concurrent_streams': callsPerConnectionMax,
+});
 
 /**
  * @throws Error when an interface cannot be opened or the address is in use, ProgramError when the program cannot be
@@ -105,7 +116,7 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
   const controllers = new Controllers({ deviceId, log });
   const device = new Device({ clock, cpuPort, log, send: (message) => controllers.broadcast(message) });
   const serverConfig = new ServerConfiguration(deviceId);
-  const server = new Server(grpcOptions);
+  const server = new Server(grpcOptions(full.keepaliveMs));
   const replay = full.replay && new Replay(full.interfaces, full.replay);
 
   const listener = {
@@ -124,9 +135,9 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
   });
   device.attach(host);
   const service = p4runtimeHandlers({ deviceId, device, controllers, serverConfig, log });
-  server.addService(serviceDefinition(P4Runtime), service);
-  server.addService(serviceDefinition(ServerConfig), serverConfig.handlers);
-  const dataplaneServer = new Server(grpcOptions);
+  server.addService(boundedServiceDefinition(P4Runtime), service);
+  server.addService(boundedServiceDefinition(ServerConfig), serverConfig.handlers);
+  const dataplaneServer = new Server(grpcOptions(full.keepaliveMs));
   if (full.dataplaneAddress !== undefined && host instanceof InProcessHost) {
     const dataplane = new Dataplane({
       deviceId,
@@ -134,7 +145,7 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
       onPortStatus: (port, isUp) => host.setPortUp(port, isUp),
       log,
     });
-    dataplaneServer.addService(serviceDefinition(DataplaneInterface), dataplane.handlers);
+    dataplaneServer.addService(boundedServiceDefinition(DataplaneInterface), dataplane.handlers);
     transmitters.push((port, frame) => dataplane.transmit(port, frame));
   }
   try {
