@@ -4,6 +4,7 @@
 import type { Action_Param, Action as ActionMessage } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { encodeValue } from '../../p4runtime/values.ts';
 import type { BoundAction } from './binding.ts';
+import type { Rules } from './compat.ts';
 import { readValue } from './match-key.ts';
 import { invalid } from './refusal.ts';
 
@@ -14,8 +15,8 @@ export interface ActionCall {
   readonly data: readonly bigint[];
 }
 
-/** @throws Refusal INVALID_ARGUMENT */
-export function readActionCall(action: BoundAction, { params }: ActionMessage): ActionCall {
+/** @throws Refusal INVALID_ARGUMENT, or whatever a bad value deserves */
+export function readActionCall(rules: Rules, action: BoundAction, { params }: ActionMessage): ActionCall {
   const { name, parameters } = action;
   if (params.length !== parameters.length) {
     throw invalid(`action '${name}' has ${parameters.length} parameters, ${params.length} were given`);
@@ -27,9 +28,22 @@ export function readActionCall(action: BoundAction, { params }: ActionMessage): 
     if (data[parameter.position] !== undefined) {
       throw invalid(`parameter '${parameter.name}' of action '${name}' is given twice`);
     }
-    data[parameter.position] = BigInt(readValue(value, parameter.width, `${name}.${parameter.name}`));
+    data[parameter.position] = BigInt(readValue(rules, value, parameter.width, `${name}.${parameter.name}`));
   }
   return { kind: 'action', action, data: data as bigint[] };
+}
+
+/** The same call in a program where the action is this one. @returns undefined when its parameters are others */
+export function adoptedCall(action: BoundAction | undefined, call: ActionCall): ActionCall | undefined {
+  const before = call.action;
+  if (action?.name !== before.name || action.parameters.length !== before.parameters.length) return undefined;
+  const data = new Array<bigint>(action.parameters.length);
+  for (const { id, width, position } of action.parameters) {
+    const same = before.parameters.find((parameter) => parameter.id === id && parameter.width === width);
+    if (same === undefined) return undefined;
+    data[position] = call.data[same.position]!;
+  }
+  return { kind: 'action', action, data };
 }
 
 export function actionMessage({ action, data }: ActionCall): ActionMessage {

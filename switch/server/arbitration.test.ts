@@ -2,7 +2,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type ElectionEvent, isPrimaryId, noElection, step } from './arbitration.ts';
+import { Rules } from './compat.ts';
 import { Code } from './refusal.ts';
+
+const rules = new Rules('strict');
 
 /** Plays events such as `1:10` (stream 1 arbitrates with id 10), `1:-` (without id), `1:bye`; tells the last effects. */
 function play(...events: string[]): string[] {
@@ -18,7 +21,7 @@ function play(...events: string[]): string[] {
             stream: Number(stream),
             electionId: what === '-' ? undefined : BigInt(what),
           };
-    const next = step(election, event);
+    const next = step(rules, election, event);
     election = next.election;
     told = next.effects.map((effect) =>
       effect.kind === 'close'
@@ -80,7 +83,7 @@ test('whatever happens, the primary holds the highest id ever seen, and every ar
         const isRefusable = [...election.candidates].some(
           ([stream, id]) => stream !== event.stream && id !== undefined && id === event.electionId,
         );
-        const next = step(election, event);
+        const next = step(rules, election, event);
         election = next.election;
         if (event.kind === 'arbitrate') {
           expect(next.effects.filter((effect) => effect.stream === event.stream)).toHaveLength(1);
@@ -91,7 +94,7 @@ test('whatever happens, the primary holds the highest id ever seen, and every ar
         expect(election.highest).toBe(highest);
         if (election.primary !== undefined) {
           expect(election.candidates.get(election.primary)).toBe(highest);
-          expect(isPrimaryId(election, highest)).toBe(true);
+          expect(isPrimaryId(rules, election, highest)).toBe(true);
         }
         const ids = [...election.candidates.values()].filter((id) => id !== undefined);
         expect(new Set(ids).size).toBe(ids.length);

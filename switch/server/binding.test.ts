@@ -121,7 +121,7 @@ test('what simple_switch_grpc cannot do is warned of', () => {
   const routes = table(p4info, 'routes');
   routes.hasInitialEntries = true;
   const bound = bind(p4info, program);
-  expect('binding' in bound && bound.binding.warnings).toEqual([
-    "table 'TestIngress.routes' has entries that are not const: simple_switch_grpc cannot read it back, nor change it",
+  expect('binding' in bound && bound.binding.traps).toEqual([
+    { name: 'initial-entries', where: "table 'TestIngress.routes'" },
   ]);
 });

@@ -30,8 +30,10 @@ import type {
   LearnList,
   MeterArray,
   Program,
+  RegisterArray,
   Table,
 } from '../engine/program.ts';
+import type { TrapName } from './traps.ts';
 
 export type MatchKind = 'exact' | 'lpm' | 'ternary' | 'range' | 'optional';
 
@@ -75,6 +77,8 @@ export interface BoundTable {
   isPrioritised: boolean;
   /** Its entries are those of the program. */
   isConst: boolean;
+  /** The program gives it entries that are not const in P4, though this target cannot change them. */
+  hasInitialEntries: boolean;
   isDefaultConst: boolean;
   supportsTimeout: boolean;
   /** Unit of its direct counter; undefined without one. */
@@ -104,6 +108,14 @@ export interface BoundMeter {
   id: number;
   name: string;
   meter: MeterArray;
+}
+
+export interface BoundRegister {
+  id: number;
+  name: string;
+  /** How a cell is written in P4Data. */
+  shape: 'bit' | 'int' | 'bool';
+  register: RegisterArray;
 }
 
 export interface CounterUnit {
@@ -148,25 +160,27 @@ export interface Binding {
   counters: ReadonlyMap<number, BoundCounter>;
   /** Without direct ones. */
   meters: ReadonlyMap<number, BoundMeter>;
+  registers: ReadonlyMap<number, BoundRegister>;
   digests: ReadonlyMap<number, BoundDigest>;
   /** Digests by the pipeline's learn list. */
   digestByList: ReadonlyMap<number, BoundDigest>;
   packetIn: PacketHeader | undefined;
   packetOut: PacketHeader | undefined;
-  /** What works here, but not on simple_switch_grpc. */
-  warnings: readonly string[];
+  /** What does not work on simple_switch_grpc. */
+  traps: readonly FoundTrap[];
 }
 
 /** Ties a P4Info to the program compiled from the same source, or tells everything that does not fit. */
 export function bind(p4info: P4Info, program: Program): { binding: Binding } | { problems: string[] } {
   const problems: string[] = [];
-  const warnings: string[] = [];
-  const context: Context = { p4info, program, problems, warnings };
+  const traps: FoundTrap[] = [];
+  const context: Context = { p4info, program, problems, traps };
 
   const profiles = bindProfiles(context);
   const tables = bindTables(context, profiles);
   const meters = bindMeters(context);
   const counters = bindCounters(context);
+  const registers = bindRegisters(context);
   const digests = bindDigests(context);
   const headers = new Map(
     p4info.controllerPacketMetadata.map((header) => [nameOf(header), bindPacketHeader(context, header)]),
@@ -180,20 +194,27 @@ export function bind(p4info: P4Info, program: Program): { binding: Binding } | {
       profiles: new Map(profiles.map((profile) => [profile.id, profile])),
       counters: new Map(counters.map((counter) => [counter.id, counter])),
       meters: new Map(meters.map((meter) => [meter.id, meter])),
+      registers: new Map(registers.map((register) => [register.id, register])),
       digests: new Map(digests.map((digest) => [digest.id, digest])),
       digestByList: new Map(digests.map((digest) => [digest.list.id, digest])),
       packetIn: headers.get('packet_in'),
       packetOut: headers.get('packet_out'),
-      warnings,
+      traps,
     },
   };
+}
+
+/** A construct of the program that is a trap. */
+export interface FoundTrap {
+  name: TrapName;
+  where: string;
 }
 
 interface Context {
   p4info: P4Info;
   program: Program;
   problems: string[];
-  warnings: string[];
+  traps: FoundTrap[];
 }
 
 interface Named {
@@ -230,7 +251,7 @@ function bindTable(
   profiles: readonly BoundProfile[],
   counterUnit: CounterUnit | undefined,
 ): BoundTable {
-  const { problems, warnings } = context;
+  const { problems, traps } = context;
   const name = nameOf(p4Table);
   const profile = profiles.find(({ id }) => id === p4Table.implementationId);
   if (p4Table.implementationId !== (profile?.id ?? 0) || profile?.profile.name !== table.profile?.name) {
@@ -252,9 +273,7 @@ function bindTable(
     );
   }
   if (p4Table.hasInitialEntries && !p4Table.isConstTable) {
-    warnings.push(
-      `table '${name}' has entries that are not const: simple_switch_grpc cannot read it back, nor change it`,
-    );
+    traps.push({ name: 'initial-entries', where: `table '${name}'` });
   }
   const fields = p4Table.matchFields.flatMap((field, index) => bindField(context, name, field, index, table));
   const actions = p4Table.actionRefs.flatMap((ref) => {
@@ -278,6 +297,7 @@ function bindTable(
     actionByProgramId: new Map(actions.map((action) => [action.action.id, action])),
     isPrioritised: fields.some(({ kind }) => kind === 'ternary' || kind === 'range' || kind === 'optional'),
     isConst: p4Table.isConstTable || table.entries !== undefined,
+    hasInitialEntries: p4Table.hasInitialEntries && !p4Table.isConstTable,
     isDefaultConst: p4Table.constDefaultActionId !== 0 || table.default?.isActionConstant === true,
     supportsTimeout,
     counterUnit,
@@ -296,7 +316,7 @@ const matchKinds: ReadonlyMap<MatchField_MatchType, MatchKind> = new Map([
 ]);
 
 function bindField(
-  { problems, warnings }: Context,
+  { problems, traps }: Context,
   tableName: string,
   field: MatchField,
   index: number,
@@ -322,7 +342,7 @@ function bindField(
     problems.push(`${what} has ${field.bitwidth} bits in the P4Info, ${key.width} in the JSON`);
   }
   if (kind === 'lpm' && field.bitwidth % 8 !== 0) {
-    warnings.push(`${what} is lpm with ${field.bitwidth} bits: simple_switch_grpc needs a multiple of 8`);
+    traps.push({ name: 'lpm-width', where: `${what}, ${field.bitwidth} bits` });
   }
   return [{ id: field.id, name: field.name, kind, width: field.bitwidth, index, position }];
 }
@@ -458,6 +478,29 @@ function bindCounters({ p4info, program, problems }: Context): BoundCounter[] {
   });
 }
 
+/** Registers whose cells are not one value (p4c has none for BMv2) stay out of reach. */
+function bindRegisters({ p4info, program, problems }: Context): BoundRegister[] {
+  const registerByName = new Map(program.registers.map((register) => [register.name, register]));
+  return p4info.registers.flatMap((p4Register): BoundRegister[] => {
+    const name = nameOf(p4Register);
+    const register = registerByName.get(name);
+    if (register === undefined) {
+      problems.push(`register '${name}' is in the P4Info, but not in the JSON`);
+      return [];
+    }
+    const shape = registerShape(p4Register.typeSpec);
+    return shape === undefined ? [] : [{ id: idOf(p4Register), name, shape, register }];
+  });
+}
+
+function registerShape(spec: P4DataTypeSpec | undefined): BoundRegister['shape'] | undefined {
+  const type = spec?.typeSpec;
+  if (type?.case === 'bool') return 'bool';
+  if (type?.case !== 'bitstring') return undefined;
+  const { case: kind } = type.value.typeSpec;
+  return kind === 'bit' || kind === 'int' ? kind : undefined;
+}
+
 function unitOf(unit: CounterSpec_Unit | undefined): CounterUnit {
   return { packets: unit !== CounterSpec_Unit.BYTES, bytes: unit !== CounterSpec_Unit.PACKETS };
 }
@@ -545,6 +588,7 @@ function reportDuplicateIds({ p4info, problems }: Context): void {
     ...p4info.actionProfiles,
     ...p4info.counters,
     ...p4info.meters,
+    ...p4info.registers,
     ...p4info.digests,
   ];
   for (const object of objects) {

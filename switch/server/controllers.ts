@@ -21,7 +21,9 @@ import {
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { type Election, type ElectionEvent, isPrimaryId, noElection, step } from './arbitration.ts';
 import { Backlog } from './backlog.ts';
+import type { Rules } from './compat.ts';
 import { Code, invalid, Refusal } from './refusal.ts';
+import type { TrapLog } from './trap-log.ts';
 
 export type Stream = ServerDuplexStream<StreamMessageRequest, StreamMessageResponse>;
 
@@ -38,6 +40,8 @@ export const controllerLimits = {
 
 export interface ControllersOptions {
   deviceId: bigint;
+  rules: Rules;
+  traps: TrapLog;
   log: (level: 'info' | 'warn' | 'error', line: string) => void;
 }
 
@@ -45,7 +49,7 @@ interface Controller {
   id: number;
   stream: Stream;
   /** Set by the first arbitration, and fixed from then on. */
-  role: { key: string; message: Role | undefined } | undefined;
+  role: { key: string; deviceId: bigint; message: Role | undefined } | undefined;
   isClosed: boolean;
   backlog: Backlog<StreamMessageResponse>;
   /** The outcome of the last election, when there was no room for it: older ones are of no use to anybody. */
@@ -117,13 +121,19 @@ export class Controllers {
   /** Whether the stream is that of its role's primary. */
   isPrimary(id: number): boolean {
     const role = this.#byId.get(id)?.role;
-    return role !== undefined && this.#elections.get(role.key)?.primary === id;
+    return role?.deviceId === this.#options.deviceId && this.#elections.get(role.key)?.primary === id;
   }
 
   /** @throws Refusal PERMISSION_DENIED when this election id is not the primary's in this role */
-  checkPrimary(request: { role: string; roleId: bigint; electionId?: Uint128 | undefined }): void {
-    const election = this.#elections.get(roleKey(request.role, request.roleId)) ?? noElection;
-    if (!isPrimaryId(election, electionIdOf(request.electionId))) {
+  checkPrimary(request: {
+    deviceId: bigint;
+    role: string;
+    roleId: bigint;
+    electionId?: Uint128 | undefined;
+  }): void {
+    const key = this.#electionKey(request.deviceId, request.role, request.roleId);
+    const election = this.#elections.get(key) ?? noElection;
+    if (!isPrimaryId(this.#options.rules, election, electionIdOf(request.electionId))) {
       throw new Refusal(Code.PERMISSION_DENIED, 'Not primary');
     }
   }
@@ -132,7 +142,7 @@ export class Controllers {
   broadcast(message: StreamMessageResponse): void {
     for (const { primary } of this.#elections.values()) {
       const controller = primary === undefined ? undefined : this.#byId.get(primary);
-      if (controller !== undefined) this.#send(controller, message);
+      if (controller?.role?.deviceId === this.#options.deviceId) this.#send(controller, message);
     }
   }
 
@@ -153,28 +163,39 @@ export class Controllers {
   }
 
   #checkArbitration(controller: Controller, update: MasterArbitrationUpdate): void {
-    const { deviceId } = this.#options;
-    if (update.deviceId !== deviceId) {
-      if (controller.role !== undefined) throw new Refusal(Code.FAILED_PRECONDITION, 'Invalid device id');
-      throw new Refusal(Code.NOT_FOUND, `this is device ${deviceId}, not ${update.deviceId}`);
+    const { deviceId, rules, traps } = this.#options;
+    if (controller.role !== undefined && update.deviceId !== controller.role.deviceId) {
+      throw new Refusal(Code.FAILED_PRECONDITION, 'Invalid device id');
     }
-    if (update.role?.config !== undefined) throw invalid('this switch knows no role.config');
+    if (update.deviceId !== deviceId) {
+      rules.allow('other-device', `this is device ${deviceId}, not ${update.deviceId}`);
+    }
+    if (update.role?.config !== undefined) rules.allow('role-config', 'this switch knows no role.config');
     const { roleNameMax } = controllerLimits;
     if ((update.role?.name.length ?? 0) > roleNameMax)
       throw invalid(`the name of a role is longer than ${roleNameMax}`);
-    const key = roleKey(update.role?.name ?? '', update.role?.id ?? 0n);
+    const key = this.#electionKey(update.deviceId, update.role?.name ?? '', update.role?.id ?? 0n);
+    if (update.role !== undefined) traps.note('roles-ignored', `role '${update.role.name}'`);
     if (controller.role !== undefined && controller.role.key !== key) {
-      throw new Refusal(Code.FAILED_PRECONDITION, 'a stream keeps its role; open another for another role');
+      rules.allow('role-change', 'a stream keeps its role; open another for another role');
     }
     if (!this.#elections.has(key) && this.#elections.size >= controllerLimits.rolesMax) {
       throw new Refusal(Code.RESOURCE_EXHAUSTED, `there are ${controllerLimits.rolesMax} roles already`);
     }
-    controller.role = { key, message: update.role };
+    controller.role = { key, deviceId: update.deviceId, message: update.role };
+  }
+
+  /** Names an election. Where other devices are not turned away, each has its own. */
+  #electionKey(deviceId: bigint, name: string, id: bigint): string {
+    const device = deviceId === this.#options.deviceId ? '' : `${deviceId}/`;
+    const hasRoles = this.#options.rules.answer('roles') === 'an election for each role';
+    return hasRoles ? device + roleKey(name, id) : device;
   }
 
   #elect(key: string, event: ElectionEvent): void {
-    const { election, effects } = step(this.#elections.get(key) ?? noElection, event);
+    const { election, effects } = step(this.#options.rules, this.#elections.get(key) ?? noElection, event);
     this.#elections.set(key, election);
+    const tellsRole = this.#options.rules.answer('role-in-answer') === 'with the role';
     for (const effect of effects) {
       const controller = this.#byId.get(effect.stream);
       if (controller === undefined) continue;
@@ -184,8 +205,8 @@ export class Controllers {
         continue;
       }
       const value = create(MasterArbitrationUpdateSchema, {
-        deviceId: this.#options.deviceId,
-        role: controller.role?.message,
+        deviceId: controller.role?.deviceId ?? this.#options.deviceId,
+        role: tellsRole ? controller.role?.message : undefined,
         electionId: effect.electionId === undefined ? undefined : uint128(effect.electionId),
         status: create(StatusSchema, { code: effect.code, message: effect.message }),
       });

@@ -6,6 +6,7 @@ import type { CounterData } from '../../p4runtime/generated/p4/v1/p4runtime_pb.t
 import { CounterDataSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import type { CounterCell } from '../engine/pipeline.ts';
 import type { CounterUnit } from './binding.ts';
+import type { Rules } from './compat.ts';
 import { invalid } from './refusal.ts';
 
 /** @throws Refusal INVALID_ARGUMENT when a count is negative */
@@ -14,10 +15,11 @@ export function cellOf({ packetCount, byteCount }: CounterData): CounterCell {
   return { packets: packetCount, bytes: byteCount };
 }
 
-/** Tells only what the counter was declared to count. 64 unsigned bits travel as int64. */
-export function counterData(unit: CounterUnit, { packets, bytes }: CounterCell): CounterData {
+/** 64 unsigned bits travel as int64. */
+export function counterData(rules: Rules, unit: CounterUnit, { packets, bytes }: CounterCell): CounterData {
+  const tellsBoth = rules.answer('counter-units') === 'packets and bytes';
   return create(CounterDataSchema, {
-    packetCount: unit.packets ? BigInt.asIntN(64, packets) : 0n,
-    byteCount: unit.bytes ? BigInt.asIntN(64, bytes) : 0n,
+    packetCount: unit.packets || tellsBoth ? BigInt.asIntN(64, packets) : 0n,
+    byteCount: unit.bytes || tellsBoth ? BigInt.asIntN(64, bytes) : 0n,
   });
 }

@@ -3,14 +3,14 @@
  * The state of record of one switch: its program, what the controller has written, and what it may read. The pipeline
  * is told only what has been checked here; a write is answered when the pipeline has it.
  *
+ * A program that is saved is written and read like one in force, while the one in force goes on; so say the
+ * specification and simple_switch_grpc both.
+ *
  * Knows P4Runtime's messages, but neither gRPC nor who is primary: that is service.ts.
  */
 
 import { create } from '@bufbuild/protobuf';
-import type { P4Data } from '../../p4runtime/generated/p4/v1/p4data_pb.ts';
-import { P4DataSchema } from '../../p4runtime/generated/p4/v1/p4data_pb.ts';
 import type {
-  DigestEntry,
   DigestListAck,
   Entity,
   ForwardingPipelineConfig,
@@ -20,30 +20,33 @@ import type {
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import {
   SetForwardingPipelineConfigRequest_Action as ConfigAction,
-  DigestListSchema,
   IdleTimeoutNotificationSchema,
   PacketInSchema,
   StreamMessageResponseSchema,
   TableEntrySchema,
-  Update_Type,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import { encodeValue } from '../../p4runtime/values.ts';
 import { ProgramError } from '../engine/pipeline.ts';
-import { type Binding, type BoundDigest, bind } from './binding.ts';
+import { Batch, type BatchKind } from './batch.ts';
+import { type Binding, bind } from './binding.ts';
 import type { Clock } from './clock.ts';
-import { cellOf } from './counters.ts';
-import { DigestQueue, type Sample } from './digest-queue.ts';
-import type { HostListener, HostOperation, PipelineHost, PipelineOutput } from './host.ts';
-import { freshlyLoaded, type Loaded, profileOf, tableOf } from './loaded.ts';
-import { readKey } from './match-key.ts';
-import { cellIndex, ratesOf } from './meters.ts';
+import type { Rules } from './compat.ts';
+import { deviceConfigText } from './device-config.ts';
+import { DigestDesk } from './digest-desk.ts';
+import type { CarryOver, HostListener, PipelineHost, PipelineOutput } from './host.ts';
+import { freshlyLoaded, type Loaded, operationsOf } from './loaded.ts';
 import { decodePacketIn, encodePacketOut } from './packet-header.ts';
 import { readEntity } from './read.ts';
-import { Code, invalid, Refusal, unimplemented } from './refusal.ts';
+import { reconcile } from './reconcile.ts';
+import { Code, invalid, Refusal } from './refusal.ts';
+import { StagedAccess } from './staged-access.ts';
+import { TrapLog } from './trap-log.ts';
+import { writeUpdate } from './write.ts';
+import { writeStatus } from './write-status.ts';
 
 export interface DeviceOptions {
   clock: Clock;
   cpuPort: number | undefined;
+  rules: Rules;
   /** Hands a message to the primary controllers. */
   send: (message: StreamMessageResponse) => void;
   /** One line for the operator. */
@@ -57,14 +60,22 @@ export type UpdateResult = Refusal | undefined;
 
 export class Device implements HostListener {
   readonly #options: DeviceOptions;
+  readonly #digests: DigestDesk;
   #host: PipelineHost | undefined;
   #loaded: Loaded | undefined;
-  #saved: ForwardingPipelineConfig | undefined;
+  /** Waits for its COMMIT; Read and Write mean it. */
+  #saved: { loaded: Loaded; access: StagedAccess } | undefined;
+  /** What the host would put in force now. */
+  #staged: ForwardingPipelineConfig | undefined;
   /** Requests wait while a program is swapped. */
   #swap: Promise<unknown> | undefined;
 
   constructor(options: DeviceOptions) {
     this.#options = options;
+    this.#digests = new DigestDesk({
+      clock: options.clock,
+      send: (value) => this.#send({ case: 'digest', value }),
+    });
   }
 
   /** The host needs its listener first, so it comes after construction; before anything else. */
@@ -90,93 +101,179 @@ export class Device implements HostListener {
   }
 
   async #setConfig(action: ConfigAction, config: ForwardingPipelineConfig | undefined): Promise<void> {
+    const { rules } = this.#options;
     switch (action) {
       case ConfigAction.VERIFY:
-        await this.#stage(config);
+        if (rules.refuses('verify-bad-json')) await this.#stage(config);
         return;
-      case ConfigAction.VERIFY_AND_SAVE:
-        await this.#stage(config);
-        this.#saved = config;
+      case ConfigAction.VERIFY_AND_SAVE: {
+        this.#checkNothingSaved();
+        const access = new StagedAccess();
+        this.#saved = { loaded: await this.#load(config, access), access };
+        this.#log('info', 'program saved; Read and Write mean it from now on');
         return;
+      }
       case ConfigAction.VERIFY_AND_COMMIT:
-        await this.#commit(config);
+        this.#checkNothingSaved();
+        await this.#activate(await this.#load(config, this.host), undefined);
         return;
       case ConfigAction.COMMIT:
-        if (this.#saved === undefined) throw new Refusal(Code.NOT_FOUND, 'no config has been saved');
-        await this.#commit(this.#saved);
+        if (config !== undefined)
+          rules.allow('commit-with-config', 'COMMIT is for the config that was saved');
+        await this.#commitSaved();
         return;
       case ConfigAction.RECONCILE_AND_COMMIT:
-        throw unimplemented('RECONCILE_AND_COMMIT is not supported; use VERIFY_AND_COMMIT');
+        this.#checkNothingSaved();
+        await this.#reconcile(config);
+        return;
       default:
         throw invalid('the request has no action');
     }
   }
 
+  #checkNothingSaved(): void {
+    if (this.#saved === undefined) return;
+    const message = 'Error in first phase of device update: a program is saved, and can only be committed';
+    this.#options.rules.allow('save-again', message);
+    this.#saved = undefined;
+  }
+
+  async #load(config: ForwardingPipelineConfig | undefined, access: Loaded['access']): Promise<Loaded> {
+    const { rules, log } = this.#options;
+    const binding = await this.#stage(config);
+    const traps = new TrapLog(rules, log);
+    for (const { name, where } of binding.traps) traps.note(name, where, true);
+    return freshlyLoaded({ config: config!, binding, rules, traps, access }, (port) =>
+      this.host.isPortUp(port),
+    );
+  }
+
   async #stage(config: ForwardingPipelineConfig | undefined): Promise<Binding> {
-    if (config?.p4info === undefined) throw invalid('the config has no P4Info');
+    const { rules } = this.#options;
+    if (config?.p4info === undefined) throw rules.refusal('bad-p4info', 'the config has no P4Info');
     if (config.p4DeviceConfig.length === 0) {
-      throw invalid('the config has no p4_device_config; it must be the JSON written by p4c-bm2-ss');
+      const message = 'the config has no p4_device_config; it must be the JSON written by p4c-bm2-ss';
+      throw rules.refusal('no-device-config', message);
     }
-    const json = new TextDecoder().decode(config.p4DeviceConfig);
-    if (!/^\s*\{/.test(json)) throw invalid('p4_device_config is not the JSON written by p4c-bm2-ss');
+    const json = deviceConfigText(config.p4DeviceConfig);
+    if (json === undefined) {
+      throw rules.refusal('bad-json', 'p4_device_config is not the JSON written by p4c-bm2-ss');
+    }
     const program = await this.host.stage(json).catch((cause: unknown) => {
-      throw cause instanceof ProgramError ? invalid(cause.message) : cause;
+      throw cause instanceof ProgramError ? rules.refusal('bad-json', cause.message) : cause;
     });
+    this.#staged = config;
     const bound = bind(config.p4info, program);
     if ('problems' in bound) {
-      throw invalid(
-        `P4Info and JSON do not fit together:\n${bound.problems.map((each) => `  - ${each}`).join('\n')}`,
-      );
+      const list = bound.problems.map((each) => `  - ${each}`).join('\n');
+      throw rules.refusal('bad-p4info', `P4Info and JSON do not fit together:\n${list}`);
     }
     return bound.binding;
   }
 
-  async #commit(config: ForwardingPipelineConfig | undefined): Promise<void> {
-    const binding = await this.#stage(config);
-    const generation = await this.host.commit();
-    for (const queue of this.#loaded?.digests.values() ?? []) queue.close();
+  async #commitSaved(): Promise<void> {
+    const { rules } = this.#options;
+    if (this.#saved === undefined) {
+      throw rules.refusal('commit-nothing', 'Error in second phase of device update: nothing is saved');
+    }
+    const { loaded, access } = this.#saved;
+    // A VERIFY may have come in between.
+    if (this.#staged !== loaded.config) await this.#stage(loaded.config);
+    const operations = [...operationsOf(loaded), ...access.operations()];
     this.#saved = undefined;
-    this.#loaded = freshlyLoaded(config!, binding, generation, (port) => this.host.isPortUp(port));
-    for (const warning of binding.warnings) this.#options.log('warn', warning);
-    this.#options.log(
-      'info',
-      `program loaded: ${binding.tables.size} tables, ${binding.digests.size} digests`,
-    );
+    await this.#activate(loaded, { operations, counters: [], registers: [], directCounters: [] });
   }
 
-  /** @returns the config in force, exactly as it was pushed; undefined before the first */
+  async #reconcile(config: ForwardingPipelineConfig | undefined): Promise<void> {
+    const { rules } = this.#options;
+    const before = this.#loaded;
+    const after = await this.#load(config, this.host);
+    if (before === undefined) {
+      await this.#activate(after, undefined);
+      return;
+    }
+    const { binding } = before;
+    const isConst = [...binding.tables.values()].some(({ table }) => (table.entries ?? []).length > 0);
+    if (isConst || binding.counters.size + binding.meters.size > 0) {
+      rules.allow('reconcile-arrays', 'Error when reconciling config');
+      after.traps.note('reconcile-arrays', 'RECONCILE_AND_COMMIT');
+    }
+    after.traps.note('reconcile-defaults', 'RECONCILE_AND_COMMIT');
+    const keepsDefaults = rules.answer('reconcile-defaults') === 'both are kept';
+    const reconciled = await reconcile(before, after, { keepsDefaults });
+    if ('problems' in reconciled) {
+      const list = reconciled.problems.map((each) => `  - ${each}`).join('\n');
+      throw invalid(`the forwarding state cannot be kept:\n${list}`);
+    }
+    await this.#activate(after, reconciled.carry);
+  }
+
+  async #activate(loaded: Loaded, carry: CarryOver | undefined): Promise<void> {
+    const generation = await this.host.commit(carry);
+    this.#staged = undefined;
+    for (const [id, queue] of this.#loaded?.digests ?? []) {
+      if (loaded.digests.get(id) !== queue) queue.close();
+    }
+    loaded.generation = generation;
+    loaded.access = this.host;
+    loaded.batch = carry === undefined ? 0 : 1;
+    this.#loaded = loaded;
+    const { tables, digests } = loaded.binding;
+    this.#log('info', `program loaded: ${tables.size} tables, ${digests.size} digests`);
+  }
+
+  /** @returns the config that Read and Write mean, exactly as it was pushed; undefined before the first */
   async config(): Promise<ForwardingPipelineConfig | undefined> {
     await this.#settled();
-    return this.#loaded?.config;
+    return (this.#saved?.loaded ?? this.#loaded)?.config;
   }
 
   /**
-   * Carries out the updates in order; one that fails does not stop the others.
+   * Carries out the updates in order.
    *
+   * @param kind  whether one that fails lets the others stand
    * @returns for each update the reason why it was refused, or undefined
    * @throws Refusal FAILED_PRECONDITION before there is a program
    */
-  async write(updates: readonly Update[]): Promise<UpdateResult[]> {
-    await this.#settled();
+  async write(updates: readonly Update[], kind: BatchKind = 'parts'): Promise<UpdateResult[]> {
+    if (this.#swap !== undefined) await this.#settled();
     const loaded = this.#program();
-    const operations: HostOperation[] = [];
-    const batch = loaded.batch + 1;
-    const results = updates.map((update): UpdateResult => {
-      try {
-        this.#writeUpdate(loaded, update, batch, operations);
-        return undefined;
-      } catch (cause) {
-        if (cause instanceof Refusal) return cause;
-        // Other updates of the batch must still reach the pipeline, or the two sides would disagree from now on.
-        this.#options.log('error', `a write failed by our own fault: ${(cause as Error).stack}`);
-        return new Refusal(Code.INTERNAL, (cause as Error).message);
-      }
-    });
-    if (operations.length > 0) {
-      loaded.batch = batch;
-      await this.host.apply(operations);
+    const batch = new Batch(loaded.batch + 1, kind);
+    const results =
+      kind === 'parts'
+        ? updates.map((update) => this.#writeUpdate(loaded, update, batch))
+        : this.#writeWhole(loaded, updates, batch);
+    batch.settle();
+    if (batch.operations.length > 0) {
+      loaded.batch = batch.number;
+      await loaded.access.apply(batch.operations);
     }
     return results;
+  }
+
+  /** The first failure ends it: nothing of the batch is then left. */
+  #writeWhole(loaded: Loaded, updates: readonly Update[], batch: Batch): UpdateResult[] {
+    loaded.traps.note('atomic-write', 'ROLLBACK_ON_ERROR or DATAPLANE_ATOMIC');
+    for (const [index, update] of updates.entries()) {
+      const failure = this.#writeUpdate(loaded, update, batch);
+      if (failure === undefined) continue;
+      batch.rollBack();
+      const others = new Refusal(Code.ABORTED, `not done, because update ${index} of the batch failed`);
+      return updates.map((_, other) => (other === index ? failure : others));
+    }
+    return updates.map(() => undefined);
+  }
+
+  #writeUpdate(loaded: Loaded, update: Update, batch: Batch): UpdateResult {
+    try {
+      writeUpdate(loaded, update, batch, this.#digests);
+      return undefined;
+    } catch (cause) {
+      if (cause instanceof Refusal) return cause;
+      // Other updates of the batch must still reach the pipeline, or the two sides would disagree from now on.
+      this.#log('error', `a write failed by our own fault: ${(cause as Error).stack}`);
+      return new Refusal(Code.INTERNAL, (cause as Error).message);
+    }
   }
 
   /** @throws Refusal FAILED_PRECONDITION before there is a program */
@@ -185,28 +282,50 @@ export class Device implements HostListener {
     this.#program();
   }
 
-  /** @throws Refusal FAILED_PRECONDITION, or whatever the first bad entity deserves */
+  /** @throws Refusal FAILED_PRECONDITION, or what the entities in error deserve, as a Refusal or a status */
   async *read(entities: readonly Entity[]): AsyncGenerator<Entity[]> {
     await this.#settled();
     const loaded = this.#program();
+    const { rules } = this.#options;
+    const endsAtError = rules.answer('read-error') === 'its own code';
+    const inOnePiece = rules.answer('read-messages') === 'one message';
+    const results: UpdateResult[] = [];
+    const whole: Entity[] = [];
     for (const entity of entities) {
-      for await (const piece of readEntity(loaded, this.host, entity)) {
-        yield piece;
-        await this.#settled();
-        if (this.#loaded !== loaded) throw new Refusal(Code.ABORTED, 'the program was replaced meanwhile');
+      if (endsAtError && results.some((result) => result !== undefined)) break;
+      try {
+        for await (const piece of readEntity(loaded, entity)) {
+          if (inOnePiece) for (const each of piece) whole.push(each);
+          else yield piece;
+          await this.#settled();
+          if (this.#program() !== loaded) {
+            throw new Refusal(Code.ABORTED, 'the program was replaced meanwhile');
+          }
+        }
+        results.push(undefined);
+      } catch (cause) {
+        if (!(cause instanceof Refusal)) throw cause;
+        results.push(cause);
       }
     }
+    // simple_switch_grpc too sends what it has before it tells the error.
+    if (whole.length > 0) yield whole;
+    const status = writeStatus(results);
+    if (status === undefined) return;
+    throw endsAtError ? results.at(-1) : status;
   }
 
   /** @throws Refusal */
   async packetOut({ metadata, payload }: PacketOut): Promise<void> {
     await this.#settled();
-    const { cpuPort } = this.#options;
-    const { binding } = this.#program();
+    const { cpuPort, rules } = this.#options;
+    if (this.#loaded === undefined) this.#program();
+    const { binding } = this.#loaded ?? this.#program();
     if (cpuPort === undefined) {
       throw new Refusal(Code.FAILED_PRECONDITION, 'this switch has no CPU port (--cpu-port)');
     }
-    this.host.inject(cpuPort, encodePacketOut(binding.packetOut, metadata, payload));
+    const frame = encodePacketOut(rules, binding.packetOut, metadata, payload);
+    if (frame !== undefined) this.host.inject(cpuPort, frame);
   }
 
   acknowledge({ digestId, listId }: DigestListAck): void {
@@ -214,10 +333,8 @@ export class Device implements HostListener {
   }
 
   output({ generation, digests, packetIns, diagnostics, lost }: PipelineOutput): void {
-    for (const diagnostic of diagnostics) this.#options.log('warn', `pipeline: ${diagnostic}`);
-    if (lost > 0) {
-      this.#options.log('warn', `pipeline: ${lost} digests or packets for the controller were dropped`);
-    }
+    for (const diagnostic of diagnostics) this.#log('warn', `pipeline: ${diagnostic}`);
+    if (lost > 0) this.#log('warn', `pipeline: ${lost} digests or packets for the controller were dropped`);
     const loaded = this.#loaded;
     if (loaded === undefined || loaded.generation !== generation) return;
     for (const { list, values } of digests) {
@@ -228,7 +345,7 @@ export class Device implements HostListener {
     for (const frame of packetIns) {
       const packet = decodePacketIn(loaded.binding.packetIn, frame);
       if (packet === undefined) {
-        this.#options.log('warn', `a frame of ${frame.length} bytes on the CPU port has no packet_in header`);
+        this.#log('warn', `a frame of ${frame.length} bytes on the CPU port has no packet_in header`);
       } else this.#send({ case: 'packet', value: create(PacketInSchema, packet) });
     }
   }
@@ -237,7 +354,7 @@ export class Device implements HostListener {
     const loaded = this.#loaded;
     if (loaded === undefined || loaded.generation !== generation) return;
     const due = loaded.idleWatch.sweep(loaded.tableByProgramId, entries, applied);
-    const timestamp = this.#nowNs();
+    const timestamp = BigInt(this.#options.clock.nowMicros()) * 1000n;
     for (let start = 0; start < due.length; start += idleEntriesPerMessage) {
       const tableEntry = due.slice(start, start + idleEntriesPerMessage).map(({ table, entry }) => {
         const { tableId, match, priority, controllerMetadata, idleTimeoutNs } = table.message(entry);
@@ -257,202 +374,37 @@ export class Device implements HostListener {
     }
     const loaded = this.#loaded;
     if (loaded === undefined) return;
-    const operations: HostOperation[] = [];
-    for (const profile of loaded.profiles.values()) profile.portChanged(port, operations);
-    if (operations.length === 0) return;
-    this.#options.log(
-      'info',
-      `port ${port} has gone ${this.host.isPortUp(port) ? 'up' : 'down'}: groups follow`,
-    );
-    loaded.batch += 1;
+    const batch = new Batch(loaded.batch + 1, 'parts');
+    for (const profile of loaded.profiles.values()) profile.portChanged(port, batch);
+    if (batch.operations.length === 0) return;
+    this.#log('info', `port ${port} has gone ${this.host.isPortUp(port) ? 'up' : 'down'}: groups follow`);
+    loaded.batch = batch.number;
     // A pipeline that is gone is reported by the host itself.
-    this.host.apply(operations).catch(() => {});
+    this.host.apply(batch.operations).catch(() => {});
   }
 
   failed(cause: Error): void {
-    this.#options.log('error', `the pipeline has stopped: ${cause.message}`);
-  }
-
-  #writeUpdate(loaded: Loaded, { type, entity }: Update, batch: number, operations: HostOperation[]): void {
-    if (type === Update_Type.UNSPECIFIED) throw invalid('the update has no type');
-    const { entity: given } = entity ?? { entity: { case: undefined } };
-    switch (given.case) {
-      case 'tableEntry':
-        tableOf(loaded, given.value.tableId).write(type, given.value, batch, operations);
-        break;
-      case 'counterEntry':
-        writeCounter(loaded, type, given.value, operations);
-        break;
-      case 'directCounterEntry':
-        writeDirectCounter(loaded, type, given.value, operations);
-        break;
-      case 'digestEntry':
-        this.#writeDigest(loaded, type, given.value);
-        break;
-      case 'packetReplicationEngineEntry':
-        loaded.replication.write(type, given.value, operations);
-        break;
-      case 'meterEntry':
-        writeMeter(loaded, type, given.value, operations);
-        break;
-      case 'directMeterEntry':
-        writeDirectMeter(loaded, type, given.value, operations);
-        break;
-      case 'actionProfileMember':
-        profileOf(loaded, given.value.actionProfileId).writeMember(type, given.value, operations);
-        break;
-      case 'actionProfileGroup':
-        profileOf(loaded, given.value.actionProfileId).writeGroup(type, given.value, operations);
-        break;
-      case undefined:
-        throw new Refusal(Code.UNKNOWN, 'Incorrect entity type');
-      default:
-        throw unimplemented(`this switch does not have ${given.case}`);
-    }
-  }
-
-  #writeDigest({ binding, digests }: Loaded, type: Update_Type, { digestId, config }: DigestEntry): void {
-    const digest = binding.digests.get(digestId);
-    if (digest === undefined) throw new Refusal(Code.NOT_FOUND, `there is no digest ${digestId}`);
-    const existing = digests.get(digestId);
-    if (type === Update_Type.INSERT && existing !== undefined) {
-      throw new Refusal(Code.ALREADY_EXISTS, `digest '${digest.name}' is configured already, use MODIFY`);
-    }
-    if (type !== Update_Type.INSERT && existing === undefined) {
-      throw new Refusal(Code.NOT_FOUND, `digest '${digest.name}' is not configured`);
-    }
-    if (type === Update_Type.DELETE) {
-      existing?.close();
-      digests.delete(digestId);
-      return;
-    }
-    const { maxTimeoutNs = 0n, maxListSize = 0, ackTimeoutNs = 0n } = config ?? {};
-    if (maxTimeoutNs < 0n || maxListSize < 0 || ackTimeoutNs < 0n) {
-      throw invalid('a digest config has no negative values');
-    }
-    const digestConfig = { maxTimeoutNs, maxListSize, ackTimeoutNs };
-    if (DigestQueue.canStall(digestConfig)) {
-      this.#options.log(
-        'warn',
-        `digest '${digest.name}': without max_timeout_ns >= 1 ms a list that is not full is never sent; ` +
-          'set max_list_size to 1, or a timeout',
-      );
-    }
-    existing?.close();
-    const deliver = (listId: bigint, samples: readonly Sample[]) => {
-      const data = samples.map((sample) => digestData(digest, sample));
-      const value = create(DigestListSchema, { digestId, listId, data, timestamp: this.#nowNs() });
-      this.#send({ case: 'digest', value });
-    };
-    digests.set(digestId, new DigestQueue(digestConfig, this.#options.clock, deliver));
+    this.#log('error', `the pipeline has stopped: ${cause.message}`);
   }
 
   #send(update: StreamMessageResponse['update']): void {
     this.#options.send(create(StreamMessageResponseSchema, { update }));
   }
 
-  #nowNs(): bigint {
-    return BigInt(this.#options.clock.nowMicros()) * 1000n;
+  #log(level: 'info' | 'warn' | 'error', line: string): void {
+    this.#options.log(level, line);
   }
 
+  /** What Read and Write mean. */
   #program(): Loaded {
-    if (this.#loaded === undefined) {
+    const loaded = this.#saved?.loaded ?? this.#loaded;
+    if (loaded === undefined) {
       throw new Refusal(Code.FAILED_PRECONDITION, 'No forwarding pipeline config set for this device');
     }
-    return this.#loaded;
+    return loaded;
   }
 
   async #settled(): Promise<void> {
     while (this.#swap !== undefined) await this.#swap.catch(() => {});
   }
-}
-
-function writeCounter(
-  { binding }: Loaded,
-  type: Update_Type,
-  { counterId, index, data }: Extract<Entity['entity'], { case: 'counterEntry' }>['value'],
-  operations: HostOperation[],
-): void {
-  const bound = binding.counters.get(counterId);
-  if (bound === undefined) throw invalid(`Invalid P4 id: there is no counter ${counterId}`);
-  if (type !== Update_Type.MODIFY) throw invalid('a counter is always there: it can only be modified');
-  if (index === undefined) throw unimplemented('writing all cells of a counter at once');
-  if (data === undefined) throw invalid('the counter entry has no data');
-  const cell = cellOf(data);
-  const cellIndex = Number(index.index);
-  if (cellIndex < 0 || cellIndex >= bound.counter.size) {
-    throw new Refusal(
-      Code.UNKNOWN,
-      `counter '${bound.name}' has ${bound.counter.size} cells, no cell ${cellIndex}`,
-    );
-  }
-  operations.push({ kind: 'write-counter', counter: bound.counter.id, index: cellIndex, cell });
-}
-
-function writeDirectCounter(
-  loaded: Loaded,
-  type: Update_Type,
-  { tableEntry, data }: Extract<Entity['entity'], { case: 'directCounterEntry' }>['value'],
-  operations: HostOperation[],
-): void {
-  if (tableEntry === undefined) throw invalid('the direct counter entry has no table entry');
-  const table = tableOf(loaded, tableEntry.tableId);
-  const { bound } = table;
-  if (type !== Update_Type.MODIFY) throw invalid('a counter is always there: it can only be modified');
-  if (bound.counterUnit === undefined) throw invalid(`table '${bound.name}' has no direct counter`);
-  if (tableEntry.isDefaultAction) {
-    throw new Refusal(Code.UNKNOWN, 'a default action has no counter on this switch');
-  }
-  if (data === undefined) throw invalid('the direct counter entry has no data');
-  const cell = cellOf(data);
-  const key = readKey(bound, tableEntry.match, tableEntry.priority);
-  const entry = table.find(key);
-  if (entry === undefined) throw invalid(`Cannot find match entry in table '${bound.name}'`);
-  operations.push({ kind: 'write-direct-counter', table: bound.table.id, handle: entry.handle, cell });
-}
-
-function writeMeter(
-  { binding, meters }: Loaded,
-  type: Update_Type,
-  { meterId, index, config }: Extract<Entity['entity'], { case: 'meterEntry' }>['value'],
-  operations: HostOperation[],
-): void {
-  const bound = binding.meters.get(meterId);
-  if (bound === undefined) throw invalid(`Invalid P4 id: there is no meter ${meterId}`);
-  if (index === undefined) throw unimplemented('writing all cells of a meter at once');
-  if (type !== Update_Type.MODIFY) throw invalid('a meter is always there: it can only be modified');
-  const rates = config && ratesOf(config);
-  const cell = cellIndex(index.index, bound.meter.size, `meter '${bound.name}'`);
-  if (config === undefined) meters.get(meterId)!.delete(cell);
-  else meters.get(meterId)!.set(cell, config);
-  operations.push({ kind: 'write-meter', meter: bound.meter.id, index: cell, rates });
-}
-
-function writeDirectMeter(
-  loaded: Loaded,
-  type: Update_Type,
-  { tableEntry, config }: Extract<Entity['entity'], { case: 'directMeterEntry' }>['value'],
-  operations: HostOperation[],
-): void {
-  if (tableEntry === undefined) throw invalid('the direct meter entry has no table entry');
-  const table = tableOf(loaded, tableEntry.tableId);
-  const { bound } = table;
-  if (type !== Update_Type.MODIFY) throw invalid('a meter is always there: it can only be modified');
-  if (!bound.hasMeter) throw invalid(`table '${bound.name}' has no direct meter`);
-  if (tableEntry.isDefaultAction) {
-    throw new Refusal(Code.UNKNOWN, 'a default action has no meter on this switch');
-  }
-  const entry = table.find(readKey(bound, tableEntry.match, tableEntry.priority));
-  if (entry === undefined) throw invalid(`Cannot find match entry in table '${bound.name}'`);
-  table.writeMeter(entry, config, operations);
-}
-
-function digestData({ shape, list }: BoundDigest, sample: Sample): P4Data {
-  const members = sample.map((value, index) =>
-    create(P4DataSchema, {
-      data: { case: 'bitstring', value: encodeValue(value, list.elements[index]!.field.width) },
-    }),
-  );
-  if (shape === 'bitstring') return members[0]!;
-  return create(P4DataSchema, { data: { case: shape, value: { members } } });
 }

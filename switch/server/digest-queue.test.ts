@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from 'vitest';
 import { ManualClock } from './clock.ts';
+import { Rules } from './compat.ts';
 import { type DigestConfig, DigestQueue } from './digest-queue.ts';
 
 const ms = 1_000_000n;
@@ -9,7 +10,9 @@ function queueOf(config: Partial<DigestConfig>) {
   const clock = new ManualClock();
   const lists: string[] = [];
   const full = { maxTimeoutNs: 0n, maxListSize: 1, ackTimeoutNs: 0n, ...config };
-  const queue = new DigestQueue(full, clock, (id, samples) => lists.push(`${id}: ${samples.join(' ')}`));
+  const queue = new DigestQueue(full, clock, new Rules('strict'), (id, samples) =>
+    lists.push(`${id}: ${samples.join(' ')}`),
+  );
   return { queue, clock, lists };
 }
 

@@ -3,12 +3,13 @@
  * Collects the samples of one digest into lists, and holds back what the controller has been told but has not
  * acknowledged.
  *
- * As simple_switch_grpc does: a list is sent when it is full or its timer fires. Without a timer a list that is not full
- * waits, however long; the portable configurations are a list size of 1, or a timeout of at least 1 ms. Equal samples in
- * one list are merged.
+ * A list is sent when it is full or its timer fires. Without a timer a list that is not full waits on simple_switch_grpc,
+ * however long, while the specification wants each sample sent at once; the portable configurations are a list size of
+ * 1, or a timeout of at least 1 ms.
  */
 
 import type { Clock } from './clock.ts';
+import type { Rules } from './compat.ts';
 
 export interface DigestConfig {
   maxTimeoutNs: bigint;
@@ -32,6 +33,9 @@ export class DigestQueue {
   readonly #listSize: number;
   readonly #timeoutMs: number;
   readonly #ackTimeoutMicros: number;
+  readonly #mergesEqual: boolean;
+  /** Tells equal samples apart that are not merged. */
+  #samples = 0;
   /** The list being filled, by the sample's text. */
   #waiting = new Map<string, Sample>();
   #cancelTimer: (() => void) | undefined;
@@ -44,14 +48,18 @@ export class DigestQueue {
   constructor(
     config: DigestConfig,
     clock: Clock,
+    rules: Rules,
     deliver: (listId: bigint, samples: readonly Sample[]) => void,
   ) {
     this.config = config;
     this.#clock = clock;
     this.#deliver = deliver;
-    this.#listSize = config.maxListSize === 0 ? listSizeDefault : config.maxListSize;
+    const sendsAtOnce = rules.answer('digest-without-timer') === 'sent at once';
+    const isStalling = DigestQueue.canStall(config);
+    this.#listSize = isStalling && sendsAtOnce ? 1 : config.maxListSize || listSizeDefault;
     this.#timeoutMs = Number(config.maxTimeoutNs / 1_000_000n);
     this.#ackTimeoutMicros = Number(config.ackTimeoutNs / 1000n);
+    this.#mergesEqual = config.ackTimeoutNs > 0n || rules.answer('digest-equal-samples') === 'sent once';
   }
 
   /** Whether a list can wait for ever: no timer, and more than one sample to wait for. */
@@ -60,7 +68,7 @@ export class DigestQueue {
   }
 
   add(sample: Sample): void {
-    const text = sample.join();
+    const text = this.#mergesEqual ? sample.join() : String(++this.#samples);
     if (this.#waiting.has(text) || this.#isHeldBack(text)) return;
     this.#waiting.set(text, sample);
     if (this.#waiting.size >= this.#listSize) this.#flush();

@@ -16,4 +16,10 @@ export class HandlePool {
     this.#isTaken[handle] = false;
     if (handle < this.#lowestFree) this.#lowestFree = handle;
   }
+
+  /** Takes this handle, which must be free: one that was released, or that another pool gave out. */
+  retake(handle: number): void {
+    this.#isTaken[handle] = true;
+    while (this.#isTaken[this.#lowestFree]) this.#lowestFree += 1;
+  }
 }

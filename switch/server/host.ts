@@ -23,11 +23,34 @@ export type HostOperation =
   /** No rates: everything is green. */
   | { kind: 'write-meter'; meter: number; index: number; rates: MeterRates | undefined }
   | { kind: 'write-direct-meter'; table: number; handle: number; rates: MeterRates | undefined }
+  | { kind: 'write-register'; register: number; index: number; value: bigint }
   /** No replicas: the group or session is gone. */
   | { kind: 'multicast-group'; group: number; replicas: readonly Replica[] }
   | { kind: 'clone-session'; session: number; replicas: readonly Replica[] };
 
-export interface PipelineHost {
+/** What a program takes over from the one before it; `from` and `to` are ids of the two. */
+export interface CarryOver {
+  /** Done before the first packet. */
+  operations: readonly HostOperation[];
+  /** Cells that keep their value. */
+  counters: readonly { from: number; to: number; size: number }[];
+  registers: readonly { from: number; to: number; size: number }[];
+  /** Entries keep their handles, and with them their counts. */
+  directCounters: readonly { from: number; to: number; handles: readonly number[] }[];
+}
+
+/** What a Read or a Write needs of a pipeline. */
+export interface PipelineAccess {
+  /** Resolves when every packet from now on sees all of the operations. */
+  apply(operations: readonly HostOperation[]): Promise<void>;
+  readCounters(counter: number, firstIndex: number, count: number): Promise<CounterCell[]>;
+  readDirectCounters(table: number, handles: readonly number[]): Promise<CounterCell[]>;
+  readRegisters(register: number, firstIndex: number, count: number): Promise<bigint[]>;
+  /** Microseconds since each entry was last hit, or inserted. */
+  readIdleMicros(table: number, handles: readonly number[]): Promise<number[]>;
+}
+
+export interface PipelineHost extends PipelineAccess {
   /**
    * Compiles a program beside the one in force, which goes on.
    *
@@ -35,11 +58,12 @@ export interface PipelineHost {
    */
   stage(json: string): Promise<Program>;
 
-  /** Puts the staged program in force, with empty tables. @returns its generation, which tags all it will report */
-  commit(): Promise<number>;
-
-  /** Resolves when every packet from now on sees all of the operations. */
-  apply(operations: readonly HostOperation[]): Promise<void>;
+  /**
+   * Puts the staged program in force, with what is carried over and otherwise empty; no packet comes in between.
+   *
+   * @returns its generation, which tags all it will report
+   */
+  commit(carry?: CarryOver): Promise<number>;
 
   /** Whether what watches this port may be chosen; `listener.portChanged` tells when that changes. */
   isPortUp(port: number): boolean;
@@ -47,10 +71,6 @@ export interface PipelineHost {
   /** Lets a frame arrive at a port as if the world had sent it. */
   inject(port: number, frame: Uint8Array): void;
 
-  readCounters(counter: number, firstIndex: number, count: number): Promise<CounterCell[]>;
-  readDirectCounters(table: number, handles: readonly number[]): Promise<CounterCell[]>;
-  /** Microseconds since each entry was last hit, or inserted. */
-  readIdleMicros(table: number, handles: readonly number[]): Promise<number[]>;
   portCounters(): Promise<ReadonlyMap<number, PortCounters>>;
 
   /** Resolves when the pipeline has stopped and its ports are closed. */

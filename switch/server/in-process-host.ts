@@ -8,7 +8,13 @@ import type { Program } from '../engine/program.ts';
 import type { PortCounters } from '../ports/port.ts';
 import { CounterTable } from '../ports/port.ts';
 import type { Clock } from './clock.ts';
-import { type HostListener, type HostOperation, idleSweepMs, type PipelineHost } from './host.ts';
+import {
+  type CarryOver,
+  type HostListener,
+  type HostOperation,
+  idleSweepMs,
+  type PipelineHost,
+} from './host.ts';
 import { Runner } from './runner.ts';
 
 export interface InProcessHostOptions {
@@ -39,8 +45,8 @@ export class InProcessHost implements PipelineHost {
     return this.#runner.stage(json);
   }
 
-  async commit(): Promise<number> {
-    return this.#runner.commit();
+  async commit(carry?: CarryOver): Promise<number> {
+    return this.#runner.commit(carry);
   }
 
   async apply(operations: readonly HostOperation[]): Promise<void> {
@@ -70,6 +76,10 @@ export class InProcessHost implements PipelineHost {
 
   async readDirectCounters(table: number, handles: readonly number[]) {
     return this.#runner.readDirectCounters(table, handles);
+  }
+
+  async readRegisters(register: number, firstIndex: number, count: number) {
+    return this.#runner.readRegisters(register, firstIndex, count);
   }
 
   async readIdleMicros(table: number, handles: readonly number[]) {

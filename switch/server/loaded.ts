@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A program in force, and everything that has been written since it was. */
+/** A program, in force or saved, and everything that has been written since it was pushed. */
 
 import type { ForwardingPipelineConfig } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { ActionProfileState } from './action-profile.ts';
 import type { Binding } from './binding.ts';
+import type { Rules } from './compat.ts';
 import type { DigestQueue } from './digest-queue.ts';
+import type { HostOperation, PipelineAccess } from './host.ts';
 import { IdleWatch } from './idle-watch.ts';
 import type { MeterConfigs } from './meters.ts';
+import { ratesOf } from './meters.ts';
 import { invalid } from './refusal.ts';
 import { Replication } from './replication.ts';
 import { TableState } from './table-state.ts';
+import type { TrapLog } from './trap-log.ts';
 
 export interface Loaded {
   config: ForwardingPipelineConfig;
   binding: Binding;
-  /** The host's number of it. */
-  generation: number;
+  rules: Rules;
+  traps: TrapLog;
+  /** Where its counters and registers are; changes when a saved program comes into force. */
+  access: PipelineAccess;
+  /** The host's number of it; undefined while it is only saved. */
+  generation: number | undefined;
   /** By P4Info id. */
   tables: ReadonlyMap<number, TableState>;
   tableByProgramId: ReadonlyMap<number, TableState>;
@@ -33,33 +41,53 @@ export interface Loaded {
 
 /** With the entries and defaults of the program, and nothing else. */
 export function freshlyLoaded(
-  config: ForwardingPipelineConfig,
-  binding: Binding,
-  generation: number,
+  parts: Pick<Loaded, 'config' | 'binding' | 'rules' | 'traps' | 'access'>,
   isPortUp: (port: number) => boolean,
 ): Loaded {
+  const { binding, rules } = parts;
   const profiles = new Map(
-    [...binding.profiles].map(([id, bound]) => [id, new ActionProfileState(bound, isPortUp)]),
+    [...binding.profiles].map(([id, bound]) => [id, new ActionProfileState(bound, rules, isPortUp)]),
   );
   const tables = new Map(
     [...binding.tables].map(([id, bound]) => [
       id,
-      new TableState(bound, bound.profile && profiles.get(bound.profile.id)),
+      new TableState(bound, rules, bound.profile && profiles.get(bound.profile.id)),
     ]),
   );
   return {
-    config,
-    binding,
-    generation,
+    ...parts,
+    generation: undefined,
     tables,
     tableByProgramId: new Map([...tables.values()].map((table) => [table.bound.table.id, table])),
     profiles,
     meters: new Map([...binding.meters.keys()].map((id) => [id, new Map()])),
     digests: new Map(),
     idleWatch: new IdleWatch(),
-    replication: new Replication(),
+    replication: new Replication(rules),
     batch: 0,
   };
+}
+
+/** What a fresh pipeline of this program must be told to be as the state of record, counters and registers apart. */
+export function operationsOf({
+  binding,
+  rules,
+  profiles,
+  tables,
+  meters,
+  replication,
+}: Loaded): HostOperation[] {
+  const operations: HostOperation[] = [];
+  for (const profile of profiles.values()) profile.tellAll(operations);
+  for (const table of tables.values()) table.tellAll(operations);
+  for (const [id, configs] of meters) {
+    const meter = binding.meters.get(id)!.meter.id;
+    for (const [index, config] of configs) {
+      operations.push({ kind: 'write-meter', meter, index, rates: ratesOf(rules, config) });
+    }
+  }
+  replication.tellAll(operations);
+  return operations;
 }
 
 /** @throws Refusal INVALID_ARGUMENT */

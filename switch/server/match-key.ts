@@ -18,25 +18,25 @@ import type {
 import { encodeValue } from '../../p4runtime/values.ts';
 import type { KeyPart } from '../engine/pipeline.ts';
 import type { BoundField, BoundTable } from './binding.ts';
+import type { Rules } from './compat.ts';
 import { invalid } from './refusal.ts';
 
 /** The widest value that is read as a number; wider ones are bigints. Byte shifts stay exact up to here. */
 const numberWidthMax = 48;
 
-/**
- * Reads a byte string: canonical, or with leading zero bytes.
- *
- * @throws Refusal INVALID_ARGUMENT when it is empty or does not fit. simple_switch_grpc takes an empty string for 0, the
- *   specification says OUT_OF_RANGE to both; INVALID_ARGUMENT is what simple_switch_grpc says to a value too wide.
- */
-export function readValue(bytes: Uint8Array, width: number, what: string): number | bigint {
+/** Reads a byte string: canonical, or with leading zero bytes. @throws Refusal when it is empty or does not fit */
+export function readValue(rules: Rules, bytes: Uint8Array, width: number, what: string): number | bigint {
   const { length } = bytes;
-  if (length === 0) throw invalid(`${what}: an empty byte string is no value; zero is one byte 00`);
+  if (length === 0) {
+    rules.allow('empty-value', `${what}: an empty byte string is no value; zero is one byte 00`);
+    return width <= numberWidthMax ? 0 : 0n;
+  }
   let start = 0;
   while (start < length - 1 && bytes[start] === 0) start++;
   const significant = (length - start - 1) * 8 + (32 - Math.clz32(bytes[start]!));
   if (significant > width) {
-    throw invalid(`${what}: the value needs ${significant} bits, the field has ${width}`);
+    const message = `${what}: the value needs ${significant} bits, the field has ${width}`;
+    throw rules.refusal('value-too-wide', message);
   }
   if (width <= numberWidthMax) {
     let value = 0;
@@ -52,15 +52,20 @@ export function readValue(bytes: Uint8Array, width: number, what: string): numbe
  * Reads and checks the match of a table entry.
  *
  * @returns the canonical text
- * @throws Refusal INVALID_ARGUMENT
+ * @throws Refusal INVALID_ARGUMENT, or whatever a bad value deserves
  */
-export function readKey(table: BoundTable, match: readonly FieldMatch[], priority: number): string {
+export function readKey(
+  rules: Rules,
+  table: BoundTable,
+  match: readonly FieldMatch[],
+  priority: number,
+): string {
   const texts = new Array<string>(table.fields.length).fill('*');
   for (const fieldMatch of match) {
     const field = table.fieldById.get(fieldMatch.fieldId);
     if (field === undefined) throw invalid(`table '${table.name}' has no key field ${fieldMatch.fieldId}`);
     if (texts[field.index] !== '*') throw invalid(`key field '${field.name}' is given twice`);
-    texts[field.index] = readField(field, fieldMatch);
+    texts[field.index] = readField(rules, field, fieldMatch);
   }
   for (const field of table.fields) {
     if (field.kind === 'exact' && texts[field.index] === '*') {
@@ -83,25 +88,25 @@ function checkPriority(table: BoundTable, priority: number): void {
   }
 }
 
-function readField(field: BoundField, { fieldMatchType: given }: FieldMatch): string {
+function readField(rules: Rules, field: BoundField, { fieldMatchType: given }: FieldMatch): string {
   if (given.case !== field.kind) {
     throw invalid(`key field '${field.name}' is ${field.kind}, not ${given.case ?? 'unset'}`);
   }
   switch (given.case) {
     case 'exact':
     case 'optional':
-      return String(readValue(given.value.value, field.width, field.name));
+      return String(readValue(rules, given.value.value, field.width, field.name));
     case 'lpm':
-      return readLpm(field, given.value.value, given.value.prefixLen);
+      return readLpm(rules, field, given.value.value, given.value.prefixLen);
     case 'ternary':
-      return readTernary(field, given.value.value, given.value.mask);
+      return readTernary(rules, field, given.value.value, given.value.mask);
     case 'range':
-      return readRange(field, given.value.low, given.value.high);
+      return readRange(rules, field, given.value.low, given.value.high);
   }
 }
 
-function readLpm({ name, width }: BoundField, bytes: Uint8Array, prefixLength: number): string {
-  const value = BigInt(readValue(bytes, width, name));
+function readLpm(rules: Rules, { name, width }: BoundField, bytes: Uint8Array, prefixLength: number): string {
+  const value = BigInt(readValue(rules, bytes, width, name));
   if (prefixLength < 0 || prefixLength > width) {
     throw invalid(`${name}: a prefix of ${prefixLength} bits in a field of ${width}`);
   }
@@ -109,31 +114,53 @@ function readLpm({ name, width }: BoundField, bytes: Uint8Array, prefixLength: n
   if (BigInt.asUintN(width - prefixLength, value) !== 0n) {
     throw invalid(`${name}: bits are set after the first ${prefixLength}`);
   }
+  // simple_switch_grpc counts the prefix from the first bit of the padded bytes, and wants zeros behind it.
+  const paddedWidth = Math.ceil(width / 8) * 8;
+  if (BigInt.asUintN(paddedWidth - prefixLength, value) !== 0n) {
+    const message = `${name}: simple_switch_grpc counts the prefix of ${prefixLength} bits in ${paddedWidth}, not ${width}`;
+    rules.allow('lpm-of-odd-width', message);
+  }
   return `${value}/${prefixLength}`;
 }
 
-function readTernary({ name, width }: BoundField, bytes: Uint8Array, maskBytes: Uint8Array): string {
-  const value = BigInt(readValue(bytes, width, name));
-  const mask = BigInt(readValue(maskBytes, width, `${name} mask`));
+function readTernary(
+  rules: Rules,
+  { name, width }: BoundField,
+  bytes: Uint8Array,
+  maskBytes: Uint8Array,
+): string {
+  const value = BigInt(readValue(rules, bytes, width, name));
+  const mask = BigInt(readValue(rules, maskBytes, width, `${name} mask`));
   if (mask === 0n) throw invalid(`${name}: a mask of 0 is written by leaving the field out`);
   if ((value & ~mask) !== 0n) throw invalid(`${name}: bits of the value are set outside the mask`);
   return `${value}&${mask}`;
 }
 
-function readRange({ name, width }: BoundField, lowBytes: Uint8Array, highBytes: Uint8Array): string {
-  const low = BigInt(readValue(lowBytes, width, `${name} low`));
-  const high = BigInt(readValue(highBytes, width, `${name} high`));
+function readRange(
+  rules: Rules,
+  { name, width }: BoundField,
+  lowBytes: Uint8Array,
+  highBytes: Uint8Array,
+): string {
+  const low = BigInt(readValue(rules, lowBytes, width, `${name} low`));
+  const high = BigInt(readValue(rules, highBytes, width, `${name} high`));
   if (low > high) throw invalid(`${name}: the range ${low}..${high} is empty`);
+  // How simple_switch_grpc tells a full range: by its bytes, whatever the field's width.
+  const looksFull = low === 0n && highBytes.length === lowBytes.length && highBytes.every(isAllOnes);
   if (low === 0n && high === (1n << BigInt(width)) - 1n) {
-    throw invalid(`${name}: the full range is written by leaving the field out`);
+    const message = `${name}: the full range is written by leaving the field out`;
+    if (looksFull) throw invalid(message);
+    rules.allow('full-range', message);
+    return '*';
   }
-  if (low === 0n && highBytes.every((byte) => byte === 0xff)) {
-    throw invalid(
-      `${name}: simple_switch_grpc takes ${low}..${high}, written so short, for the full range; pad it with zero bytes`,
-    );
+  if (looksFull) {
+    const message = `${name}: simple_switch_grpc takes ${low}..${high}, written so short, for the full range; pad it with zero bytes`;
+    rules.allow('range-looks-full', message);
   }
   return `${low}-${high}`;
 }
+
+const isAllOnes = (byte: number): boolean => byte === 0xff;
 
 /** The parts of a key text, in the order the pipeline expects; omitted fields are full wildcards. */
 export function keyParts(table: BoundTable, text: string): KeyPart[] {

@@ -6,18 +6,32 @@ import type { PacketMetadata } from '../../p4runtime/generated/p4/v1/p4runtime_p
 import { PacketMetadataSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { decodeBigint, encodeValue } from '../../p4runtime/values.ts';
 import type { PacketHeader } from './binding.ts';
+import type { Rules } from './compat.ts';
 import { readValue } from './match-key.ts';
-import { invalid } from './refusal.ts';
+import { invalid, Refusal } from './refusal.ts';
 
 /**
  * Puts the header before the payload.
  *
- * simple_switch_grpc takes missing metadata for 0 and drops a packet with wrong metadata in silence; the specification
- * drops both and says so. So do we: what works here works there.
- *
+ * @returns undefined for a packet that simple_switch_grpc drops in silence, when that is what we are to do
  * @throws Refusal INVALID_ARGUMENT
  */
 export function encodePacketOut(
+  rules: Rules,
+  header: PacketHeader | undefined,
+  metadata: readonly PacketMetadata[],
+  payload: Uint8Array,
+): Uint8Array | undefined {
+  try {
+    return withHeader(rules, header, metadata, payload);
+  } catch (cause) {
+    if (cause instanceof Refusal && !rules.refuses('packet-out-metadata-bad')) return undefined;
+    throw cause;
+  }
+}
+
+function withHeader(
+  rules: Rules,
   header: PacketHeader | undefined,
   metadata: readonly PacketMetadata[],
   payload: Uint8Array,
@@ -31,13 +45,18 @@ export function encodePacketOut(
     const field = header.fields.find((candidate) => candidate.id === metadataId);
     if (field === undefined) throw invalid(`packet_out has no metadata ${metadataId}`);
     if (values.has(metadataId)) throw invalid(`packet_out metadata '${field.name}' is given twice`);
-    values.set(metadataId, BigInt(readValue(value, field.width, `packet_out metadata '${field.name}'`)));
+    values.set(
+      metadataId,
+      BigInt(readValue(rules, value, field.width, `packet_out metadata '${field.name}'`)),
+    );
   }
   let bits = 0n;
   let width = 0;
   for (const field of header.fields) {
-    const value = values.get(field.id) ?? (field.isPadding ? 0n : undefined);
-    if (value === undefined) throw invalid(`packet_out metadata '${field.name}' is missing`);
+    const value = values.get(field.id) ?? 0n;
+    if (!values.has(field.id) && !field.isPadding) {
+      rules.allow('packet-out-metadata-missing', `packet_out metadata '${field.name}' is missing`);
+    }
     bits = (bits << BigInt(field.width)) | value;
     width += field.width;
   }

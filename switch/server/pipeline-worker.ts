@@ -54,7 +54,7 @@ function run(setup: WorkerSetup): void {
       case 'stage':
         return runner.stage(request.json);
       case 'commit':
-        return runner.commit();
+        return runner.commit(request.carry);
       case 'apply':
         runner.apply(request.operations);
         return undefined;
@@ -62,6 +62,8 @@ function run(setup: WorkerSetup): void {
         return runner.readCounters(request.counter, request.firstIndex, request.count);
       case 'read-direct-counters':
         return runner.readDirectCounters(request.table, request.handles);
+      case 'read-registers':
+        return runner.readRegisters(request.register, request.firstIndex, request.count);
       case 'read-idle-micros':
         return runner.readIdleMicros(request.table, request.handles);
       case 'port-counters':

@@ -12,6 +12,7 @@ import type {
   DirectMeterEntry,
   Entity,
   MeterEntry,
+  RegisterEntry,
   TableEntry,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import {
@@ -20,38 +21,35 @@ import {
   DirectCounterEntrySchema,
   DirectMeterEntrySchema,
   MeterEntrySchema,
+  RegisterEntrySchema,
   TableEntry_IdleTimeoutSchema,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import type { BoundCounter } from './binding.ts';
 import { counterData } from './counters.ts';
-import type { PipelineHost } from './host.ts';
 import { type Loaded, profileOf, tableOf } from './loaded.ts';
 import { priorityOf, readKey } from './match-key.ts';
 import { cellIndex } from './meters.ts';
 import { Code, invalid, Refusal, unimplemented } from './refusal.ts';
+import { registerData, registerIndex } from './registers.ts';
 import type { Entry, TableState } from './table-state.ts';
 
 /** Entities in one message: some 100 bytes each, where gRPC clients take 4 MiB. */
 export const entitiesPerMessage = 4096;
 
-/** @throws Refusal; simple_switch_grpc too ends the answer at the first entity it cannot read */
-export async function* readEntity(
-  loaded: Loaded,
-  host: PipelineHost,
-  { entity }: Entity,
-): AsyncGenerator<Entity[]> {
+/** @throws Refusal */
+export async function* readEntity(loaded: Loaded, { entity }: Entity): AsyncGenerator<Entity[]> {
   switch (entity.case) {
     case 'tableEntry':
-      yield* readTableEntries(loaded, host, entity.value);
+      yield* readTableEntries(loaded, entity.value);
       return;
     case 'counterEntry':
-      yield* readCounters(loaded, host, entity.value);
+      yield* readCounters(loaded, entity.value);
       return;
     case 'directCounterEntry':
-      yield* readDirectCounters(loaded, host, entity.value);
+      yield* readDirectCounters(loaded, entity.value);
       return;
     case 'digestEntry':
-      yield [readDigest(loaded, entity.value)];
+      yield readDigests(loaded, entity.value);
       return;
     case 'actionProfileMember': {
       const { actionProfileId, memberId } = entity.value;
@@ -76,9 +74,14 @@ export async function* readEntity(
       yield entries.map((value) => entityOf({ case: 'packetReplicationEngineEntry', value }));
       return;
     }
+    case 'registerEntry':
+      yield* readRegisters(loaded, entity.value);
+      return;
+    case 'valueSetEntry':
+      loaded.rules.allow('value-set', 'a value set is always empty on simple_switch_grpc');
+      throw unimplemented('this switch does not have value sets');
     case undefined:
-      // simple_switch_grpc's code; the specification has INVALID_ARGUMENT.
-      throw new Refusal(Code.UNKNOWN, 'Incorrect entity type');
+      throw loaded.rules.refusal('no-entity', 'Incorrect entity type');
     default:
       throw unimplemented(`this switch does not have ${entity.case}`);
   }
@@ -89,11 +92,7 @@ function chosenProfiles(loaded: Loaded, id: number) {
   return id === 0 ? [...loaded.profiles.values()] : [profileOf(loaded, id)];
 }
 
-async function* readTableEntries(
-  loaded: Loaded,
-  host: PipelineHost,
-  wanted: TableEntry,
-): AsyncGenerator<Entity[]> {
+async function* readTableEntries(loaded: Loaded, wanted: TableEntry): AsyncGenerator<Entity[]> {
   const isWildcard = wanted.tableId === 0;
   if (isWildcard && wanted.match.length > 0) throw invalid('a match needs a table id');
   for (const table of isWildcard ? loaded.tables.values() : [tableOf(loaded, wanted.tableId)]) {
@@ -103,8 +102,9 @@ async function* readTableEntries(
       if (value !== undefined) yield [entityOf({ case: 'tableEntry', value })];
       continue;
     }
-    for (const entries of pieces(select(table, wanted))) {
-      yield await tableEntryMessages(table, host, entries, wanted);
+    checkInitialEntries(loaded, table);
+    for (const entries of pieces(select(loaded, table, wanted))) {
+      yield await tableEntryMessages(loaded, table, entries, wanted);
     }
   }
 }
@@ -120,26 +120,36 @@ function checkWanted({ bound }: TableState, wanted: TableEntry): void {
   }
 }
 
+function checkInitialEntries({ rules }: Loaded, { bound }: TableState): void {
+  if (!bound.hasInitialEntries) return;
+  const message = `Table state out-of-sync with target: the entries of table '${bound.name}' are not const in P4`;
+  rules.allow('initial-entries-read', message);
+}
+
 /** What is left out of the request, or is zero there, matches everything. */
-function select(table: TableState, wanted: TableEntry): Entry[] {
+function select({ rules, traps }: Loaded, table: TableState, wanted: TableEntry): Entry[] {
   if (wanted.match.length > 0) {
-    const entry = table.find(readKey(table.bound, wanted.match, wanted.priority));
+    const entry = table.find(readKey(rules, table.bound, wanted.match, wanted.priority));
     return entry === undefined ? [] : [entry];
   }
   const entries = table.entries();
-  const { priority, controllerMetadata, metadata } = wanted;
-  if (priority === 0 && controllerMetadata === 0n && metadata.length === 0) return entries;
+  const { priority, controllerMetadata, metadata, action } = wanted;
+  const actionId = action?.type.case === 'action' ? action.type.value.actionId : 0;
+  if (priority === 0 && controllerMetadata === 0n && metadata.length === 0 && actionId === 0) return entries;
+  traps.note('read-filters', `a Read of table '${table.bound.name}'`);
+  if (rules.answer('read-filters') === 'everything') return entries;
   return entries.filter(
     (entry) =>
       (priority === 0 || priorityOf(entry.key) === priority) &&
       (controllerMetadata === 0n || entry.controllerMetadata === controllerMetadata) &&
-      (metadata.length === 0 || Buffer.compare(entry.metadata, metadata) === 0),
+      (metadata.length === 0 || Buffer.compare(entry.metadata, metadata) === 0) &&
+      (actionId === 0 || (entry.call.kind === 'action' && entry.call.action.id === actionId)),
   );
 }
 
 async function tableEntryMessages(
+  { access, rules }: Loaded,
   table: TableState,
-  host: PipelineHost,
   piece: readonly Entry[],
   wanted: TableEntry,
 ): Promise<Entity[]> {
@@ -148,16 +158,16 @@ async function tableEntryMessages(
   const handles = entries.map((entry) => entry.handle);
   const [cells, idleMicros] = await Promise.all([
     wanted.counterData !== undefined && counterUnit !== undefined
-      ? host.readDirectCounters(program.id, handles)
+      ? access.readDirectCounters(program.id, handles)
       : undefined,
     wanted.timeSinceLastHit !== undefined && supportsTimeout
-      ? host.readIdleMicros(program.id, handles)
+      ? access.readIdleMicros(program.id, handles)
       : undefined,
   ]);
   return entries.map((entry, index) => {
     const value = table.message(entry);
     if (wanted.meterConfig !== undefined) value.meterConfig = table.meterConfig(entry.handle);
-    if (cells !== undefined) value.counterData = counterData(counterUnit!, cells[index]!);
+    if (cells !== undefined) value.counterData = counterData(rules, counterUnit!, cells[index]!);
     if (idleMicros !== undefined) {
       // Without a timeout the target does not keep the time.
       const elapsedNs = entry.idleTimeoutNs === 0n ? 0n : BigInt(Math.floor(idleMicros[index]!)) * 1000n;
@@ -167,41 +177,35 @@ async function tableEntryMessages(
   });
 }
 
-async function* readCounters(
-  { binding }: Loaded,
-  host: PipelineHost,
-  { counterId, index }: CounterEntry,
-): AsyncGenerator<Entity[]> {
+async function* readCounters(loaded: Loaded, { counterId, index }: CounterEntry): AsyncGenerator<Entity[]> {
+  const { binding, rules } = loaded;
   const wanted = counterId === 0 ? [...binding.counters.values()] : [binding.counters.get(counterId)];
   for (const bound of wanted) {
     if (bound === undefined) throw invalid(`Invalid P4 id: there is no counter ${counterId}`);
     const { size } = bound.counter;
     if (index === undefined) {
       for (let start = 0; start < size; start += entitiesPerMessage) {
-        yield await counterMessages(host, bound, start, Math.min(entitiesPerMessage, size - start));
+        yield await counterMessages(loaded, bound, start, Math.min(entitiesPerMessage, size - start));
       }
       continue;
     }
-    const cell = Number(index.index);
-    if (cell < 0 || cell >= size) {
-      throw new Refusal(Code.UNKNOWN, `counter '${bound.name}' has ${size} cells, no cell ${cell}`);
-    }
-    yield await counterMessages(host, bound, cell, 1);
+    const cell = cellIndex(rules, index.index, size, `counter '${bound.name}'`);
+    yield await counterMessages(loaded, bound, cell, 1);
   }
 }
 
 async function counterMessages(
-  host: PipelineHost,
+  { access, rules }: Loaded,
   { id, unit, counter }: BoundCounter,
   start: number,
   count: number,
 ): Promise<Entity[]> {
-  const cells = await host.readCounters(counter.id, start, count);
+  const cells = await access.readCounters(counter.id, start, count);
   return cells.map((cell, offset) => {
     const value = create(CounterEntrySchema, {
       counterId: id,
       index: { index: BigInt(start + offset) },
-      data: counterData(unit, cell),
+      data: counterData(rules, unit, cell),
     });
     return entityOf({ case: 'counterEntry', value });
   });
@@ -209,34 +213,46 @@ async function counterMessages(
 
 async function* readDirectCounters(
   loaded: Loaded,
-  host: PipelineHost,
   { tableEntry: wanted }: DirectCounterEntry,
 ): AsyncGenerator<Entity[]> {
+  const { rules, access } = loaded;
   if (wanted === undefined) throw invalid('the direct counter entry has no table entry');
-  if (wanted.tableId === 0) throw unimplemented('direct counters of all tables at once');
+  if (wanted.tableId === 0) {
+    rules.allow('direct-of-all-tables', 'direct counters of all tables at once');
+    for (const { bound } of loaded.tables.values()) {
+      if (bound.counterUnit === undefined) continue;
+      const tableEntry = { ...wanted, tableId: bound.id };
+      yield* readDirectCounters(loaded, create(DirectCounterEntrySchema, { tableEntry }));
+    }
+    return;
+  }
   const table = tableOf(loaded, wanted.tableId);
   const { bound } = table;
   if (bound.counterUnit === undefined) throw invalid(`table '${bound.name}' has no direct counter`);
   if (wanted.isDefaultAction) throw invalid('a default action has no counter on this switch');
-  const entries = select(table, wanted);
+  checkInitialEntries(loaded, table);
+  const entries = select(loaded, table, wanted);
   if (entries.length === 0 && wanted.match.length > 0) {
-    throw invalid(`Cannot find match entry in table '${bound.name}'`);
+    throw rules.refusal('direct-of-missing-entry', `Cannot find match entry in table '${bound.name}'`);
   }
   for (const piece of pieces(entries)) {
     const present = stillThere(table, piece);
     const handles = present.map((entry) => entry.handle);
-    const cells = await host.readDirectCounters(bound.table.id, handles);
+    const cells = await access.readDirectCounters(bound.table.id, handles);
     yield present.map((entry, index) => {
       const tableEntry = table.message(entry);
       tableEntry.action = undefined;
-      const data = counterData(bound.counterUnit!, cells[index]!);
+      const data = counterData(rules, bound.counterUnit!, cells[index]!);
       const value = create(DirectCounterEntrySchema, { tableEntry, data });
       return entityOf({ case: 'directCounterEntry', value });
     });
   }
 }
 
-function* readMeters({ binding, meters }: Loaded, { meterId, index }: MeterEntry): Generator<Entity[]> {
+function* readMeters(
+  { binding, meters, rules }: Loaded,
+  { meterId, index }: MeterEntry,
+): Generator<Entity[]> {
   const wanted = meterId === 0 ? [...binding.meters.values()] : [binding.meters.get(meterId)];
   for (const bound of wanted) {
     if (bound === undefined) throw invalid(`Invalid P4 id: there is no meter ${meterId}`);
@@ -254,20 +270,32 @@ function* readMeters({ binding, meters }: Loaded, { meterId, index }: MeterEntry
       }
       continue;
     }
-    yield [message(cellIndex(index.index, size, `meter '${bound.name}'`))];
+    yield [message(cellIndex(rules, index.index, size, `meter '${bound.name}'`))];
   }
 }
 
 function* readDirectMeters(loaded: Loaded, { tableEntry: wanted }: DirectMeterEntry): Generator<Entity[]> {
+  const { rules } = loaded;
   if (wanted === undefined) throw invalid('the direct meter entry has no table entry');
-  if (wanted.tableId === 0) throw unimplemented('direct meters of all tables at once');
+  if (wanted.tableId === 0) {
+    rules.allow('direct-of-all-tables', 'direct meters of all tables at once');
+    for (const { bound } of loaded.tables.values()) {
+      if (!bound.hasMeter) continue;
+      const tableEntry = { ...wanted, tableId: bound.id };
+      yield* readDirectMeters(loaded, create(DirectMeterEntrySchema, { tableEntry }));
+    }
+    return;
+  }
   const table = tableOf(loaded, wanted.tableId);
   const { bound } = table;
   if (!bound.hasMeter) throw invalid(`table '${bound.name}' has no direct meter`);
-  if (wanted.isDefaultAction) throw new Refusal(Code.UNKNOWN, 'a default action has no meter on this switch');
-  const entries = select(table, wanted);
+  if (wanted.isDefaultAction) {
+    throw rules.refusal('default-counter', 'a default action has no meter on this switch');
+  }
+  checkInitialEntries(loaded, table);
+  const entries = select(loaded, table, wanted);
   if (entries.length === 0 && wanted.match.length > 0) {
-    throw invalid(`Cannot find match entry in table '${bound.name}'`);
+    throw rules.refusal('direct-of-missing-entry', `Cannot find match entry in table '${bound.name}'`);
   }
   for (const piece of pieces(entries)) {
     yield stillThere(table, piece).map((entry) => {
@@ -285,8 +313,42 @@ function stillThere(table: TableState, piece: readonly Entry[]): Entry[] {
   return piece.filter((entry) => table.find(entry.key)?.handle === entry.handle);
 }
 
-function readDigest({ binding, digests }: Loaded, { digestId }: DigestEntry): Entity {
-  if (digestId === 0) throw unimplemented('reading all digests at once');
+async function* readRegisters(
+  { binding, rules, traps, access }: Loaded,
+  { registerId, index }: RegisterEntry,
+): AsyncGenerator<Entity[]> {
+  rules.allow('register', 'Register reads/writes are not supported yet');
+  const wanted = registerId === 0 ? [...binding.registers.values()] : [binding.registers.get(registerId)];
+  for (const bound of wanted) {
+    if (bound === undefined) throw invalid(`Invalid P4 id: there is no register ${registerId}`);
+    traps.note('register-access', `a Read of register '${bound.name}'`);
+    const { id: register, size } = bound.register;
+    const [first, count] = index === undefined ? [0, size] : [registerIndex(bound, index.index), 1];
+    for (let start = first; start < first + count; start += entitiesPerMessage) {
+      const values = await access.readRegisters(
+        register,
+        start,
+        Math.min(entitiesPerMessage, first + count - start),
+      );
+      yield values.map((bits, offset) => {
+        const value = create(RegisterEntrySchema, {
+          registerId: bound.id,
+          index: { index: BigInt(start + offset) },
+          data: registerData(bound, bits),
+        });
+        return entityOf({ case: 'registerEntry', value });
+      });
+    }
+  }
+}
+
+function readDigests(loaded: Loaded, { digestId }: DigestEntry): Entity[] {
+  if (digestId !== 0) return [readDigest(loaded, digestId)];
+  loaded.rules.allow('all-digests', 'reading all digests at once');
+  return [...loaded.digests.keys()].map((id) => readDigest(loaded, id));
+}
+
+function readDigest({ binding, digests }: Loaded, digestId: number): Entity {
   const bound = binding.digests.get(digestId);
   const queue = digests.get(digestId);
   if (bound === undefined) throw new Refusal(Code.NOT_FOUND, `there is no digest ${digestId}`);

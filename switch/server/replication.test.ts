@@ -5,7 +5,8 @@ import {
   PacketReplicationEngineEntrySchema,
   Update_Type,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import type { HostOperation } from './host.ts';
+import { Batch } from './batch.ts';
+import { Rules } from './compat.ts';
 import { Code, Refusal } from './refusal.ts';
 import { Replication } from './replication.ts';
 
@@ -31,19 +32,19 @@ function codeOf(work: () => void): string {
 }
 
 test('groups and sessions are told to the pipeline, and read back as they were written', () => {
-  const replication = new Replication();
-  const operations: HostOperation[] = [];
+  const replication = new Replication(new Rules('strict'));
+  const batch = new Batch(1, 'parts');
   const first = group(5, egress(0), port(1, 2));
   const second = session(7, { replicas: [egress(3, 9)] });
-  replication.write(INSERT, first, operations);
-  replication.write(INSERT, second, operations);
+  replication.write(INSERT, first, batch);
+  replication.write(INSERT, second, batch);
   expect(replication.read(group(0))).toEqual([first]);
   expect(replication.read(group(5))).toEqual([first]);
   expect(replication.read(session(0))).toEqual([second]);
-  replication.write(MODIFY, group(5, egress(4)), operations);
-  replication.write(DELETE, group(5), operations);
+  replication.write(MODIFY, group(5, egress(4)), batch);
+  replication.write(DELETE, group(5), batch);
   expect(replication.read(group(0))).toEqual([]);
-  expect(operations).toEqual([
+  expect(batch.operations).toEqual([
     {
       kind: 'multicast-group',
       group: 5,
@@ -75,10 +76,10 @@ test.each<[string, string, Update_Type, ReturnType<typeof entryOf>]>([
   ['cutting clones short', 'UNKNOWN', INSERT, session(3, { packetLengthBytes: 64 })],
   ['nothing', 'INVALID_ARGUMENT', INSERT, entryOf({ case: undefined })],
 ])('%s is refused: %s', (_, code, type, entry) => {
-  const replication = new Replication();
-  replication.write(INSERT, group(1, egress(1)), []);
-  const operations: HostOperation[] = [];
-  expect(codeOf(() => replication.write(type, entry, operations))).toBe(code);
-  expect(operations).toEqual([]);
+  const replication = new Replication(new Rules('strict'));
+  replication.write(INSERT, group(1, egress(1)), new Batch(1, 'parts'));
+  const batch = new Batch(1, 'parts');
+  expect(codeOf(() => replication.write(type, entry, batch))).toBe(code);
+  expect(batch.operations).toEqual([]);
   expect(replication.read(group(0))).toHaveLength(1);
 });

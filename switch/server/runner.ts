@@ -14,7 +14,7 @@ import type {
 } from '../engine/pipeline.ts';
 import { ProgramError } from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
-import type { HostOperation, PipelineOutput } from './host.ts';
+import type { CarryOver, HostOperation, PipelineOutput } from './host.ts';
 
 export interface RunnerOptions {
   /** Frames that leave here go to the controller; undefined when there is no such port. */
@@ -59,13 +59,18 @@ export class Runner {
     return program;
   }
 
-  commit(): number {
+  commit(carry?: CarryOver): number {
+    const before = this.#pipeline;
     if (this.#staged === undefined) throw new Error('a program is staged before it is committed');
     this.#pipeline = this.#staged;
     this.#staged = undefined;
     this.#generation += 1;
     this.#applied = 0;
     this.#output = emptyOutput(this.#generation);
+    if (carry !== undefined) {
+      this.apply(carry.operations);
+      if (before !== undefined) carryValues(before, this.#pipeline, carry);
+    }
     return this.#generation;
   }
 
@@ -93,6 +98,11 @@ export class Runner {
   readDirectCounters(table: number, handles: readonly number[]): CounterCell[] {
     const pipeline = this.#loaded();
     return handles.map((handle) => pipeline.readDirectCounter(table, handle));
+  }
+
+  readRegisters(register: number, firstIndex: number, count: number): bigint[] {
+    const pipeline = this.#loaded();
+    return Array.from({ length: count }, (_, offset) => pipeline.readRegister(register, firstIndex + offset));
   }
 
   readIdleMicros(table: number, handles: readonly number[]): number[] {
@@ -155,6 +165,7 @@ function isPipelineOperation(operation: HostOperation): operation is TableOperat
     case 'write-direct-counter':
     case 'write-meter':
     case 'write-direct-meter':
+    case 'write-register':
     case 'multicast-group':
     case 'clone-session':
       return false;
@@ -177,6 +188,9 @@ function applyOne(pipeline: Pipeline, operation: HostOperation, nowMicros: numbe
     case 'write-direct-meter':
       pipeline.setDirectMeter(operation.table, operation.handle, operation.rates);
       break;
+    case 'write-register':
+      pipeline.writeRegister(operation.register, operation.index, operation.value);
+      break;
     case 'multicast-group':
       pipeline.setMulticastGroup(operation.group, operation.replicas);
       break;
@@ -185,6 +199,22 @@ function applyOne(pipeline: Pipeline, operation: HostOperation, nowMicros: numbe
       break;
     default:
       pipeline.apply([operation], nowMicros);
+  }
+}
+
+function carryValues(before: Pipeline, after: Pipeline, carry: CarryOver): void {
+  for (const { from, to, size } of carry.counters) {
+    for (let index = 0; index < size; index++) after.writeCounter(to, index, before.readCounter(from, index));
+  }
+  for (const { from, to, size } of carry.registers) {
+    for (let index = 0; index < size; index++) {
+      after.writeRegister(to, index, before.readRegister(from, index));
+    }
+  }
+  for (const { from, to, handles } of carry.directCounters) {
+    for (const handle of handles) {
+      after.writeDirectCounter(to, handle, before.readDirectCounter(from, handle));
+    }
   }
 }
 

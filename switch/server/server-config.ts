@@ -2,8 +2,7 @@
 /**
  * p4.server.v1.ServerConfig: how much a controller is told about stream messages that were in error.
  *
- * simple_switch_grpc tells nothing until it is asked to; this switch tells everything until it is asked not to, as the
- * P4Runtime specification wants.
+ * simple_switch_grpc tells nothing until it is asked to; the specification wants everything told.
  */
 
 import { create } from '@bufbuild/protobuf';
@@ -16,15 +15,18 @@ import {
   SetResponseSchema,
 } from '../../p4runtime/generated/p4/server/v1/config_pb.ts';
 import type { ServiceHandlers } from '../../p4runtime/service-definition.ts';
+import type { Rules } from './compat.ts';
 import type { StreamErrorDetails } from './controllers.ts';
 import { Code, invalid, Refusal } from './refusal.ts';
 
 export class ServerConfiguration {
   readonly #deviceId: bigint;
-  #config: Config = create(ConfigSchema, { stream: { errorReporting: Level.DETAILED } });
+  #config: Config;
 
-  constructor(deviceId: bigint) {
+  constructor(deviceId: bigint, rules: Rules) {
     this.#deviceId = deviceId;
+    const errorReporting = rules.answer('stream-errors') === 'told' ? Level.DETAILED : Level.DISABLED;
+    this.#config = create(ConfigSchema, { stream: { errorReporting } });
   }
 
   /** What of an error's details may be sent; undefined when the error itself may not. */

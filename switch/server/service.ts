@@ -26,6 +26,8 @@ import {
   WriteResponseSchema,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import type { ServiceHandlers } from '../../p4runtime/service-definition.ts';
+import type { BatchKind } from './batch.ts';
+import type { Rules } from './compat.ts';
 import type { Controllers, StreamErrorDetails } from './controllers.ts';
 import type { Device } from './device.ts';
 import { checkSize } from './message-limit.ts';
@@ -37,17 +39,15 @@ import { writeStatus } from './write-status.ts';
 
 export interface ServiceOptions {
   deviceId: bigint;
+  rules: Rules;
   device: Device;
   controllers: Controllers;
   serverConfig: ServerConfiguration;
   log: (level: 'info' | 'warn' | 'error', line: string) => void;
 }
 
-/** The version of the protocol files this server was generated from. */
-const apiVersion = '1.5.0';
-
 export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<typeof P4Runtime> {
-  const { device, controllers } = options;
+  const { device, controllers, rules } = options;
   const gate = new PushGate();
 
   return {
@@ -64,6 +64,7 @@ export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<type
       try {
         checkSize(call.request);
         checkDevice(options, call.request.deviceId);
+        checkHasProgram(options, call.request.deviceId);
         await sendPaced(call, readResponses(device, call.request));
       } catch (cause) {
         call.emit('error', statusOf(options, cause));
@@ -76,6 +77,10 @@ export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<type
         checkSize(request);
         checkDevice(options, request.deviceId);
         const checkPrimary = () => controllers.checkPrimary(request);
+        checkPrimary();
+        if (request.deviceId !== options.deviceId) {
+          throw rules.refusal('push-to-other-device', 'Error when trying to assign device');
+        }
         await gate.push(checkPrimary, () => device.setConfig(request.action, request.config));
         return create(SetForwardingPipelineConfigResponseSchema);
       });
@@ -84,9 +89,11 @@ export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<type
     getForwardingPipelineConfig(call, callback) {
       answer(options, callback, async () => {
         checkDevice(options, call.request.deviceId);
+        checkHasProgram(options, call.request.deviceId);
         const config = await device.config();
         if (config === undefined) {
-          throw new Refusal(Code.FAILED_PRECONDITION, 'No forwarding pipeline config set for this device');
+          if (!rules.refuses('config-before-push')) return create(GetForwardingPipelineConfigResponseSchema);
+          throw new Refusal(Code.FAILED_PRECONDITION, noProgram);
         }
         const selected = selectConfig(config, call.request.responseType);
         return create(GetForwardingPipelineConfigResponseSchema, { config: selected });
@@ -105,7 +112,10 @@ export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<type
     },
 
     capabilities(_call, callback) {
-      callback(null, create(CapabilitiesResponseSchema, { p4runtimeApiVersion: apiVersion }));
+      callback(
+        null,
+        create(CapabilitiesResponseSchema, { p4runtimeApiVersion: rules.answer('api-version') }),
+      );
     },
   };
 }
@@ -116,12 +126,20 @@ async function write(options: ServiceOptions, gate: PushGate, request: WriteRequ
   checkDevice(options, request.deviceId);
   const checkPrimary = () => controllers.checkPrimary(request);
   checkPrimary();
-  if (request.atomicity !== WriteRequest_Atomicity.CONTINUE_ON_ERROR) {
-    // A missing program is the more useful answer.
-    await device.checkProgram();
-    throw unimplemented('the only atomicity is CONTINUE_ON_ERROR');
+  checkHasProgram(options, request.deviceId);
+  const kind = await batchKind(options, request);
+  return gate.whenSettled(checkPrimary, () => device.write(request.updates, kind));
+}
+
+async function batchKind({ device, rules }: ServiceOptions, { atomicity }: WriteRequest): Promise<BatchKind> {
+  if (atomicity === WriteRequest_Atomicity.CONTINUE_ON_ERROR) return 'parts';
+  // A missing program is the more useful answer.
+  await device.checkProgram();
+  if (!Object.values(WriteRequest_Atomicity).includes(atomicity as never)) {
+    throw invalid(`there is no atomicity ${atomicity}`);
   }
-  return gate.whenSettled(checkPrimary, () => device.write(request.updates));
+  rules.allow('atomicity', 'the only atomicity is CONTINUE_ON_ERROR');
+  return 'whole';
 }
 
 async function* readResponses(device: Device, { entities: wanted }: ReadRequest) {
@@ -146,19 +164,20 @@ async function receive(
       case 'packet':
         details = { case: 'packetOut', value: { packetOut: update.value } };
         await gate.whenSettled(
-          () => checkStream(controllers, id),
+          () => checkStream(options, id),
           () => device.packetOut(update.value),
         );
         return;
       case 'digestAck':
         details = { case: 'digestListAck', value: { digestListAck: update.value } };
-        checkStream(controllers, id);
+        checkStream(options, id);
         device.acknowledge(update.value);
         return;
       default:
         throw unimplemented(`stream message '${update.case ?? 'empty'}'`);
     }
   } catch (cause) {
+    if (cause instanceof Silence) return;
     if (cause instanceof Refusal) {
       const reported = options.serverConfig.reported(details);
       if (reported !== undefined) controllers.sendError(id, cause, reported);
@@ -166,13 +185,25 @@ async function receive(
   }
 }
 
-function checkStream(controllers: Controllers, id: number): void {
-  if (!controllers.isPrimary(id)) throw new Refusal(Code.PERMISSION_DENIED, 'Not primary');
+function checkStream({ controllers, rules }: ServiceOptions, id: number): void {
+  if (controllers.isPrimary(id)) return;
+  rules.allow('packet-from-backup', 'Not primary');
+  throw new Silence();
 }
 
-function checkDevice({ deviceId }: ServiceOptions, asked: bigint): void {
-  if (asked !== deviceId) throw new Refusal(Code.NOT_FOUND, `this is device ${deviceId}, not ${asked}`);
+/** What simple_switch_grpc passes over without a word. */
+class Silence extends Error {}
+
+function checkDevice({ deviceId, rules }: ServiceOptions, asked: bigint): void {
+  if (asked !== deviceId) rules.allow('other-device', `this is device ${deviceId}, not ${asked}`);
 }
+
+/** Another device than this, where it is not turned away, never has a program. */
+function checkHasProgram({ deviceId }: ServiceOptions, asked: bigint): void {
+  if (asked !== deviceId) throw new Refusal(Code.FAILED_PRECONDITION, noProgram);
+}
+
+const noProgram = 'No forwarding pipeline config set for this device';
 
 function selectConfig(
   config: ForwardingPipelineConfig,

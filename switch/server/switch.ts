@@ -8,6 +8,7 @@ import { P4Runtime } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
 import type { PortCounters } from '../ports/port.ts';
 import { type Clock, systemClock } from './clock.ts';
+import { type Compat, Rules } from './compat.ts';
 import { Controllers } from './controllers.ts';
 import { Dataplane } from './dataplane.ts';
 import { Device } from './device.ts';
@@ -19,9 +20,12 @@ import { Replay, type ReplayOptions } from './replay.ts';
 import { ServerConfiguration } from './server-config.ts';
 import { p4runtimeHandlers } from './service.ts';
 import { listen, type TlsOptions } from './transport.ts';
+import { TrapLog } from './trap-log.ts';
 import { startWorkerHost } from './worker-host.ts';
 
 export interface SwitchOptions {
+  /** Whom to take after where simple_switch_grpc and the specification differ; see compat.ts. */
+  compat: Compat;
   deviceId: bigint;
   /** Where the P4Runtime server listens; port 0 chooses a free one. */
   grpcAddress: string;
@@ -54,6 +58,7 @@ export interface SwitchOptions {
 export type LogLevel = 'info' | 'warn' | 'error';
 
 export const switchDefaults: Readonly<Omit<SwitchOptions, 'clock'>> = {
+  compat: 'strict',
   deviceId: 0n,
   grpcAddress: '0.0.0.0:9559',
   interfaces: [],
@@ -113,9 +118,16 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
     throw new Error('a switch has either interfaces or a dataplane address');
   }
   const { deviceId, clock, cpuPort, log } = full;
-  const controllers = new Controllers({ deviceId, log });
-  const device = new Device({ clock, cpuPort, log, send: (message) => controllers.broadcast(message) });
-  const serverConfig = new ServerConfiguration(deviceId);
+  const rules = new Rules(full.compat);
+  const controllers = new Controllers({ deviceId, rules, traps: new TrapLog(rules, log), log });
+  const device = new Device({
+    clock,
+    cpuPort,
+    rules,
+    log,
+    send: (message) => controllers.broadcast(message),
+  });
+  const serverConfig = new ServerConfiguration(deviceId, rules);
   const server = new Server(grpcOptions(full.keepaliveMs));
   const replay = full.replay && new Replay(full.interfaces, full.replay);
 
@@ -134,7 +146,7 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
     for (const transmit of transmitters) transmit(port, frame);
   });
   device.attach(host);
-  const service = p4runtimeHandlers({ deviceId, device, controllers, serverConfig, log });
+  const service = p4runtimeHandlers({ deviceId, rules, device, controllers, serverConfig, log });
   server.addService(boundedServiceDefinition(P4Runtime), service);
   server.addService(boundedServiceDefinition(ServerConfig), serverConfig.handlers);
   const dataplaneServer = new Server(grpcOptions(full.keepaliveMs));

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The entries of one table, as the client sees them, and the rules by which they change.
- *
- * Strict: what either the specification or simple_switch_grpc would refuse is refused. Where the two disagree on the
- * code, it is simple_switch_grpc's, because that is what controllers are run against: a full table is UNKNOWN, a value
- * too wide INVALID_ARGUMENT, a write to a const table UNKNOWN or NOT_FOUND.
+ * The entries of one table, as the client sees them, and the rules by which they change. Where simple_switch_grpc and
+ * the specification differ, `Rules` decides.
  */
 
 import { create } from '@bufbuild/protobuf';
 import type { MeterConfig, TableAction, TableEntry } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { TableEntrySchema, Update_Type } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { throughGroup, throughMember } from '../engine/pipeline.ts';
-import { type ActionCall, actionMessage, readActionCall } from './action-call.ts';
+import { type ActionCall, actionMessage, adoptedCall, readActionCall } from './action-call.ts';
 import { type ActionProfileState, actionSetMessage, type Reference } from './action-profile.ts';
+import { type Batch, put } from './batch.ts';
 import type { BoundTable } from './binding.ts';
+import type { Rules } from './compat.ts';
 import { cellOf } from './counters.ts';
 import type { HostOperation } from './host.ts';
 import { keyParts, priorityOf, readKey, textOfParts, writeMatch } from './match-key.ts';
@@ -51,6 +50,7 @@ const priorityMax = 2 ** 31 - 1;
 
 export class TableState {
   readonly bound: BoundTable;
+  readonly #rules: Rules;
   /** Of a table whose entries name members and groups. */
   readonly #profile: ActionProfileState | undefined;
   readonly #entries = new Map<string, Entry>();
@@ -62,8 +62,9 @@ export class TableState {
   #default: ActionCall | undefined;
 
   /** @param profile  undefined for a table whose entries have actions of their own */
-  constructor(bound: BoundTable, profile: ActionProfileState | undefined = undefined) {
+  constructor(bound: BoundTable, rules: Rules, profile: ActionProfileState | undefined = undefined) {
     this.bound = bound;
+    this.#rules = rules;
     this.#profile = profile;
     const { table } = bound;
     this.#initialDefault = table.default && this.#programCall(table.default.action.id, table.default.data);
@@ -71,7 +72,7 @@ export class TableState {
     for (const [handle, { key, bmv2Priority, action, data }] of (table.entries ?? []).entries()) {
       const call = this.#programCall(action.id, data);
       if (call === undefined) continue;
-      this.#put({
+      const entry: Entry = {
         handle,
         key: textOfParts(bound, key, priorityMax - bmv2Priority),
         call,
@@ -80,7 +81,9 @@ export class TableState {
         metadata: noBytes,
         isConst: true,
         batch: 0,
-      });
+      };
+      this.#entries.set(entry.key, entry);
+      this.#entryByHandle[handle] = entry;
     }
   }
 
@@ -101,15 +104,11 @@ export class TableState {
     return this.#entryByHandle[handle];
   }
 
-  /**
-   * Carries out one update.
-   *
-   * @param batch  the number of the `apply` that `operations` will be part of
-   * @param operations  what the pipeline must be told is added here
-   * @throws Refusal; then nothing has changed
-   */
-  write(type: Update_Type, entry: TableEntry, batch: number, operations: HostOperation[]): void {
-    if (entry.isConst) throw invalid('is_const is for reading: only the program has const entries');
+  /** Carries out one update. @throws Refusal; then nothing has changed */
+  write(type: Update_Type, entry: TableEntry, batch: Batch): void {
+    if (entry.isConst) {
+      this.#rules.allow('is-const-written', 'is_const is for reading: only the program has const entries');
+    }
     if (entry.timeSinceLastHit !== undefined) throw invalid('time_since_last_hit is for reading');
     if (entry.meterConfig !== undefined && !this.bound.hasMeter) {
       throw invalid(`table '${this.bound.name}' has no direct meter`);
@@ -119,45 +118,53 @@ export class TableState {
       throw invalid(`table '${this.bound.name}' has no direct counter`);
     }
     if (entry.isDefaultAction) {
-      this.#writeDefault(type, entry, operations);
+      this.#writeDefault(type, entry, batch);
       return;
     }
     switch (type) {
       case Update_Type.INSERT:
-        this.#insert(entry, batch, operations);
+        this.#insert(entry, batch);
         break;
       case Update_Type.MODIFY:
-        this.#modify(entry, batch, operations);
+        this.#modify(entry, batch);
         break;
       case Update_Type.DELETE:
-        this.#delete(entry, operations);
+        this.#delete(entry, batch);
         break;
       default:
         throw invalid('the update has no type');
     }
   }
 
-  #insert(entry: TableEntry, batch: number, operations: HostOperation[]): void {
+  #insert(entry: TableEntry, batch: Batch): void {
     const { bound } = this;
+    const rules = this.#rules;
     if (entry.action === undefined) throw invalid('an entry needs an action');
-    const key = readKey(bound, entry.match, entry.priority);
-    const planned = this.#readCall(entry);
-    const rates = entry.meterConfig && ratesOf(entry.meterConfig);
+    const key = readKey(rules, bound, entry.match, entry.priority);
+    const planned = this.#readCall(entry.action);
+    const rates = entry.meterConfig && ratesOf(rules, entry.meterConfig);
     const idleTimeoutMs = this.#readIdleTimeout(entry);
     const cell = entry.counterData && cellOf(entry.counterData);
-    if (bound.fields.length === 0) throw unknown(`table '${bound.name}' has no key, so it has no entries`);
-    if (bound.isConst) throw unknown(`the entries of table '${bound.name}' are const`);
+    if (bound.fields.length === 0) {
+      throw rules.refusal('keyless-insert', `table '${bound.name}' has no key, so it has no entries`);
+    }
+    if (bound.isConst) {
+      throw rules.refusal('const-table-insert', `the entries of table '${bound.name}' are const`);
+    }
     if (this.#entries.has(key)) {
       throw new Refusal(Code.ALREADY_EXISTS, 'Match entry exists, use MODIFY if you wish to change action');
     }
     if (this.#entries.size >= bound.table.maxSize) {
-      throw unknown(`Error when adding match entry to target: table '${bound.name}' is full`);
+      throw rules.refusal(
+        'table-full',
+        `Error when adding match entry to target: table '${bound.name}' is full`,
+      );
     }
     this.#checkReference(planned, undefined);
-    const call = this.#carryOut(planned, operations);
-    const handle = this.#freeHandles.pop() ?? this.#entryByHandle.length;
-    this.#put(this.#entryOf(handle, key, call, entry, batch));
-    operations.push({
+    const call = this.#carryOut(planned, batch);
+    const handle = this.#takeHandle(batch);
+    this.#put(this.#entryOf(handle, key, call, entry, batch), batch);
+    batch.push({
       kind: 'insert',
       table: bound.table.id,
       handle,
@@ -166,45 +173,58 @@ export class TableState {
       ...pipelineCall(call),
       idleTimeoutMs,
     });
-    this.#pushCounter(handle, cell, operations);
-    if (entry.meterConfig !== undefined) this.#setMeter(handle, entry.meterConfig, rates, operations);
+    this.#pushCounter(handle, cell, batch);
+    if (entry.meterConfig !== undefined) this.#setMeter(handle, entry.meterConfig, rates, batch);
   }
 
-  #modify(entry: TableEntry, batch: number, operations: HostOperation[]): void {
-    if (entry.action === undefined) throw invalid('MODIFY needs an action, even to change something else');
-    const key = readKey(this.bound, entry.match, entry.priority);
-    const planned = this.#readCall(entry);
-    const rates = entry.meterConfig && ratesOf(entry.meterConfig);
+  #modify(entry: TableEntry, batch: Batch): void {
+    const rules = this.#rules;
+    if (entry.action === undefined) {
+      rules.allow('modify-without-action', 'MODIFY needs an action, even to change something else');
+    }
+    const key = readKey(rules, this.bound, entry.match, entry.priority);
+    const planned = entry.action && this.#readCall(entry.action);
+    const rates = entry.meterConfig && ratesOf(rules, entry.meterConfig);
     const idleTimeoutMs = this.#readIdleTimeout(entry);
     const cell = entry.counterData && cellOf(entry.counterData);
-    const before = this.#changeable(key);
+    // Without an action only the counter and the meter may change, which even const entries have.
+    const before = this.#changeable(key, planned === undefined);
     const { handle } = before;
-    this.#checkReference(planned, before);
-    const call = this.#carryOut(planned, operations);
-    this.#put(this.#entryOf(handle, key, call, entry, batch));
-    const { id: table } = this.bound.table;
-    operations.push({ kind: 'modify', table, handle, ...pipelineCall(call), idleTimeoutMs });
-    this.#pushCounter(handle, cell, operations);
-    // Without a config the meter stays as it is, on simple_switch_grpc too; the specification resets it.
-    if (entry.meterConfig !== undefined) this.#setMeter(handle, entry.meterConfig, rates, operations);
-    this.#release(before, operations);
+    if (!before.isConst) {
+      if (planned !== undefined) this.#checkReference(planned, before);
+      const call = planned === undefined ? before.call : this.#carryOut(planned, batch);
+      this.#put(this.#entryOf(handle, key, call, entry, batch), batch);
+      const { id: table } = this.bound.table;
+      batch.push({ kind: 'modify', table, handle, ...pipelineCall(call), idleTimeoutMs });
+    }
+    this.#pushCounter(handle, cell, batch);
+    const resetsMeter = this.bound.hasMeter && rules.answer('modify-without-meter') === 'the meter is reset';
+    if (entry.meterConfig !== undefined || resetsMeter) {
+      this.#setMeter(handle, entry.meterConfig, rates, batch);
+    }
+    if (planned !== undefined) this.#release(before, batch);
   }
 
   /** Only the key counts: whatever else the message holds is not looked at. */
-  #delete(entry: TableEntry, operations: HostOperation[]): void {
-    const key = readKey(this.bound, entry.match, entry.priority);
-    const entryBefore = this.#changeable(key);
-    const { handle } = entryBefore;
-    this.#entries.delete(key);
-    this.#meterConfigs.delete(handle);
+  #delete(entry: TableEntry, batch: Batch): void {
+    const key = readKey(this.#rules, this.bound, entry.match, entry.priority);
+    const before = this.#changeable(key, false);
+    const { handle } = before;
+    put(batch, this.#entries, key, undefined);
+    put(batch, this.#meterConfigs, handle, undefined);
     this.#entryByHandle[handle] = undefined;
     this.#freeHandles.push(handle);
-    operations.push({ kind: 'delete', table: this.bound.table.id, handle });
-    this.#release(entryBefore, operations);
+    batch.undo?.push(() => {
+      this.#freeHandles.pop();
+      this.#entryByHandle[handle] = before;
+    });
+    batch.push({ kind: 'delete', table: this.bound.table.id, handle });
+    this.#release(before, batch);
   }
 
-  #writeDefault(type: Update_Type, entry: TableEntry, operations: HostOperation[]): void {
+  #writeDefault(type: Update_Type, entry: TableEntry, batch: Batch): void {
     const { bound } = this;
+    const rules = this.#rules;
     if (type !== Update_Type.MODIFY)
       throw invalid('a default action is always there: it can only be modified');
     if (entry.match.length > 0 || entry.priority !== 0) {
@@ -212,25 +232,34 @@ export class TableState {
     }
     if (entry.idleTimeoutNs !== 0n) throw invalid('a default action does not time out');
     if (this.#profile !== undefined) {
-      throw invalid(`table '${bound.name}' has an action profile, so its default action cannot be set`);
+      const message = `table '${bound.name}' has an action profile, so its default action cannot be set`;
+      throw rules.refusal('default-with-profile', message);
     }
-    if (entry.counterData !== undefined) throw unknown('a default action has no counter on this switch');
+    if (entry.counterData !== undefined) {
+      throw rules.refusal('default-counter', 'a default action has no counter on this switch');
+    }
     if (bound.isDefaultConst) {
       throw new Refusal(Code.PERMISSION_DENIED, `the default action of table '${bound.name}' is const`);
     }
-    if (entry.meterConfig !== undefined) throw unknown('a default action has no meter on this switch');
+    if (entry.meterConfig !== undefined) {
+      throw rules.refusal('default-counter', 'a default action has no meter on this switch');
+    }
     const call = entry.action && this.#readAction(entry.action, 'default');
+    const before = this.#default;
+    batch.undo?.push(() => {
+      this.#default = before;
+    });
     this.#default = call ?? this.#initialDefault;
     const action = call?.action.action.id;
-    operations.push({ kind: 'default', table: bound.table.id, action, data: call?.data ?? [] });
+    batch.push({ kind: 'default', table: bound.table.id, action, data: call?.data ?? [] });
   }
 
-  #changeable(key: string): Entry {
+  #changeable(key: string, isResourceOnly: boolean): Entry {
     const found = this.#entries.get(key);
+    const message = `Cannot find match entry in table '${this.bound.name}'`;
     // simple_switch_grpc does not know const entries by their keys.
-    if (found === undefined || found.isConst) {
-      throw new Refusal(Code.NOT_FOUND, `Cannot find match entry in table '${this.bound.name}'`);
-    }
+    if (this.bound.isConst && !isResourceOnly) throw this.#rules.refusal('const-table-change', message);
+    if (found === undefined) throw new Refusal(Code.NOT_FOUND, message);
     return found;
   }
 
@@ -239,17 +268,141 @@ export class TableState {
     key: string,
     call: ActionCall | Reference,
     entry: TableEntry,
-    batch: number,
+    batch: Batch,
   ): Entry {
     const { idleTimeoutNs, controllerMetadata } = entry;
     // A copy, because the bytes are a view of the whole request, which must not live as long as the entry.
     const metadata = entry.metadata.length === 0 ? noBytes : Uint8Array.from(entry.metadata);
-    return { handle, key, call, idleTimeoutNs, controllerMetadata, metadata, isConst: false, batch };
+    return {
+      handle,
+      key,
+      call,
+      idleTimeoutNs,
+      controllerMetadata,
+      metadata,
+      isConst: false,
+      batch: batch.number,
+    };
   }
 
-  #put(entry: Entry): void {
-    this.#entries.set(entry.key, entry);
-    this.#entryByHandle[entry.handle] = entry;
+  #takeHandle(batch: Batch): number {
+    const reused = this.#freeHandles.pop();
+    const handle = reused ?? this.#entryByHandle.length;
+    batch.undo?.push(() => {
+      if (reused === undefined) this.#entryByHandle.length = handle;
+      else this.#freeHandles.push(handle);
+    });
+    return handle;
+  }
+
+  #put(entry: Entry, batch: Batch): void {
+    const { handle } = entry;
+    const before = this.#entryByHandle[handle];
+    batch.undo?.push(() => {
+      this.#entryByHandle[handle] = before;
+    });
+    put(batch, this.#entries, entry.key, entry);
+    this.#entryByHandle[handle] = entry;
+  }
+
+  /** Whether a controller has written to it. */
+  get isChanged(): boolean {
+    return this.#default !== this.#initialDefault || this.entries().some(({ isConst }) => !isConst);
+  }
+
+  /** Adds what a fresh pipeline must be told to have all this. */
+  tellAll(operations: HostOperation[]): void {
+    const { bound } = this;
+    const { id: table } = bound.table;
+    if (this.#default !== this.#initialDefault && this.#default !== undefined) {
+      const { action, data } = this.#default;
+      operations.push({ kind: 'default', table, action: action.action.id, data });
+    }
+    for (const { handle, key, call, idleTimeoutNs, isConst } of this.#entries.values()) {
+      if (isConst) continue;
+      operations.push({
+        kind: 'insert',
+        table,
+        handle,
+        key: keyParts(bound, key),
+        priority: priorityOf(key),
+        ...pipelineCall(call),
+        idleTimeoutMs: Number(idleTimeoutNs / 1_000_000n),
+      });
+    }
+    for (const [handle, config] of this.#meterConfigs) {
+      operations.push({ kind: 'write-direct-meter', table, handle, rates: ratesOf(this.#rules, config) });
+    }
+  }
+
+  /**
+   * Takes over the entries of a table of another program, with their handles. To be called once, when this one is
+   * fresh and its profile has taken over its own.
+   *
+   * @returns what cannot be taken over
+   */
+  adopt(before: TableState, keepsDefault: boolean): string[] {
+    const what = `table '${this.bound.name}'`;
+    const problems: string[] = [];
+    if (keepsDefault && before.#default !== undefined && before.#default !== before.#initialDefault) {
+      const call = adoptedCall(this.bound.actionById.get(before.#default.action.id), before.#default);
+      if (call === undefined || call.action.scope === 'entries' || this.bound.isDefaultConst) {
+        problems.push(`${what} cannot have its default action '${before.#default.action.name}' any more`);
+      } else this.#default = call;
+    }
+    const entries = before.entries().filter(({ isConst }) => !isConst);
+    if (entries.length === 0) return problems;
+    const obstacle = this.#obstacleTo(before, entries);
+    if (obstacle !== undefined) return [...problems, `${what} ${obstacle}`];
+    const lost = new Set<string>();
+    for (const entry of entries) {
+      const call = this.#adoptedCall(entry.call);
+      if (call === undefined) {
+        lost.add(nameOfCall(entry.call));
+        continue;
+      }
+      // Its number counts the batches of a program that is gone.
+      const adopted = { ...entry, call, batch: 0 };
+      this.#entries.set(adopted.key, adopted);
+      this.#entryByHandle[adopted.handle] = adopted;
+      const config = before.#meterConfigs.get(entry.handle);
+      if (config !== undefined) this.#meterConfigs.set(entry.handle, config);
+    }
+    for (let handle = this.#entryByHandle.length - 1; handle >= 0; handle--) {
+      if (this.#entryByHandle[handle] === undefined) this.#freeHandles.push(handle);
+    }
+    return [
+      ...problems,
+      ...[...lost].map((name) => `${what} has entries with ${name}, which it cannot have`),
+    ];
+  }
+
+  #obstacleTo(before: TableState, entries: readonly Entry[]): string | undefined {
+    const { bound } = this;
+    const shape = ({ fields }: BoundTable) =>
+      fields.map(({ id, name, kind, width }) => `${id} ${name} ${kind} ${width}`).join();
+    if (bound.isConst) return 'is const now';
+    if (shape(bound) !== shape(before.bound)) return 'has another key';
+    if (entries.length > bound.table.maxSize) return `has room for only ${bound.table.maxSize} entries now`;
+    if (!bound.supportsTimeout && entries.some(({ idleTimeoutNs }) => idleTimeoutNs > 0n)) {
+      return 'has no idle timeouts any more';
+    }
+    if (!bound.hasMeter && before.#meterConfigs.size > 0) return 'has no direct meter any more';
+    return undefined;
+  }
+
+  #adoptedCall(call: ActionCall | Reference): ActionCall | Reference | undefined {
+    if (call.kind !== 'action') return this.#profile?.adopted(call);
+    const action = this.bound.actionById.get(call.action.id);
+    if (this.#profile !== undefined || action?.scope === 'default') return undefined;
+    return adoptedCall(action, call);
+  }
+
+  /** Handles that name the same entry in both. */
+  handlesSharedWith(other: TableState): number[] {
+    return this.entries()
+      .filter(({ key, handle }) => other.#entryByHandle[handle]?.key === key)
+      .map(({ handle }) => handle);
   }
 
   /** How the meter of an entry is configured. */
@@ -258,28 +411,23 @@ export class TableState {
   }
 
   /** @param config  undefined for a meter that is always green. @throws Refusal; then nothing has changed */
-  writeMeter({ handle }: Entry, config: MeterConfig | undefined, operations: HostOperation[]): void {
-    this.#setMeter(handle, config, config && ratesOf(config), operations);
+  writeMeter({ handle }: Entry, config: MeterConfig | undefined, batch: Batch): void {
+    this.#setMeter(handle, config, config && ratesOf(this.#rules, config), batch);
   }
 
   #setMeter(
     handle: number,
     config: MeterConfig | undefined,
     rates: ReturnType<typeof ratesOf> | undefined,
-    operations: HostOperation[],
+    batch: Batch,
   ): void {
-    if (config === undefined) this.#meterConfigs.delete(handle);
-    else this.#meterConfigs.set(handle, config);
-    operations.push({ kind: 'write-direct-meter', table: this.bound.table.id, handle, rates });
+    put(batch, this.#meterConfigs, handle, config);
+    batch.push({ kind: 'write-direct-meter', table: this.bound.table.id, handle, rates });
   }
 
-  #pushCounter(
-    handle: number,
-    cell: ReturnType<typeof cellOf> | undefined,
-    operations: HostOperation[],
-  ): void {
+  #pushCounter(handle: number, cell: ReturnType<typeof cellOf> | undefined, batch: Batch): void {
     if (cell === undefined) return;
-    operations.push({ kind: 'write-direct-counter', table: this.bound.table.id, handle, cell });
+    batch.push({ kind: 'write-direct-counter', table: this.bound.table.id, handle, cell });
   }
 
   #programCall(actionId: number, data: readonly bigint[]): ActionCall | undefined {
@@ -287,10 +435,10 @@ export class TableState {
     return action && { kind: 'action', action, data };
   }
 
-  #readCall({ action }: TableEntry): PlannedCall {
+  #readCall(action: TableAction): PlannedCall {
     const profile = this.#profile;
-    if (profile === undefined) return this.#readAction(action!, 'entries');
-    const { type } = action!;
+    if (profile === undefined) return this.#readAction(action, 'entries');
+    const { type } = action;
     switch (type.case) {
       case 'actionProfileMemberId':
         return profile.member(type.value);
@@ -307,23 +455,24 @@ export class TableState {
 
   /** What can be checked only when all else is in order. @param before  the entry that is changed */
   #checkReference(planned: PlannedCall, before: Entry | undefined): void {
-    // The specification allows it; simple_switch_grpc does not.
-    if (planned.kind === 'group' && planned.shares.size === 0) throw unknown(`group ${planned.id} is empty`);
+    if (planned.kind === 'group' && planned.shares.size === 0) {
+      this.#rules.allow('entry-of-empty-group', `group ${planned.id} is empty`);
+    }
     if (planned.kind === 'planned-set') {
       this.#profile!.checkSetRoom(planned.plan, before?.call.kind === 'set' ? before.call : undefined);
     }
   }
 
-  #carryOut(planned: PlannedCall, operations: HostOperation[]): ActionCall | Reference {
-    if (planned.kind === 'planned-set') return this.#profile!.addSet(planned.plan, operations);
-    if (planned.kind !== 'action') planned.entries += 1;
+  #carryOut(planned: PlannedCall, batch: Batch): ActionCall | Reference {
+    if (planned.kind === 'planned-set') return this.#profile!.addSet(planned.plan, batch);
+    if (planned.kind !== 'action') countEntry(planned, 1, batch);
     return planned;
   }
 
   /** The entry no longer refers to what it referred to; to be called when the pipeline has been told. */
-  #release({ call }: Entry, operations: HostOperation[]): void {
-    if (call.kind === 'set') this.#profile!.removeSet(call, operations);
-    else if (call.kind !== 'action') call.entries -= 1;
+  #release({ call }: Entry, batch: Batch): void {
+    if (call.kind === 'set') this.#profile!.removeSet(call, batch);
+    else if (call.kind !== 'action') countEntry(call, -1, batch);
   }
 
   #readAction({ type }: TableAction, place: 'entries' | 'default'): ActionCall {
@@ -342,7 +491,7 @@ export class TableState {
         `action '${action.name}' ${why} in table '${this.bound.name}'`,
       );
     }
-    return readActionCall(action, type.value);
+    return readActionCall(this.#rules, action, type.value);
   }
 
   #readIdleTimeout({ idleTimeoutNs }: TableEntry): number {
@@ -351,7 +500,9 @@ export class TableState {
     if (idleTimeoutNs < 0n) throw invalid(`an idle timeout of ${idleTimeoutNs} ns is negative`);
     const idleTimeoutMs = idleTimeoutNs / 1_000_000n;
     if (idleTimeoutMs === 0n) {
-      throw invalid(`an idle timeout of ${idleTimeoutNs} ns is below the resolution of 1 ms`);
+      const message = `an idle timeout of ${idleTimeoutNs} ns is below the resolution of 1 ms`;
+      this.#rules.allow('short-idle-timeout', message);
+      return this.#rules.answer('short-idle-timeout') === 'never idle' ? 0 : 1;
     }
     if (idleTimeoutMs > BigInt(Number.MAX_SAFE_INTEGER)) throw invalid('the idle timeout is too long');
     return Number(idleTimeoutMs);
@@ -370,7 +521,7 @@ export class TableState {
       isDefaultAction: false,
       metadata: entry.metadata,
       idleTimeoutNs: entry.idleTimeoutNs,
-      isConst: entry.isConst,
+      isConst: entry.isConst && this.#rules.answer('const-entry-read') === 'with is_const',
     };
   }
 
@@ -381,7 +532,7 @@ export class TableState {
       tableId: this.bound.id,
       action: tableAction(this.#default),
       isDefaultAction: true,
-      isConst: this.bound.isDefaultConst,
+      isConst: this.bound.isDefaultConst && this.#rules.answer('const-entry-read') === 'with is_const',
     });
   }
 }
@@ -416,6 +567,20 @@ function tableActionType(call: ActionCall | Reference): TableAction['type'] {
   }
 }
 
-function unknown(message: string): Refusal {
-  return new Refusal(Code.UNKNOWN, message);
+function nameOfCall(call: ActionCall | Reference): string {
+  switch (call.kind) {
+    case 'action':
+      return `action '${call.action.name}'`;
+    case 'set':
+      return 'an action set';
+    default:
+      return `${call.kind} ${call.id}`;
+  }
+}
+
+function countEntry(reference: Exclude<Reference, { kind: 'set' }>, change: 1 | -1, batch: Batch): void {
+  reference.entries += change;
+  batch.undo?.push(() => {
+    reference.entries -= change;
+  });
 }

@@ -16,7 +16,7 @@ import type { Program } from '../engine/program.ts';
 import { createDoorbell, type Doorbell } from '../ports/doorbell.ts';
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
 import type { PortCounters } from '../ports/port.ts';
-import type { HostListener, HostOperation, PipelineHost } from './host.ts';
+import type { CarryOver, HostListener, HostOperation, PipelineHost } from './host.ts';
 import { LinkWatch } from './link-watch.ts';
 import type { WorkerAnswer, WorkerMessage, WorkerRequest, WorkerSetup } from './worker-messages.ts';
 
@@ -107,8 +107,8 @@ export class WorkerHost implements PipelineHost {
     return (await this.#ask({ kind: 'stage', json })) as Program;
   }
 
-  async commit(): Promise<number> {
-    return (await this.#ask({ kind: 'commit' })) as number;
+  async commit(carry?: CarryOver): Promise<number> {
+    return (await this.#ask({ kind: 'commit', carry })) as number;
   }
 
   async apply(operations: readonly HostOperation[]): Promise<void> {
@@ -130,6 +130,10 @@ export class WorkerHost implements PipelineHost {
 
   async readDirectCounters(table: number, handles: readonly number[]): Promise<CounterCell[]> {
     return (await this.#ask({ kind: 'read-direct-counters', table, handles })) as CounterCell[];
+  }
+
+  async readRegisters(register: number, firstIndex: number, count: number): Promise<bigint[]> {
+    return (await this.#ask({ kind: 'read-registers', register, firstIndex, count })) as bigint[];
   }
 
   async readIdleMicros(table: number, handles: readonly number[]): Promise<number[]> {

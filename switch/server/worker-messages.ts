@@ -6,7 +6,7 @@ import type { CounterCell } from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
 import type { PortCounters } from '../ports/port.ts';
-import type { HostOperation, PipelineOutput } from './host.ts';
+import type { CarryOver, HostOperation, PipelineOutput } from './host.ts';
 
 /** Given to the worker at its birth. */
 export interface WorkerSetup {
@@ -25,11 +25,12 @@ export interface WorkerSetup {
 
 export type WorkerRequest =
   | { kind: 'stage'; id: number; json: string }
-  | { kind: 'commit'; id: number }
+  | { kind: 'commit'; id: number; carry: CarryOver | undefined }
   | { kind: 'apply'; id: number; operations: readonly HostOperation[] }
   | { kind: 'inject'; port: number; frame: Uint8Array }
   | { kind: 'read-counters'; id: number; counter: number; firstIndex: number; count: number }
   | { kind: 'read-direct-counters'; id: number; table: number; handles: readonly number[] }
+  | { kind: 'read-registers'; id: number; register: number; firstIndex: number; count: number }
   | { kind: 'read-idle-micros'; id: number; table: number; handles: readonly number[] }
   | { kind: 'port-counters'; id: number }
   | { kind: 'stop' };
@@ -39,6 +40,7 @@ export type WorkerAnswer =
   | number
   | CounterCell[]
   | number[]
+  | bigint[]
   | ReadonlyMap<number, PortCounters>
   | undefined;
 

@@ -357,7 +357,11 @@ describe('what is refused, and with which code', () => {
       'INVALID_ARGUMENT',
       [update(Update_Type.MODIFY, { case: 'counterEntry', value: { counterId: 1, index: {}, data: {} } })],
     ],
-    ['a register', 'UNIMPLEMENTED', [update(Update_Type.MODIFY, { case: 'registerEntry', value: {} })]],
+    [
+      'a register that does not exist',
+      'INVALID_ARGUMENT',
+      [update(Update_Type.MODIFY, { case: 'registerEntry', value: { registerId: 1 } })],
+    ],
     ['a value set', 'UNIMPLEMENTED', [update(Update_Type.MODIFY, { case: 'valueSetEntry', value: {} })]],
     ['a meter', 'INVALID_ARGUMENT', [update(Update_Type.MODIFY, { case: 'meterEntry', value: {} })]],
     [
@@ -499,7 +503,7 @@ describe('reading back', () => {
   test.each<[string, Code, EntityInit]>([
     ['an unknown table', Code.INVALID_ARGUMENT, { case: 'tableEntry', value: { tableId: 1 } }],
     ['nothing', Code.UNKNOWN, { case: undefined }],
-    ['a register', Code.UNIMPLEMENTED, { case: 'registerEntry', value: {} }],
+    ['an unknown register', Code.INVALID_ARGUMENT, { case: 'registerEntry', value: { registerId: 1 } }],
     [
       'direct counters of all tables',
       Code.UNIMPLEMENTED,

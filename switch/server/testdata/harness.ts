@@ -39,6 +39,7 @@ import {
 import { P4InfoIndex, parseP4Info } from '../../../p4runtime/p4info.ts';
 import { serviceDefinition } from '../../../p4runtime/service-definition.ts';
 import { ManualClock } from '../clock.ts';
+import type { Compat } from '../compat.ts';
 import { type RunningSwitch, startSwitch } from '../switch.ts';
 
 const otherAddress = process.env.EVENKEEL_TEST_SWITCH;
@@ -73,7 +74,7 @@ export interface Bench {
 }
 
 /** A switch on loopback and a connected client, neither primary nor with a program. */
-export async function startBench(program: TestProgram = features): Promise<Bench> {
+export async function startBench(program: TestProgram = features, compat?: Compat): Promise<Bench> {
   const clock = new ManualClock();
   const sent: Bench['sent'] = [];
   const logs: string[] = [];
@@ -94,6 +95,7 @@ export async function startBench(program: TestProgram = features): Promise<Bench
   function startMemorySwitch(): Promise<RunningSwitch> {
     return startSwitch({
       grpcAddress: '127.0.0.1:0',
+      ...(compat && { compat }),
       cpuPort: 510,
       clock,
       log: (level, line) => logs.push(`${level}: ${line}`),
@@ -120,8 +122,9 @@ function otherSwitch(address: string): RunningSwitch {
 /** A bench with the program loaded, and a primary with election id 1. */
 export async function startLoadedBench(
   program: TestProgram = features,
+  compat?: Compat,
 ): Promise<Bench & { stream: TestStream }> {
-  const bench = await startBench(program);
+  const bench = await startBench(program, compat);
   const stream = bench.client.openStream();
   await stream.arbitrate(1n);
   await bench.client.push();
@@ -159,6 +162,8 @@ export class TestClient {
     action: SetForwardingPipelineConfigRequest_Action = SetForwardingPipelineConfigRequest_Action.VERIFY_AND_COMMIT,
     init: object = {},
   ) {
+    // COMMIT is of what was saved, so it has none.
+    const isCommit = action === SetForwardingPipelineConfigRequest_Action.COMMIT;
     const config = create(ForwardingPipelineConfigSchema, {
       p4info: this.#program.p4info,
       p4DeviceConfig: this.#program.json,
@@ -166,7 +171,12 @@ export class TestClient {
     });
     return this.call(
       'setForwardingPipelineConfig',
-      create(SetForwardingPipelineConfigRequestSchema, { electionId: { low: 1n }, action, config, ...init }),
+      create(SetForwardingPipelineConfigRequestSchema, {
+        electionId: { low: 1n },
+        action,
+        ...(!isCommit && { config }),
+        ...init,
+      }),
     );
   }
 
