@@ -210,7 +210,7 @@ describe('a program whose profiles do not fit', () => {
       'an unknown hash',
       (ingress) =>
         Object.assign((ingress.action_profiles as Json[])[1]!.selector as Json, { algo: 'random' }),
-      'the hash algorithm "random" is not supported',
+      'BMv2 has no such hash',
     ],
     [
       'a default action',

@@ -390,8 +390,8 @@ describe('loading', () => {
     expect(problemsOf(program)).toEqual(
       expect.arrayContaining([
         'meter_arrays[0] (police).rate_count: only meters of two rates exist',
-        'calculations[0].algo: the hash algorithm "random" is not supported',
-        `actions[${place}] (SwitchIngress.drop).primitives[1] (exotic): this primitive is not supported`,
+        'calculations[0].algo: HashAlgorithm.random stands in v1model.p4, but BMv2 has no such hash and does not load it either',
+        `actions[${place}] (SwitchIngress.drop).primitives[1] (exotic): there is no such primitive`,
       ]),
     );
   });

@@ -33,9 +33,11 @@ export function compile(
   options: PipelineOptions,
 ): { pipeline: CompiledPipeline; program: Program } {
   const program = load(json);
-  const diagnostic = (what: string) => options.sink.diagnostic(what);
+  const { sink } = options;
+  const diagnostic = (what: string) => sink.diagnostic(what);
   const memory = allocate(program, diagnostic);
-  const { source, stages } = generate(program, memory, options.dropPort, diagnostic);
+  const speaker = { diagnostic, log: (text: string) => sink.log?.(text) };
+  const { source, stages } = generate(program, memory, options.dropPort, speaker);
   return { pipeline: new LocalPipeline(program, source, stages(), memory, options), program };
 }
 
@@ -47,25 +49,11 @@ class LocalPipeline implements CompiledPipeline {
   private readonly multicastGroups = new Map<number, readonly Replica[]>();
   private readonly cloneSessions = new Map<number, readonly Replica[]>();
 
-  constructor(
-    program: Program,
-    source: string,
-    stages: Stages,
-    memory: Memory,
-    { sink, dropPort }: PipelineOptions,
-  ) {
+  constructor(program: Program, source: string, stages: Stages, memory: Memory, options: PipelineOptions) {
     this.source = source;
     this.program = program;
     this.memory = memory;
-    this.life = new PacketLife(
-      program,
-      stages,
-      memory,
-      sink,
-      dropPort,
-      this.multicastGroups,
-      this.cloneSessions,
-    );
+    this.life = new PacketLife(program, stages, memory, options, this.multicastGroups, this.cloneSessions);
     for (const table of program.tables) this.fill(table);
   }
 
@@ -89,6 +77,10 @@ class LocalPipeline implements CompiledPipeline {
   setCloneSession(session: number, replicas: readonly Replica[]): void {
     if (replicas.length === 0) this.cloneSessions.delete(session);
     else this.cloneSessions.set(session, inBmv2Order(replicas));
+  }
+
+  setValueSet(set: number, members: readonly bigint[]): void {
+    found(this.memory.valueSets.get(set), `value set ${set}`).replace(members);
   }
 
   readCounter(counter: number, index: number): CounterCell {

@@ -5,16 +5,28 @@ import { emitCalculation } from './emit-calculation.ts';
 import type { Emitter } from './emitter.ts';
 import { rangeOf, unsignedRange, type Value } from './expression.ts';
 import { loopTurnsMax, slots } from './layout.ts';
-import type { Action, Header, HeaderStack, MeterArray, Primitive, RegisterArray, Target } from './program.ts';
+import type {
+  Action,
+  Header,
+  HeaderStack,
+  HeaderUnionStack,
+  MeterArray,
+  Primitive,
+  RegisterArray,
+  Target,
+} from './program.ts';
 import { emitStructured, end } from './structure.ts';
 import {
+  bigCodeOf,
+  bigWords,
+  cellAt,
   conditionCode,
   emitAssign,
+  emitRegisterWrite,
+  emitWithin,
   fieldName,
   fieldWords,
-  literal,
   materialize,
-  namedWords,
   type Scope,
   saturatedWord,
   slotWord,
@@ -46,17 +58,16 @@ export function emitAction(action: Action, scope: Scope, options: EmitOptions): 
   });
   const turns = scope.out.name('turns');
   scope.out.line(`let ${turns} = 0;`);
-  const structured = emitStructured(
+  emitStructured(
     {
       name: scope.out.name('body'),
       entry: 0,
       successors,
-      loopGuard: (ways, out) => {
+      loopGuard: (_ways, out) => {
         out.block(`if (++${turns} > ${loopTurnsMax})`, () => {
           out.line(
-            `diagnostic(${JSON.stringify(`a loop in ${place} was cut off after ${loopTurnsMax} turns`)});`,
+            `abandon(${JSON.stringify(`a loop in ${place} was cut off after ${loopTurnsMax} turns`)});`,
           );
-          ways.leave(out);
         });
       },
       emit: (index, ways, out) => {
@@ -84,7 +95,6 @@ export function emitAction(action: Action, scope: Scope, options: EmitOptions): 
     },
     scope.out,
   );
-  if (!structured) options.problem(`${place}: a jump into the middle of a loop is not supported`);
 }
 
 /** `if` with only the branches that have something in them. */
@@ -139,12 +149,14 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
       const to = fieldWords(target)[0]!.code;
       const from = fieldWords(source)[0]!.code;
       const at = source.header.varbitBase;
-      out.block(`if (${validWord(target.header)} !== 0)`, () => {
+      const copy = () => {
         out.line(
           `${to} = Math.min(${from}, ${target.header.type.varbitBytes}); // ${fieldName(target)}, bytes`,
         );
         out.line(`V.copyWithin(${target.header.varbitBase}, ${at}, ${at} + ${to});`);
-      });
+      };
+      if (target.header.metadata) copy();
+      else out.block(`if (${validWord(target.header)} !== 0)`, copy);
       return;
     }
     case 'assign_header':
@@ -155,12 +167,10 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
       }
       emitCopy(primitive.target, primitive.source, primitive.target.type.stride, out);
       return;
-    case 'assign_stack': {
-      const { target, source } = primitive;
-      emitCopy(target.headers[0]!, source.headers[0]!, target.type.stride * target.headers.length, out);
-      out.line(`${nextSlot(target)} = ${nextSlot(source)};`);
+    case 'assign_stack':
+    case 'assign_union_stack':
+      emitCopyStack(blockOf(primitive.target), blockOf(primitive.source), out);
       return;
-    }
     case 'assign_union':
       for (const [index, member] of primitive.target.members.entries()) {
         emitCopy(member, primitive.source.members[index]!, member.type.stride, out);
@@ -185,7 +195,7 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
     }
     case 'push':
     case 'pop':
-      emitShift(primitive.stack, primitive.op, primitive.count, out);
+      emitShift(blockOf(primitive.stack), primitive.op, primitive.count, out);
       return;
     case 'exit':
       out.line(`${slotWord(slots.exit, 'exit')} = 1;`);
@@ -207,7 +217,7 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
     case 'count': {
       const { counter } = primitive;
       const index = saturatedWord(primitive.index, scope);
-      emitWithin(index, counter.size, `${scope.place}: the counter ${counter.name}`, scope, () => {
+      emitWithin(index, counter.size, `the counter ${counter.name}`, scope, () => {
         out.line(`counter_${counter.id}.packets[${index}] += 1; // ${counter.name}`);
         out.line(
           `counter_${counter.id}.bytes[${index}] += ${slotWord(slots.receivedLength, 'received length')};`,
@@ -218,7 +228,7 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
     case 'execute_meter': {
       const { meter } = primitive;
       const index = saturatedWord(primitive.index, scope);
-      emitWithin(index, meter.size, `${scope.place}: the meter ${meter.name}`, scope, () =>
+      emitWithin(index, meter.size, `the meter ${meter.name}`, scope, () =>
         emitMeter(`meter_${meter.id}`, index, meter, primitive.target, scope),
       );
       return;
@@ -226,19 +236,9 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
     case 'register_read':
       emitRegisterRead(primitive.target, primitive.register, primitive.index, scope);
       return;
-    case 'register_write': {
-      const { register } = primitive;
-      const index = saturatedWord(primitive.index, scope);
-      const values = namedWords(primitive.value, register.width, scope);
-      emitWithin(index, register.size, `${scope.place}: the register ${register.name}`, scope, () => {
-        for (const [word, value] of values.entries()) {
-          out.line(
-            `register_${register.id}[${cellAt(index, register, word)}] = ${value}; // ${register.name}`,
-          );
-        }
-      });
+    case 'register_write':
+      emitRegisterWrite(primitive.register, primitive.index, primitive.value, scope);
       return;
-    }
     case 'generate_digest':
       out.line(`${slotWord(slots.digest, 'digest')} = ${primitive.list.id}; // ${primitive.list.name}`);
       return;
@@ -259,11 +259,23 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
       out.line(`if (${slot} === 0 || ${bytes} + 1 < ${slot}) ${slot} = Math.min(${bytes}, 0xffff) + 1;`);
       return;
     }
-    case 'log':
+    case 'no_op':
+      return;
+    case 'log': {
+      const { texts, values } = primitive;
+      const parts = texts.flatMap((text, index) => [
+        ...(index === 0 ? [] : [bigCodeOf(values[index - 1]!, scope)]),
+        ...(text === '' ? [] : [JSON.stringify(text)]),
+      ]);
+      out.line(`log([${parts.join(', ')}].join(''));`);
+      return;
+    }
+    case 'diagnose':
+      out.line(`diagnostic(${JSON.stringify(`${scope.place}: ${primitive.what}`)});`);
       return;
     case 'assert':
       out.line(
-        `if (!${conditionCode(primitive.condition, scope)}) diagnostic(${JSON.stringify(`${scope.place}: ${primitive.what}`)});`,
+        `if (!${conditionCode(primitive.condition, scope)}) abandon(${JSON.stringify(`${scope.place}: ${primitive.what}`)});`,
       );
       return;
     case 'jump':
@@ -318,66 +330,108 @@ function emitCopy(target: Header, source: Header, words: number, out: Emitter): 
   }
 }
 
-function emitShift(stack: HeaderStack, op: 'push' | 'pop', count: number, out: Emitter): void {
-  const { stride, varbitBytes } = stack.type;
-  const { base, varbitBase } = stack.headers[0]!;
-  const size = stack.headers.length;
+/** A stack as a range of words: elements at equal distances. */
+interface StackBlock {
+  name: string;
+  next: string;
+  size: number;
+  base: number;
+  stride: number;
+  varbitBase: number;
+  varbitStride: number;
+}
+
+function blockOf(stack: HeaderStack | HeaderUnionStack): StackBlock {
+  const { name, stride, varbitStride } = stack;
+  const first = 'unions' in stack ? stack.unions[0]!.members[0]! : stack.headers[0]!;
+  const size = 'unions' in stack ? stack.unions.length : stack.headers.length;
+  const { base, varbitBase } = first;
+  return { name, next: nextSlot(stack), size, base, stride, varbitBase, varbitStride };
+}
+
+/** What is not valid is all zeroes, so copying words is copying element by element. */
+function emitCopyStack(target: StackBlock, source: StackBlock, out: Emitter): void {
+  const { size, stride, varbitStride } = target;
+  out.line(
+    `F.copyWithin(${target.base}, ${source.base}, ${source.base + size * stride}); // ${target.name} = ${source.name}`,
+  );
+  if (varbitStride > 0)
+    out.line(
+      `V.copyWithin(${target.varbitBase}, ${source.varbitBase}, ${source.varbitBase + size * varbitStride});`,
+    );
+  out.line(`${target.next} = ${source.next};`);
+}
+
+function emitShift(stack: StackBlock, op: 'push' | 'pop', count: number, out: Emitter): void {
+  const { name, next, size, base, stride, varbitBase, varbitStride } = stack;
   const kept = size - count;
-  const next = nextSlot(stack);
   if (op === 'push') {
     out.line(
-      `F.copyWithin(${base + count * stride}, ${base}, ${base + kept * stride}); // ${stack.name}.push(${count})`,
+      `F.copyWithin(${base + count * stride}, ${base}, ${base + kept * stride}); // ${name}.push(${count})`,
     );
     out.line(`F.fill(0, ${base}, ${base + count * stride});`);
-    if (varbitBytes > 0) {
+    if (varbitStride > 0) {
       out.line(
-        `V.copyWithin(${varbitBase + count * varbitBytes}, ${varbitBase}, ${varbitBase + kept * varbitBytes});`,
+        `V.copyWithin(${varbitBase + count * varbitStride}, ${varbitBase}, ${varbitBase + kept * varbitStride});`,
       );
     }
     out.line(`${next} = Math.min(${next} + ${count}, ${size});`);
   } else {
     out.line(
-      `F.copyWithin(${base}, ${base + count * stride}, ${base + size * stride}); // ${stack.name}.pop(${count})`,
+      `F.copyWithin(${base}, ${base + count * stride}, ${base + size * stride}); // ${name}.pop(${count})`,
     );
     out.line(`F.fill(0, ${base + kept * stride}, ${base + size * stride});`);
-    if (varbitBytes > 0) {
+    if (varbitStride > 0) {
       out.line(
-        `V.copyWithin(${varbitBase}, ${varbitBase + count * varbitBytes}, ${varbitBase + size * varbitBytes});`,
+        `V.copyWithin(${varbitBase}, ${varbitBase + count * varbitStride}, ${varbitBase + size * varbitStride});`,
       );
     }
     out.line(`${next} = Math.max(${next} - ${count}, 0);`);
   }
 }
 
-export function nextSlot(stack: HeaderStack): string {
+export function nextSlot(stack: { name: string; next: number }): string {
   return slotWord(stack.next, `${stack.name}.next`);
 }
 
 function emitRandom(primitive: Extract<Primitive, { op: 'random' }>, scope: Scope): void {
   const { out } = scope;
-  const low = saturatedWord(primitive.low, scope);
-  const high = saturatedWord(primitive.high, scope);
-  for (const bound of [primitive.low, primitive.high]) {
-    const range = rangeOf(bound);
-    if (!range || range.max > 0xffffffffn)
-      scope.problem(`${scope.place}: random with bounds of more than 32 bits`);
+  const ranges = [primitive.low, primitive.high].map(rangeOf);
+  const value = out.name('random');
+  if (ranges.every((range) => range && range.max <= 0xffffffffn)) {
+    const low = saturatedWord(primitive.low, scope);
+    const high = saturatedWord(primitive.high, scope);
+    out.block(`if (${low} <= ${high})`, () => {
+      out.line(`const ${value} = random(${low}, ${high});`);
+      emitAssign(primitive.target, { op: 'words', words: [value], range: unsignedRange(32) }, scope);
+    });
+    return;
   }
-  out.block(`if (${low} <= ${high})`, () => {
-    const value = out.name('random');
-    out.line(`const ${value} = random(${low}, ${high});`);
-    emitAssign(primitive.target, { op: 'words', words: [value], range: unsignedRange(32) }, scope);
+  // BMv2 takes 64 bits of each bound.
+  const low = bigCodeOf(cut(primitive.low, 64), scope);
+  const high = bigCodeOf(cut(primitive.high, 64), scope);
+  const [lowName, highName] = [out.name('low'), out.name('high')];
+  out.line(`const ${lowName} = ${low}, ${highName} = ${high};`);
+  out.block(`if (${lowName} <= ${highName})`, () => {
+    out.line(`const ${value} = bigRandom(${lowName}, ${highName});`);
+    emitAssign(primitive.target, bigWords(value), scope);
   });
+}
+
+/** The low bits of a value, unsigned. */
+function cut(left: Value, bits: number): Value {
+  const ones = (1n << BigInt(bits)) - 1n;
+  if (left.op === 'constant') return { op: 'constant', value: left.value & ones };
+  const range = rangeOf(left);
+  if (range && range.min >= 0n && range.max <= ones) return left;
+  return { op: 'binary', operator: '&', left, right: { op: 'constant', value: ones } };
 }
 
 /** base + hash mod max, where a max of 0 stands for 1, in 64 bits. */
 function hashValue(primitive: Extract<Primitive, { op: 'hash' }>, scope: Scope): Value {
   const hash = emitCalculation(primitive.calculation, scope);
-  return {
-    op: 'binary',
-    operator: '&',
-    left: { op: 'binary', operator: '+', left: primitive.base, right: modulo(hash, primitive.max, scope) },
-    right: { op: 'constant', value: (1n << 64n) - 1n },
-  };
+  const [base, max] = [cut(primitive.base, 64), cut(primitive.max, 64)];
+  return cut({ op: 'binary', operator: '+', left: base, right: modulo(hash, max, scope) }, 64);
 }
 
 function modulo(hash: Value, max: Value, scope: Scope): Value {
@@ -416,10 +470,11 @@ export function emitMeter(
   emitAssign(target, { op: 'words', words: [colour], range: unsignedRange(2) }, scope);
 }
 
+/** Where there is no such cell, the target stays as it is. */
 function emitRegisterRead(target: Target, register: RegisterArray, indexValue: Value, scope: Scope): void {
   const { out } = scope;
   const index = saturatedWord(indexValue, scope);
-  emitWithin(index, register.size, `${scope.place}: the register ${register.name}`, scope, () => {
+  emitWithin(index, register.size, `the register ${register.name}`, scope, () => {
     const words = Array.from({ length: Math.ceil(register.width / 32) }, (_, word) => {
       const name = out.name('cell');
       out.line(
@@ -429,16 +484,4 @@ function emitRegisterRead(target: Target, register: RegisterArray, indexValue: V
     });
     emitAssign(target, { op: 'words', words, range: unsignedRange(register.width) }, scope);
   });
-}
-
-function cellAt(index: string, register: RegisterArray, word: number): string {
-  const words = Math.ceil(register.width / 32);
-  return `${words === 1 ? index : `${index} * ${words}`}${word === 0 ? '' : ` + ${word}`}`;
-}
-
-/** Outside the array nothing happens but a diagnostic. */
-function emitWithin(index: string, size: number, what: string, scope: Scope, body: () => void): void {
-  const { out } = scope;
-  out.block(`if (${index} < ${literal(size)})`, body);
-  out.block('else', () => out.line(`diagnostic(${JSON.stringify(`${what} has no such index`)});`));
 }

@@ -10,6 +10,7 @@ import { type BitItem, chunksOf, storeChunk } from './bits.ts';
 import type { Emitter } from './emitter.ts';
 import { unsignedRange, type Value } from './expression.ts';
 import { slots } from './layout.ts';
+import { hashBits } from './more-hashes.ts';
 import type { Calculation, CalculationItem, Field, Header } from './program.ts';
 import { fieldWords, literal, type Scope, slotWord, validWord } from './words.ts';
 
@@ -26,19 +27,24 @@ interface Group {
 const payloadSlot = slotWord(slots.payload, 'payload');
 const endSlot = slotWord(slots.end, 'end');
 
+/** Bits of the input, without payload. */
+export function inputBits({ items }: Calculation): number {
+  return items.reduce((sum, item) => {
+    if (item.kind === 'field') return sum + item.ref.field.width;
+    if (item.kind === 'constant') return sum + item.width;
+    return item.kind === 'header' ? sum + 8 * (item.header.type.bytes + item.header.type.varbitBytes) : sum;
+  }, 0);
+}
+
 /** Emits the calculation and returns its result: an unsigned number of 16, 32 or 64 bits. */
 export function emitCalculation(calculation: Calculation, scope: Scope): Value {
   const { algorithm } = calculation;
   const groups = groupsOf(calculation.items.filter((item) => item.kind !== 'payload'));
-  const payloadAt = calculation.items.findIndex((item) => item.kind === 'payload');
-  const hasPayload = payloadAt >= 0;
-  if (hasPayload && payloadAt !== calculation.items.length - 1) {
-    scope.problem(`${scope.place}: the calculation ${calculation.name} has items behind the payload`);
-  }
+  const hasPayload = calculation.items.some((item) => item.kind === 'payload');
   const isWordwise = groups.every((group) => group.bits % 16 === 0 && !group.varbit);
   if (algorithm === 'csum16' && isWordwise) return emitSum(groups, hasPayload, scope);
   const length = emitBytes(groups, hasPayload, scope);
-  return emitHash(algorithm, length, scope);
+  return emitHash(calculation, length, scope);
 }
 
 function groupsOf(items: readonly CalculationItem[]): Group[] {
@@ -143,8 +149,9 @@ function guarded(group: Group, out: Emitter, body: () => void): void {
   else body();
 }
 
-function emitHash(algorithm: Calculation['algorithm'], length: string, scope: Scope): Value {
+function emitHash(calculation: Calculation, length: string, scope: Scope): Value {
   const { out } = scope;
+  const { algorithm } = calculation;
   switch (algorithm) {
     case 'crc32':
       return result(out, `crc32(S, 0, ${length})`, 32);
@@ -161,6 +168,13 @@ function emitHash(algorithm: Calculation['algorithm'], length: string, scope: Sc
       );
       out.line(`const ${high} = bigEndian(S, 0, Math.max(0, Math.min(8, ${length}) - 4));`);
       return { op: 'words', words: [low, high], range: unsignedRange(64) };
+    }
+    default: {
+      const name = out.name('hash');
+      out.line(`const ${name} = memory.hashes.get(${JSON.stringify(calculation.name)})(S, 0, ${length});`);
+      const bits = hashBits(calculation);
+      const words = [`Number(${name} & 0xffffffffn)`, `Number(${name} >> 32n)`];
+      return { op: 'words', words: words.slice(0, Math.ceil(bits / 32)), range: unsignedRange(bits) };
     }
   }
 }

@@ -8,7 +8,7 @@ import { slots } from './layout.ts';
 import { successorsOf } from './load-control.ts';
 import { dataWords, parameterPlan } from './memory.ts';
 import { throughGroup, throughMember } from './pipeline.ts';
-import type { Action, ActionProfile, Control, Table } from './program.ts';
+import type { Action, ActionCall, ActionProfile, Conditional, Control, Table } from './program.ts';
 import { emitStructured, end, type Ways } from './structure.ts';
 import type { KeyPlan } from './tables/key.ts';
 import { keyArguments } from './tables/lookup.ts';
@@ -46,17 +46,16 @@ export function emitControl(
   options: EmitOptions,
   out: Emitter,
 ): void {
-  const nodes = [...control.tables, ...control.conditionals];
+  const nodes = [...control.tables, ...control.conditionals, ...control.actionCalls];
   const indexOf = new Map(nodes.map((node, index) => [node.name, index]));
   const target = (name: string | null) => (name === null ? end : indexOf.get(name)!);
   out.block(`function ${control.name}()`, () => {
-    const structured = emitStructured(
+    emitStructured(
       {
         name: control.name,
         entry: target(control.first),
         successors: nodes.map((node) => {
-          const next = 'condition' in node ? [node.onTrue, node.onFalse] : successorsOf(node);
-          return [...new Set(next.map(target))];
+          return [...new Set(nextOf(node).map(target))];
         }),
         emit: (index, ways, to) => {
           const node = nodes[index]!;
@@ -74,15 +73,34 @@ export function emitControl(
               (branch) => ways.go(target(node.onFalse), branch),
               to,
             );
-          } else {
+          } else if ('key' in node) {
             emitTable(plans.get(node.id)!, { ways, target, options }, to);
+          } else {
+            emitActionCall(node, { ways, target, options }, to);
           }
         },
       },
       out,
     );
-    if (!structured) options.problem(`${control.name}: the control flow has a loop with two entries`);
   });
+}
+
+function nextOf(node: Table | Conditional | ActionCall): readonly (string | null)[] {
+  if ('condition' in node) return [node.onTrue, node.onFalse];
+  return 'key' in node ? successorsOf(node) : [node.next];
+}
+
+function emitActionCall(call: ActionCall, context: TableContext, out: Emitter): void {
+  out.line(`// ${call.name}: ${call.action.name}`);
+  out.block('', () =>
+    emitAction(
+      call.action,
+      scopeOf(call.action, () => [], out, context.options),
+      context.options,
+    ),
+  );
+  emitExitTest([call.action], context, out);
+  context.ways.go(context.target(call.next), out);
 }
 
 interface TableContext {

@@ -5,7 +5,7 @@
  */
 
 import { type BitItem, chunksOf, storeChunk } from './bits.ts';
-import { type EmitOptions, headerLength } from './emit-action.ts';
+import { type EmitOptions, emitPrimitive, headerLength } from './emit-action.ts';
 import { emitCalculation } from './emit-calculation.ts';
 import type { Emitter } from './emitter.ts';
 import type { Value } from './expression.ts';
@@ -57,10 +57,12 @@ export function emitUpdate(program: Program, options: EmitOptions, out: Emitter)
 }
 
 /** Defines `deparse()`: writes the headers and returns where the packet now starts in `A`. */
-export function emitDeparser(program: Program, out: Emitter): void {
+export function emitDeparser(program: Program, options: EmitOptions, out: Emitter): void {
   const order = program.deparserOrder.filter((header) => !header.metadata);
   const lengths = order.map((header) => `${validWord(header)} * ${headerLength(header)}`);
   out.block('function deparse()', () => {
+    for (const primitive of program.deparserPrimitives)
+      emitPrimitive(primitive, scopeOf('deparser', options, out), options);
     out.line(`const start = ${[slotWord(slots.payload, 'payload'), ...lengths].join('\n      - ')};`);
     out.line('let p = start;');
     for (const header of order) {

@@ -6,7 +6,15 @@ import type { Emitter } from './emitter.ts';
 import type { Value } from './expression.ts';
 import { loopTurnsMax, slots } from './layout.ts';
 import { keyWidth } from './load-parser.ts';
-import type { Field, Header, HeaderType, ParserOp, ParserState, Program, Transition } from './program.ts';
+import type {
+  Field,
+  HeaderStack,
+  HeaderType,
+  ParserOp,
+  ParserState,
+  Program,
+  Transition,
+} from './program.ts';
 import { emitStructured, end, type Ways } from './structure.ts';
 import {
   canonicalWords,
@@ -28,6 +36,7 @@ export function emitParser(program: Program, headroom: number, options: EmitOpti
       emitLoad(type.fields, type.name, 'base', 'p', 0, out),
     );
   }
+  const views = emitViews(states, out);
   const indexOf = new Map(states.map((state, index) => [state.name, index]));
   const target = (name: string | null) => (name === null ? end : indexOf.get(name)!);
   const error = (name: string) => `error = ${program.errors.get(name)!}; // ${name}`;
@@ -36,7 +45,7 @@ export function emitParser(program: Program, headroom: number, options: EmitOpti
     out.line(`let p = ${headroom};`);
     out.line(`let error = ${program.errors.get('NoError')!};`);
     out.line('let turns = 0;');
-    const structured = emitStructured(
+    emitStructured(
       {
         name: 'parser',
         entry: initState ? target(initState.name) : end,
@@ -64,12 +73,11 @@ export function emitParser(program: Program, headroom: number, options: EmitOpti
           };
           to.line(`// ${state.name}`);
           for (const op of state.ops) emitOp(op, scope, { ways, error, options });
-          emitSelect(state, scope, (name, place) => ways.go(target(name), place));
+          emitSelect(state, scope, views, (name, place) => ways.go(target(name), place));
         },
       },
       out,
     );
-    if (!structured) options.problem('parser: a transition into the middle of a loop is not supported');
     out.line(`${slotWord(slots.payload, 'payload')} = p;`);
     if (program.standard.parserError) {
       const value: Value = { op: 'words', words: ['error'], range: { min: 0n, max: 0xffffffffn } };
@@ -83,6 +91,22 @@ export function emitParser(program: Program, headroom: number, options: EmitOpti
       emitAssign({ kind: 'field', ref: program.standard.parserError }, value, scope);
     }
   });
+}
+
+/** Defines what each transition to a value set compares with; @returns their names */
+function emitViews(states: readonly ParserState[], out: Emitter): ReadonlyMap<Transition, string> {
+  const views = new Map<Transition, string>();
+  for (const { key, transitions } of states) {
+    for (const transition of transitions) {
+      if (transition.kind !== 'value_set') continue;
+      const name = out.name('view');
+      const widths = key.map(keyWidth).join(', ');
+      const masks = transition.masks.map((mask) => `${mask}n`).join(', ');
+      out.line(`const ${name} = memory.valueSets.get(${transition.set.id}).view([${widths}], [${masks}]);`);
+      views.set(transition, name);
+    }
+  }
+  return views;
 }
 
 interface OpContext {
@@ -112,18 +136,47 @@ function emitOp(op: ParserOp, scope: Scope, context: OpContext): void {
     case 'extract_next': {
       const { stack } = op;
       const next = nextSlot(stack);
-      fail(`p + ${stack.type.bytes} > end`, 'PacketTooShort');
       fail(`${next} >= ${stack.headers.length}`, 'StackOutOfBounds');
+      fail(`p + ${stack.type.bytes} > end`, 'PacketTooShort');
+      emitClearNext(stack, out);
       out.line(
-        `extract_${stack.type.id}(${stack.headers[0]!.base} + ${next} * ${stack.type.stride}, p); // ${stack.name}`,
+        `extract_${stack.type.id}(${stack.headers[0]!.base} + ${next} * ${stack.stride}, p); // ${stack.name}`,
       );
       out.line(`${next} += 1;`);
       out.line(`p += ${stack.type.bytes};`);
       return;
     }
-    case 'extract_varbit':
-      emitExtractVarbit(op.header, op.bits, scope, fail);
+    case 'extract_varbit': {
+      const { header } = op;
+      const place: VarbitPlace = {
+        type: header.type,
+        name: header.name,
+        base: header.base,
+        varbitBase: header.varbitBase,
+        clear: () => emitClearSiblings(header, out),
+      };
+      emitExtractVarbit(place, op.bits, scope, fail);
       return;
+    }
+    case 'extract_varbit_next': {
+      const { stack } = op;
+      const next = nextSlot(stack);
+      fail(`${next} >= ${stack.headers.length}`, 'StackOutOfBounds');
+      const { base, varbitBase } = stack.headers[0]!;
+      const [at, varbitAt] = [out.name('base'), out.name('varbits')];
+      out.line(`const ${at} = ${base} + ${next} * ${stack.stride}; // ${stack.name}`);
+      out.line(`const ${varbitAt} = ${varbitBase} + ${next} * ${stack.varbitStride};`);
+      const place: VarbitPlace = {
+        type: stack.type,
+        name: stack.name,
+        base: at,
+        varbitBase: varbitAt,
+        clear: () => emitClearNext(stack, out),
+      };
+      emitExtractVarbit(place, op.bits, scope, fail);
+      out.line(`${next} += 1;`);
+      return;
+    }
     case 'set': {
       const ahead = lookaheadBytes(op.source);
       if (ahead > 0) fail(`p + ${ahead} > end`, 'PacketTooShort');
@@ -152,30 +205,53 @@ function emitOp(op: ParserOp, scope: Scope, context: OpContext): void {
   }
 }
 
+/** Makes the other members of the union at the next place of a stack invalid. */
+function emitClearNext(stack: HeaderStack, out: Emitter): void {
+  const { union } = stack.headers[0]!;
+  if (!union) return;
+  const at = `${union.members[0]!.base} + ${nextSlot(stack)} * ${stack.stride}`;
+  out.line(`F.fill(0, ${at}, ${at} + ${stack.stride});`);
+}
+
+/** Where a header with a varbit field is extracted to: numbers, or names of numbers. */
+interface VarbitPlace {
+  type: HeaderType;
+  name: string;
+  base: number | string;
+  varbitBase: number | string;
+  clear(): void;
+}
+
 /** The order of the checks is BMv2's. */
 function emitExtractVarbit(
-  header: Header,
+  place: VarbitPlace,
   bitsValue: Value,
   scope: Scope,
   fail: (condition: string, error: string) => void,
 ): void {
   const { out } = scope;
-  const { fields, bytes, varbitBytes } = header.type;
+  const { type, name, base, varbitBase } = place;
+  const { fields, bytes, varbitBytes } = type;
   const at = fields.findIndex((field) => field.varbit);
   const varbit = fields[at]!;
+  const ahead = lookaheadBytes(bitsValue);
+  if (ahead > 0) fail(`p + ${ahead} > end`, 'PacketTooShort');
   const bits = saturatedWord(bitsValue, scope);
   fail(`(${bits} & 7) !== 0`, 'ParserInvalidArgument');
   fail(`p + ${bytes} + (${bits} >>> 3) > end`, 'PacketTooShort');
   fail(`${bits} > ${varbitBytes * 8}`, 'HeaderTooShort');
-  emitClearSiblings(header, out);
-  emitLoad(fields.slice(0, at), header.name, header.base, 'p', 0, out);
+  place.clear();
+  emitLoad(fields.slice(0, at), name, base, 'p', 0, out);
   const before = varbit.bitOffset / 8;
-  const length = slotWord(header.base + varbit.slot, `${header.name}.${varbit.name} bytes`);
-  out.line(`${length} = ${bits} >>> 3;`);
-  out.line(`for (let i = 0; i < ${bits} >>> 3; i++) V[${header.varbitBase} + i] = A[p + ${before} + i];`);
+  out.line(`${wordAt(base, varbit.slot, `${name}.${varbit.name} bytes`)} = ${bits} >>> 3;`);
+  out.line(`for (let i = 0; i < ${bits} >>> 3; i++) V[${varbitBase} + i] = A[p + ${before} + i];`);
   out.line(`p += ${before} + (${bits} >>> 3);`);
-  emitLoad(fields.slice(at + 1), header.name, header.base, 'p', varbit.bitOffset, out);
+  emitLoad(fields.slice(at + 1), name, base, 'p', varbit.bitOffset, out);
   out.line(`p += ${bytes - before};`);
+}
+
+function wordAt(base: number | string, offset: number, what: string): string {
+  return typeof base === 'number' ? slotWord(base + offset, what) : `F[${base} + ${offset} /* ${what} */]`;
 }
 
 /** Loads fields that start `origin` bits behind the start of their header, and makes the header valid. */
@@ -188,9 +264,7 @@ function emitLoad(
   out: Emitter,
 ): void {
   const slot = (offset: number, what: string) =>
-    typeof base === 'number'
-      ? slotWord(base + offset, `${name}.${what}`)
-      : `F[${base} + ${offset} /* ${what} */]`;
+    wordAt(base, offset, typeof base === 'number' ? `${name}.${what}` : what);
   out.line(`${slot(0, '$valid$')} = 1;`);
   for (const field of fields) {
     for (const [index, word] of loadWords(position, field.bitOffset - origin, field.width).entries()) {
@@ -201,7 +275,12 @@ function emitLoad(
   }
 }
 
-function emitSelect(state: ParserState, scope: Scope, go: (next: string | null, out: Emitter) => void): void {
+function emitSelect(
+  state: ParserState,
+  scope: Scope,
+  views: ReadonlyMap<Transition, string>,
+  go: (next: string | null, out: Emitter) => void,
+): void {
   const { out } = scope;
   if (state.transitions.length === 0) {
     go(state.defaultNext, out);
@@ -218,7 +297,10 @@ function emitSelect(state: ParserState, scope: Scope, go: (next: string | null, 
   const widths = state.key.map(keyWidth);
   let opened = false;
   for (const transition of state.transitions) {
-    const condition = matchCode(transition, keys, widths);
+    const condition =
+      transition.kind === 'value'
+        ? matchCode(transition.parts, keys, widths)
+        : `${views.get(transition)!}.has(${keys.flat().join(', ')})`;
     if (condition === 'false') continue;
     out.line(`${opened ? '} else ' : ''}if (${condition}) {`);
     const branch = out.fork();
@@ -239,9 +321,13 @@ function emitSelect(state: ParserState, scope: Scope, go: (next: string | null, 
   out.line('}');
 }
 
-function matchCode(transition: Transition, keys: readonly string[][], widths: readonly number[]): string {
+function matchCode(
+  parts: Extract<Transition, { kind: 'value' }>['parts'],
+  keys: readonly string[][],
+  widths: readonly number[],
+): string {
   const tests: string[] = [];
-  for (const [index, { value, mask }] of transition.parts.entries()) {
+  for (const [index, { value, mask }] of parts.entries()) {
     const width = widths[index]!;
     const wanted = value & mask;
     // The padding above the component is zero in every packet.

@@ -6,7 +6,7 @@
  * operation that could overflow, so the bits that matter are known.
  */
 
-import type { Field, FieldRef, Header, HeaderStack, HeaderUnion } from './program.ts';
+import type { Field, FieldRef, Header, HeaderStack, HeaderUnion, RegisterArray } from './program.ts';
 
 export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%' | '&' | '|' | '^' | '<<' | '>>';
 export type ComparisonOperator = '==' | '!=' | '<' | '<=' | '>' | '>=';
@@ -14,11 +14,13 @@ export type ComparisonOperator = '==' | '!=' | '<' | '<=' | '>' | '>=';
 export type Value =
   | { op: 'constant'; value: bigint }
   | { op: 'field'; ref: FieldRef }
-  /** A field of the stack element at `index`; 0 when there is no such element. */
+  /** A field of the stack element at `index`; 0 and a diagnostic when there is no such element. */
   | { op: 'element'; stack: HeaderStack; index: Value; field: Field }
   /** A field of the last extracted element. */
   | { op: 'last'; stack: HeaderStack; field: Field }
   | { op: 'last_index' | 'size'; stack: HeaderStack }
+  /** A cell; 0 and a diagnostic when there is no such cell. */
+  | { op: 'register'; register: RegisterArray; index: Value }
   | { op: 'parameter'; index: number; width: number }
   /** Bits of the packet ahead of the parser. */
   | { op: 'lookahead'; bitOffset: number; width: number }
@@ -35,7 +37,10 @@ export type Condition =
   | { op: 'constant'; value: boolean }
   | { op: 'compare'; operator: ComparisonOperator; left: Value; right: Value }
   | { op: 'same'; left: Condition; right: Condition }
+  /** Both valid, and all fields equal. */
   | { op: 'same_header'; left: Header; right: Header }
+  /** Two varbit fields as numbers, whatever their lengths: so BMv2 compares them. */
+  | { op: 'same_varbit'; left: FieldRef; right: FieldRef }
   | { op: 'same_union'; left: HeaderUnion; right: HeaderUnion }
   | { op: 'and' | 'or'; left: Condition; right: Condition }
   | { op: 'not'; operand: Condition }
@@ -91,6 +96,8 @@ export function rangeOf(value: Value): Range | undefined {
     case 'parameter':
     case 'lookahead':
       return unsignedRange(value.width);
+    case 'register':
+      return unsignedRange(value.register.width);
     case 'not': {
       const range = rangeOf(value.operand);
       return range && { min: ~range.max, max: ~range.min };

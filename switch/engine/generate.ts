@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A program to JavaScript text, and that text to functions. */
 
+import { abandoned } from './abandon.ts';
 import type { EmitOptions } from './emit-action.ts';
+import { inputBits } from './emit-calculation.ts';
 import { emitActionFunction, emitControl, type TablePlan } from './emit-control.ts';
 import { emitDeparser, emitUpdate, emitVerify } from './emit-deparser.ts';
 import { emitParser } from './emit-parser.ts';
@@ -14,6 +16,12 @@ import type { Program } from './program.ts';
 import type { Stages } from './stages.ts';
 import { emitFind } from './tables/lookup.ts';
 
+/** Who hears of what a program has to say. */
+export interface Speaker {
+  diagnostic(what: string): void;
+  log(text: string): void;
+}
+
 /** A program as JavaScript text, checked but not yet run. */
 export interface Generated {
   source: string;
@@ -21,13 +29,8 @@ export interface Generated {
   stages(): Stages;
 }
 
-/** @throws ProgramError for what validation could not see: values without bound, jumps into loops */
-export function generate(
-  program: Program,
-  memory: Memory,
-  dropPort: number,
-  diagnostic: (what: string) => void,
-): Generated {
+/** @throws ProgramError for what validation could not see: values without bound, code without end */
+export function generate(program: Program, memory: Memory, dropPort: number, speaker: Speaker): Generated {
   const problems = new Set<string>();
   const options: EmitOptions = { dropPort, problem: (what) => problems.add(what) };
   const plans = new Map<number, TablePlan>(
@@ -42,8 +45,9 @@ export function generate(
   );
   const source = emitProgram(program, plans, memory.headroom, options);
   if (problems.size > 0) throw new ProgramError([...problems]);
+  const scratchBytes = Math.ceil(scratchBits(program) / 8) + frameBytesMax + slackBytes;
   const stages = () =>
-    new Function('library', 'memory', source)(library(memory, diagnostic), memory) as Stages;
+    new Function('library', 'memory', source)(library(memory, scratchBytes, speaker), memory) as Stages;
   return { source, stages };
 }
 
@@ -60,6 +64,7 @@ function emitProgram(
   out.line('const { S, clock, diagnostic, random, divide, modulo, bigOperation, sameWords } = library;');
   out.line('const { crc16, crc32, csum16, xor16, sum16, foldedComplement } = library;');
   out.line('const { appendBits, appendBytes, bigEndian } = library;');
+  out.line('const { log, abandon, outside, bigRandom, sameNumber } = library;');
   out.line('const SD = new DataView(S.buffer);');
   for (const id of plans.keys()) out.line(`const table_${id} = memory.tables.get(${id});`);
   for (const { id, isDirect } of program.counters) {
@@ -82,20 +87,40 @@ function emitProgram(
   emitControl(program.ingress, plans, options, out);
   emitControl(program.egress, plans, options, out);
   emitUpdate(program, options, out);
-  emitDeparser(program, out);
+  emitDeparser(program, options, out);
   out.line('return { parse, verify, ingress, egress, update, deparse };');
   return out.toString();
 }
 
+/** Bits of the largest input of a calculation, without payload. */
+function scratchBits({ calculations, checksums, profiles }: Program): number {
+  const all = [
+    ...calculations,
+    ...checksums.map(({ calculation }) => calculation),
+    ...profiles.flatMap(({ selector }) => selector ?? []),
+  ];
+  return all.reduce((most, calculation) => Math.max(most, inputBits(calculation)), 0);
+}
+
 /** What generated code calls. */
-function library(memory: Memory, diagnostic: (what: string) => void) {
-  const { F, clock } = memory;
-  // Calculations over everything: all headers, all varbit bytes and a payload.
-  const S = new Uint8Array(4 * F.length + memory.V.length + frameBytesMax + slackBytes);
+function library(memory: Memory, scratchBytes: number, { diagnostic, log }: Speaker) {
+  const { F, V, clock } = memory;
+  const S = new Uint8Array(scratchBytes);
   return {
     S,
     clock,
     diagnostic,
+    log,
+    /** The packet ends here. */
+    abandon: (what: string): never => {
+      diagnostic(what);
+      throw abandoned;
+    },
+    /** The place of what is not there. */
+    outside: (what: string): 0 => {
+      diagnostic(what);
+      return 0;
+    },
     crc16,
     crc32,
     csum16,
@@ -103,6 +128,7 @@ function library(memory: Memory, diagnostic: (what: string) => void) {
     sum16,
     foldedComplement,
     random: memory.random,
+    bigRandom: memory.bigRandom,
     divide: (dividend: number, divisor: number): number => {
       if (divisor !== 0) return Math.floor(dividend / divisor);
       diagnostic('division by zero');
@@ -121,6 +147,15 @@ function library(memory: Memory, diagnostic: (what: string) => void) {
     },
     sameWords: (left: number, right: number, count: number): boolean => {
       for (let index = 0; index < count; index++) if (F[left + index] !== F[right + index]) return false;
+      return true;
+    },
+    /** Two varbit fields as numbers: places in `V` and bytes. */
+    sameNumber: (left: number, leftBytes: number, right: number, rightBytes: number): boolean => {
+      for (let back = 1; back <= leftBytes || back <= rightBytes; back++) {
+        const leftByte = back > leftBytes ? 0 : V[left + leftBytes - back];
+        const rightByte = back > rightBytes ? 0 : V[right + rightBytes - back];
+        if (leftByte !== rightByte) return false;
+      }
       return true;
     },
     appendBits,

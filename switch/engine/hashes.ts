@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The hash functions of v1model over a range of bytes. Names and parameters are BMv2's.
+ * The hash functions of v1model over a range of bytes. Names and parameters are BMv2's. Those that programs use in
+ * every packet are made for speed; the rest of BMv2's list is in more-hashes.ts.
  *
  * Sources: RFC 1071 (csum16); "A Painless Guide to CRC Error Detection Algorithms", Ross Williams, 1993 (both CRCs in
  * their table-driven, reflected form; slicing by four after Kounavis and Berry, 2005).

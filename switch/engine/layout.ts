@@ -39,5 +39,8 @@ export const frameBytesMax = 65_535;
 /** Bytes behind the frame: read by loads wider than what they want, and by lookahead past the end. */
 export const slackBytes = 16_384;
 
-/** Turns of a loop in the parser, or in one action, before it is cut off: BMv2 would hang. */
-export const loopTurnsMax = 4096;
+/**
+ * Turns of the loops in the parser, or in one action, before they are cut off: BMv2 would hang. A parser that takes a
+ * byte in each turn stays below it with any frame.
+ */
+export const loopTurnsMax = 131_072;

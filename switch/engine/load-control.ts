@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Tables and control flow of one pipeline of the BMv2 JSON. */
 
-import { loadCondition, loadFieldRef, type Names } from './load-expression.ts';
-import type { Attempt } from './load-parser.ts';
+import { loadCondition, loadFieldRef, loadHeader, type Names, validField } from './load-expression.ts';
 import type {
   Action,
+  ActionCall,
   ActionProfile,
   Conditional,
   ConstantEntry,
@@ -17,12 +17,16 @@ import type {
   Table,
 } from './program.ts';
 import type { Reader } from './reader.ts';
+import type { Attempt } from './sections.ts';
 
 /** BMv2's own limit. */
 export const tableSizeMax = 1 << 24;
 
 /** Words a key may be packed into; wider keys are refused. */
 const keyBitsMax = 2048;
+
+/** Tables, conditionals and action calls of one pipeline; more are refused. */
+const nodesMax = 10_000;
 
 /** What tables name beside headers. */
 export interface TableResources extends Names {
@@ -38,9 +42,6 @@ export function loadTables(
   names: TableResources,
   attempt: Attempt,
 ): Table[] {
-  for (const call of pipeline.get('action_calls').optionalArray()) {
-    attempt(() => call.called(String(call.get('name').value)).refuse('action calls are not supported'));
-  }
   const tables: Table[] = [];
   for (const node of pipeline.get('tables').array()) {
     const table = attempt(() => loadTable(node, pipelineName, names));
@@ -54,27 +55,36 @@ export function loadControl(
   pipeline: Reader,
   name: 'ingress' | 'egress',
   tables: readonly Table[],
-  names: Names,
+  names: TableResources,
   nodeNames: Set<string>,
   attempt: Attempt,
 ): Control {
+  const listed = [
+    ...pipeline.get('tables').array(),
+    ...pipeline.get('conditionals').array(),
+    ...pipeline.get('action_calls').optionalArray(),
+  ];
+  if (listed.length > nodesMax)
+    pipeline.refuse(`more than ${nodesMax} tables, conditionals and action calls`);
   const conditionals: Conditional[] = [];
   for (const node of pipeline.get('conditionals').array()) {
     const conditional = attempt(() => ({
-      name: node.get('name').string(),
+      name: node.get('name').name(),
       condition: loadCondition(node.get('expression'), names),
       onTrue: node.get('true_next').nullableString(),
       onFalse: node.get('false_next').nullableString(),
     }));
     if (conditional) conditionals.push(conditional);
   }
-  const own = new Set<string>();
-  for (const node of [...tables, ...conditionals]) {
+  const actionCalls: ActionCall[] = [];
+  for (const node of pipeline.get('action_calls').optionalArray()) {
+    const call = attempt(() => loadActionCall(node, names));
+    if (call) actionCalls.push(call);
+  }
+  for (const node of [...tables, ...conditionals, ...actionCalls]) {
     if (nodeNames.has(node.name)) pipeline.refuse(`the node name ${node.name} is used twice`);
     nodeNames.add(node.name);
-    own.add(node.name);
   }
-  const listed = [...pipeline.get('tables').array(), ...pipeline.get('conditionals').array()];
   const all = new Set(listed.map((node) => node.get('name').value));
   const check = (next: string | null, from: string) => {
     if (next !== null && !all.has(next)) pipeline.refuse(`${from} leads to ${next}, which does not exist`);
@@ -85,8 +95,44 @@ export function loadControl(
     check(conditional.onTrue, conditional.name);
     check(conditional.onFalse, conditional.name);
   }
+  for (const call of actionCalls) check(call.next, call.name);
   for (const table of tables) for (const next of successorsOf(table)) check(next, table.name);
-  return { name, first, tables, conditionals };
+  const control = { name, first, tables, conditionals, actionCalls };
+  refuseLoop(pipeline, control);
+  return control;
+}
+
+function loadActionCall(node: Reader, names: TableResources): ActionCall {
+  const name = node.get('name').name();
+  const at = node.called(name);
+  const id = at.get('action_id');
+  const action =
+    names.actions.get(id.integer()) ?? id.refuse(`there is no action with the id ${id.integer()}`);
+  if (action.parameters.length > 0) id.refuse(`${action.name} takes parameters`);
+  return { name, action, next: at.get('next_node').nullableString() };
+}
+
+/** A packet would never leave a loop in BMv2; p4c makes none. */
+function refuseLoop(pipeline: Reader, { tables, conditionals, actionCalls }: Control): void {
+  const successors = new Map<string, readonly (string | null)[]>();
+  for (const table of tables) successors.set(table.name, successorsOf(table));
+  for (const { name, onTrue, onFalse } of conditionals) successors.set(name, [onTrue, onFalse]);
+  for (const { name, next } of actionCalls) successors.set(name, [next]);
+  const incoming = new Map<string, number>();
+  for (const next of [...successors.values()].flat())
+    if (next !== null) incoming.set(next, (incoming.get(next) ?? 0) + 1);
+  const free = [...successors.keys()].filter((name) => !incoming.has(name));
+  let left = successors.size;
+  for (let name = free.pop(); name !== undefined; name = free.pop()) {
+    if (successors.has(name)) left -= 1;
+    for (const next of successors.get(name) ?? []) {
+      if (next === null) continue;
+      const edges = incoming.get(next)! - 1;
+      incoming.set(next, edges);
+      if (edges === 0) free.push(next);
+    }
+  }
+  if (left > 0) pipeline.refuse('the control flow has a loop, which a packet would never leave');
 }
 
 /** Every node a table may lead to. */
@@ -99,7 +145,7 @@ export function successorsOf(table: Table): (string | null)[] {
 }
 
 function loadTable(node: Reader, pipeline: 'ingress' | 'egress', names: TableResources): Table {
-  const name = node.get('name').string();
+  const name = node.get('name').name();
   const at = node.called(name);
   const key = at
     .get('key')
@@ -108,17 +154,7 @@ function loadTable(node: Reader, pipeline: 'ingress' | 'egress', names: TableRes
   if (key.filter((field) => field.kind === 'lpm').length > 1) at.refuse('more than one lpm key');
   if (key.reduce((sum, field) => sum + field.width, 0) > keyBitsMax)
     at.refuse(`a key of more than ${keyBitsMax} bits`);
-  const actions = at
-    .get('action_ids')
-    .array()
-    .map((id) => names.actions.get(id.integer()) ?? id.refuse(`there is no action with the id ${id.value}`));
-  const actionNames = at.get('actions').array();
-  if (
-    actionNames.length !== actions.length ||
-    actionNames.some((item, index) => item.value !== actions[index]!.name)
-  ) {
-    at.refuse('actions and action_ids differ');
-  }
+  const actions = loadActions(at, names.actions);
   const entries = at.get('entries').isNull()
     ? undefined
     : at
@@ -145,13 +181,33 @@ function loadTable(node: Reader, pipeline: 'ingress' | 'egress', names: TableRes
     withCounters: at.get('with_counters').value === true,
     directMeter: meter.isNull()
       ? undefined
-      : (names.directMeters.get(meter.string()) ?? meter.refuse(`there is no direct meter ${meter.value}`)),
+      : (names.directMeters.get(meter.string()) ??
+        meter.refuse(`there is no direct meter ${meter.string()}`)),
     supportsTimeout: at.get('support_timeout').value === true,
     default: at.get('default_entry').isNull() ? undefined : loadDefault(at.get('default_entry'), actions),
     entries,
     next: loadNext(at, actions),
     baseNext: at.get('base_default_next').nullableString(),
   };
+}
+
+/** By id; in old JSON by name, where a name is one action's. */
+function loadActions(at: Reader, all: ReadonlyMap<number, Action>): Action[] {
+  const listed = at.get('actions').array();
+  if (!at.has('action_ids')) {
+    return listed.map((name) => {
+      const found = [...all.values()].filter((action) => action.name === name.string());
+      return found[0] ?? name.refuse(`there is no action ${name.string()}`);
+    });
+  }
+  const actions = at
+    .get('action_ids')
+    .array()
+    .map((id) => all.get(id.integer()) ?? id.refuse(`there is no action with the id ${id.integer()}`));
+  if (listed.length !== actions.length || listed.some((item, index) => item.value !== actions[index]!.name))
+    at.refuse('actions and action_ids differ');
+  if (new Set(actions).size !== actions.length) at.refuse('an action is listed twice');
+  return actions;
 }
 
 /** Adds the actions of the table to those of its profile. */
@@ -163,8 +219,8 @@ function loadProfile(
   const type = at.get('type').string();
   if (type === 'simple') return undefined;
   if (type !== 'indirect' && type !== 'indirect_ws') at.refuse(`a table of type "${type}"`);
-  const name = at.get('action_profile');
-  const profile = profiles.get(name.string()) ?? name.refuse(`there is no action profile ${name.value}`);
+  const name = at.has('action_profile') ? at.get('action_profile') : at.get('act_prof_name');
+  const profile = profiles.get(name.string()) ?? name.refuse(`there is no action profile ${name.string()}`);
   if ((type === 'indirect_ws') !== (profile.selector !== undefined))
     at.refuse(`a table of type ${type} whose profile ${type === 'indirect' ? 'has a' : 'has no'} selector`);
   for (const action of actions) {
@@ -180,6 +236,7 @@ function loadProfile(
 
 function loadKeyField(node: Reader, names: Names): KeyField {
   const kind = node.get('match_type').string();
+  if (kind === 'valid') return loadValidKey(node, names);
   if (kind !== 'exact' && kind !== 'lpm' && kind !== 'ternary' && kind !== 'range') {
     return node.refuse(`the match kind "${kind}" is not supported`);
   }
@@ -188,15 +245,23 @@ function loadKeyField(node: Reader, names: Names): KeyField {
   }
   const ref = loadFieldRef(node.get('target'), names);
   if (ref.field.varbit) node.refuse('a varbit field cannot be a key');
-  if (kind === 'range' && ref.field.width > 32)
-    node.refuse('a range key of more than 32 bits is not supported');
+  if (ref.field.name === '$valid$' && ref.header.metadata)
+    node.refuse(`${ref.header.name} is metadata, always valid`);
   return {
-    name: node.get('name').isNull() ? `${ref.header.name}.${ref.field.name}` : node.get('name').string(),
+    name: node.get('name').isNull() ? `${ref.header.name}.${ref.field.name}` : node.get('name').name(),
     kind,
     ref,
     width: ref.field.width,
     mask: node.get('mask').isNull() ? undefined : node.get('mask').hex(),
   };
+}
+
+/** P4_14's match on the validity of a header. */
+function loadValidKey(node: Reader, names: Names): KeyField {
+  const header = loadHeader(node.get('target'), names);
+  if (header.metadata) node.refuse(`${header.name} is metadata, always valid`);
+  const name = node.get('name').isNull() ? header.name : node.get('name').name();
+  return { name, kind: 'exact', ref: { header, field: validField }, width: 1, mask: undefined };
 }
 
 function loadDefault(node: Reader, actions: readonly Action[]): DefaultEntry {
@@ -246,7 +311,7 @@ function loadKeyPart(node: Reader, field: KeyField): ConstantKeyPart {
   };
   const written = node.get('match_type').value;
   if (written !== undefined && written !== kind)
-    node.refuse(`expected a ${kind} match, found ${String(written)}`);
+    node.refuse(`expected a ${kind} match, found ${node.get('match_type').shown()}`);
   switch (kind) {
     case 'exact':
       return { kind, value: fitting('key') };
@@ -272,7 +337,7 @@ function loadData(node: Reader, action: Action): bigint[] {
 function findAction(id: Reader, actions: readonly Action[]): Action {
   return (
     actions.find((action) => action.id === id.integer()) ??
-    id.refuse(`the table has no action with the id ${id.value}`)
+    id.refuse(`the table has no action with the id ${id.integer()}`)
   );
 }
 

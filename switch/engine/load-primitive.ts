@@ -1,26 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Primitives: what actions (and, a few of them, parser states) do. */
 
+import type { ArithmeticOperator, Value } from './expression.ts';
 import {
+  haveSameMembers,
   loadCondition,
   loadFieldRef,
   loadHeader,
   loadStack,
   loadTarget,
   loadUnion,
+  loadUnionStack,
   loadValue,
   type Names,
   typed,
 } from './load-expression.ts';
+import { parseLogFormat } from './log-format.ts';
 import type {
   Calculation,
   CounterArray,
   FieldRef,
+  Header,
+  HeaderStack,
   HeaderType,
+  HeaderUnionStack,
   LearnList,
   MeterArray,
   Primitive,
-  RegisterArray,
+  Target,
 } from './program.ts';
 import type { Reader } from './reader.ts';
 
@@ -30,11 +37,23 @@ export interface Resources extends Names {
   counters: ReadonlyMap<string, CounterArray>;
   /** Without direct ones. */
   meters: ReadonlyMap<string, MeterArray>;
-  registers: ReadonlyMap<string, RegisterArray>;
   learnLists: ReadonlyMap<number, LearnList>;
   /** Ids. */
   fieldLists: ReadonlySet<number>;
+  /** `intrinsic_metadata.mcast_grp`, which may be an alias. */
+  multicastGroup: FieldRef | undefined;
 }
+
+/** P4_14's arithmetic: target, operand, operand. */
+const legacyOperators: ReadonlyMap<string, ArithmeticOperator> = new Map([
+  ['add', '+'],
+  ['subtract', '-'],
+  ['bit_and', '&'],
+  ['bit_or', '|'],
+  ['bit_xor', '^'],
+  ['shift_left', '<<'],
+  ['shift_right', '>>'],
+]);
 
 export function loadPrimitive(node: Reader, names: Resources): Primitive {
   const op = node.get('op').string();
@@ -59,6 +78,7 @@ export function loadPrimitive(node: Reader, names: Resources): Primitive {
     case 'copy_header': {
       const [target, source] = take(2).map((operand) => loadHeader(typed(operand, 'header'), names));
       sameType(at, target!.type, source!.type);
+      if (target!.metadata !== source!.metadata) at.refuse('a header on the wire and one of metadata');
       return { op: 'assign_header', target: target!, source: source! };
     }
     case 'assign_header_stack': {
@@ -69,19 +89,32 @@ export function loadPrimitive(node: Reader, names: Resources): Primitive {
     }
     case 'assign_union': {
       const [target, source] = take(2).map((operand) => loadUnion(typed(operand, 'header_union'), names));
-      if (target!.members.length !== source!.members.length) at.refuse('unions of different types');
+      if (!haveSameMembers(target!, source!)) at.refuse('unions of different types');
       return { op: 'assign_union', target: target!, source: source! };
     }
+    case 'assign_union_stack': {
+      const [target, source] = take(2).map((operand) =>
+        loadUnionStack(typed(operand, 'header_union_stack'), names),
+      );
+      if (!haveSameMembers(target!.unions[0]!, source!.unions[0]!)) at.refuse('unions of different types');
+      if (target!.unions.length !== source!.unions.length) at.refuse('stacks of different sizes');
+      return { op, target: target!, source: source! };
+    }
     case 'add_header':
-    case 'remove_header':
-      return { op, header: loadHeader(typed(take(1)[0], 'header'), names) };
+    case 'remove_header': {
+      const header = loadHeader(typed(take(1)[0], 'header'), names);
+      if (!header.metadata) return { op, header };
+      // Metadata is valid from the start.
+      return op === 'add_header' ? { op: 'no_op' } : at.refuse(`${header.name} is metadata, always valid`);
+    }
     case 'push':
     case 'pop': {
       const [stack, count] = take(2);
-      const { headers } = loadStack(typed(stack, 'header_stack'), names);
+      const shifted = loadShifted(stack, names);
+      const size = BigInt('unions' in shifted ? shifted.unions.length : shifted.headers.length);
       const wanted = typed(count, 'hexstr').hex();
-      const limited = wanted > BigInt(headers.length) ? headers.length : Number(wanted);
-      return { op, stack: loadStack(typed(stack, 'header_stack'), names), count: limited };
+      if (wanted < 0n) count.refuse('a negative number of elements');
+      return { op, stack: shifted, count: Number(wanted > size ? size : wanted) };
     }
     case '_jump':
       return { op: 'jump', to: Number(typed(take(1)[0], 'hexstr').hex()) };
@@ -96,19 +129,40 @@ export function loadPrimitive(node: Reader, names: Resources): Primitive {
     case 'exit':
       take(0);
       return { op: 'exit' };
-    case 'mark_to_drop':
+    case 'mark_to_drop': {
+      const header = loadHeader(typed(take(1)[0], 'header'), names);
+      const egressSpec =
+        fieldOf(header, 'egress_spec') ?? at.refuse(`${header.name} has no field egress_spec`);
+      return { op, egressSpec, multicastGroup: fieldOf(header, 'mcast_grp') };
+    }
     case 'drop': {
-      const name = operands[0] ? typed(operands[0], 'header').string() : 'standard_metadata';
-      const field = (fieldName: string): FieldRef | undefined => {
-        const header = names.headers.get(name);
-        const found = header?.type.fields.find((candidate) => candidate.name === fieldName);
-        return header && found && { header, field: found };
-      };
-      const egressSpec = field('egress_spec') ?? at.refuse(`${name} has no field egress_spec`);
-      return { op: 'mark_to_drop', egressSpec, multicastGroup: field('mcast_grp') };
+      take(0);
+      const header = names.headers.get('standard_metadata');
+      const egressSpec =
+        fieldOf(header, 'egress_spec') ?? at.refuse('standard_metadata has no field egress_spec');
+      return { op: 'mark_to_drop', egressSpec, multicastGroup: names.multicastGroup };
     }
     case 'no_op':
-      return { op: 'log' };
+      take(0);
+      return { op };
+    case 'add_to_field':
+    case 'subtract_from_field': {
+      const [field, change] = take(2);
+      const target = loadTarget(field, names);
+      const operator = op === 'add_to_field' ? '+' : '-';
+      return assignResult(target, operator, heldBy(target), loadValue(change, names));
+    }
+    case 'add':
+    case 'subtract':
+    case 'bit_and':
+    case 'bit_or':
+    case 'bit_xor':
+    case 'shift_left':
+    case 'shift_right': {
+      const [target, left, right] = take(3);
+      const [first, second] = [loadValue(left, names), loadValue(right, names)];
+      return assignResult(loadTarget(target, names), legacyOperators.get(op)!, first, second);
+    }
     case 'modify_field_rng_uniform': {
       const [target, low, high] = take(3);
       return {
@@ -164,8 +218,16 @@ export function loadPrimitive(node: Reader, names: Resources): Primitive {
       return { op, fieldList: fieldListId(take(1)[0], names) };
     case 'truncate':
       return { op, bytes: loadValue(take(1)[0], names) };
-    case 'log_msg':
-      return { op: 'log' };
+    case 'log_msg': {
+      const [format, values] = take(2);
+      const loaded = typed(values, 'parameters_vector')
+        .array()
+        .map((value) => loadValue(value, names));
+      const parsed = parseLogFormat(typed(format, 'string').string(), loaded.length);
+      return 'texts' in parsed
+        ? { op: 'log', texts: parsed.texts, values: loaded }
+        : { op: 'diagnose', what: parsed.problem };
+    }
     case 'assert':
     case 'assume':
       return {
@@ -174,7 +236,36 @@ export function loadPrimitive(node: Reader, names: Resources): Primitive {
         what: `${op} at ${node.place} is false`,
       };
     default:
-      return at.refuse('this primitive is not supported');
+      return at.refuse(
+        op.startsWith('_')
+          ? 'a method of an extern of its own (p4c --emit-externs), which this switch does not have'
+          : 'there is no such primitive',
+      );
+  }
+}
+
+function loadShifted(operand: Reader, names: Names): HeaderStack | HeaderUnionStack {
+  if (operand.get('type').value === 'header_union_stack') return loadUnionStack(operand.get('value'), names);
+  return loadStack(typed(operand, 'header_stack'), names);
+}
+
+function fieldOf(header: Header | undefined, name: string): FieldRef | undefined {
+  const field = header?.type.fields.find((candidate) => candidate.name === name);
+  return header && field && { header, field };
+}
+
+function assignResult(target: Target, operator: ArithmeticOperator, left: Value, right: Value): Primitive {
+  return { op: 'assign', target, source: { op: 'binary', operator, left, right } };
+}
+
+function heldBy(target: Target): Value {
+  switch (target.kind) {
+    case 'field':
+      return { op: 'field', ref: target.ref };
+    case 'element':
+      return { op: 'element', stack: target.stack, index: target.index, field: target.field };
+    case 'register':
+      return { op: 'register', register: target.register, index: target.index };
   }
 }
 

@@ -2,12 +2,14 @@
 /** Everything a program works on: the packet in hand, and what outlives it. */
 
 import { frameBytesMax, slackBytes } from './layout.ts';
+import { type HashFunction, hashFunctionOf } from './more-hashes.ts';
 import { throughGroup, throughMember } from './pipeline.ts';
 import type { Action, Program } from './program.ts';
 import { ActionProfileState } from './tables/action-profile.ts';
 import { planKey } from './tables/key.ts';
 import { Meters } from './tables/meters.ts';
 import { type DataPlan, TableState } from './tables/table-state.ts';
+import { ValueSetState } from './tables/value-set.ts';
 
 export interface Memory {
   /** The words of the packet (layout.ts). */
@@ -26,8 +28,14 @@ export interface Memory {
   meters: ReadonlyMap<number, Meters>;
   /** By table; a meter has the number of its entry's row. */
   directMeters: ReadonlyMap<number, Meters>;
+  /** By calculation, for those generated code has no better way for. */
+  hashes: ReadonlyMap<string, HashFunction>;
+  /** By id. */
+  valueSets: ReadonlyMap<number, ValueSetState>;
   /** A whole number from `low` to `high`, both included. */
   random(low: number, high: number): number;
+  /** The same for 64 bits; where 32 are enough, the same number as `random`. */
+  bigRandom(low: bigint, high: bigint): bigint;
 }
 
 /** Entries of a table with an action profile hold a handle. */
@@ -73,7 +81,13 @@ export function allocate(program: Program, diagnostic: (what: string) => void): 
     directMeters: new Map(
       program.tables.filter(({ directMeter }) => directMeter).map(({ id }) => [id, new Meters()]),
     ),
-    random: dice(),
+    hashes: new Map(
+      [...program.calculations, ...program.profiles.flatMap(({ selector }) => selector ?? [])].map(
+        (calculation) => [calculation.name, hashFunctionOf(calculation)],
+      ),
+    ),
+    valueSets: new Map(program.valueSets.map(({ id, name, width }) => [id, new ValueSetState(name, width)])),
+    ...dice(),
   };
 }
 
@@ -107,13 +121,22 @@ export function headerBytesMax({ deparserOrder }: Program): number {
 }
 
 /** Numbers in a fixed sequence: a replayed run gives the same packets. */
-function dice(): Memory['random'] {
+function dice(): Pick<Memory, 'random' | 'bigRandom'> {
   let state = 0x2545f491;
-  return (low, high) => {
+  const next = () => {
     // Marsaglia's xorshift, period 2^32 - 1.
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
-    return low + Math.floor(((state >>> 0) / 2 ** 32) * (high - low + 1));
+    return state >>> 0;
+  };
+  const random = (low: number, high: number) => low + Math.floor((next() / 2 ** 32) * (high - low + 1));
+  return {
+    random,
+    bigRandom: (low, high) => {
+      if (high <= 0xffffffffn) return BigInt(random(Number(low), Number(high)));
+      const fraction = (BigInt(next()) << 32n) | BigInt(next());
+      return low + ((fraction * (high - low + 1n)) >> 64n);
+    },
   };
 }

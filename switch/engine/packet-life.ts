@@ -7,14 +7,18 @@
  * runs to its end before the next one starts, in the order BMv2 would enqueue them.
  */
 
+import { abandoned } from './abandon.ts';
 import { frameBytesMax, slots } from './layout.ts';
 import type { Memory } from './memory.ts';
-import type { PipelineSink, Replica } from './pipeline.ts';
+import type { PipelineOptions, PipelineSink, Replica } from './pipeline.ts';
 import type { FieldRef, Program, StandardMetadata } from './program.ts';
 import type { Stages } from './stages.ts';
 
 /** Passes one received packet may cause by resubmit, recirculate and clones of clones; BMv2 would go on for ever. */
 export const passesMax = 64;
+
+/** Bytes the headers of a packet may grow by. BMv2 has so much room in front of a packet, and writes beyond it. */
+export const grownBytesMax = 512;
 
 const instanceTypes = {
   normal: 0,
@@ -49,6 +53,7 @@ export class PacketLife {
   private readonly memory: Memory;
   private readonly sink: PipelineSink;
   private readonly dropPort: number;
+  private readonly priorityQueues: number;
   private readonly replicasOfGroup: ReadonlyMap<number, readonly Replica[]>;
   private readonly replicasOfSession: ReadonlyMap<number, readonly Replica[]>;
   private readonly at: StandardSlots;
@@ -60,8 +65,7 @@ export class PacketLife {
     program: Program,
     stages: Stages,
     memory: Memory,
-    sink: PipelineSink,
-    dropPort: number,
+    { sink, dropPort, priorityQueues = 1 }: PipelineOptions,
     replicasOfGroup: ReadonlyMap<number, readonly Replica[]>,
     replicasOfSession: ReadonlyMap<number, readonly Replica[]>,
   ) {
@@ -70,19 +74,23 @@ export class PacketLife {
     this.memory = memory;
     this.sink = sink;
     this.dropPort = dropPort;
+    this.priorityQueues = priorityQueues;
     this.replicasOfGroup = replicasOfGroup;
     this.replicasOfSession = replicasOfSession;
     this.at = standardSlots(program.standard);
   }
 
   process(port: number, frame: Uint8Array, nowMicros: number): void {
-    if (frame.length > frameBytesMax) {
-      this.sink.diagnostic(`a frame of ${frame.length} bytes was dropped: the limit is ${frameBytesMax}`);
-      return;
-    }
+    if (this.isTooLong(frame)) return;
     this.memory.clock[0] = nowMicros;
     this.runPass(port, frame, nowMicros, instanceTypes.normal, []);
     if (this.passes.length > 0 || this.egressCopies.length > 0) this.runCaused();
+  }
+
+  private isTooLong(frame: Uint8Array): boolean {
+    if (frame.length <= frameBytesMax) return false;
+    this.sink.diagnostic(`a frame of ${frame.length} bytes was dropped: the limit is ${frameBytesMax}`);
+    return true;
   }
 
   private runCaused(): void {
@@ -118,11 +126,9 @@ export class PacketLife {
     this.receive(frame);
     F[at.ingressPort] = port & at.ingressPortMask;
     F[at.instanceType] = instanceType;
-    if (at.ingressTimestamp >= 0) this.storeTime(at.ingressTimestamp, timestamp);
+    if (at.ingressTimestamp) this.store(at.ingressTimestamp, timestamp);
     for (const { slot, word } of kept) F[slot] = word;
-    this.stages.parse();
-    this.stages.verify();
-    this.stages.ingress();
+    if (!this.runIngress()) return;
     F[slots.exit] = 0;
 
     if (F[slots.cloneSession] !== 0) this.cloneFromIngress(frame);
@@ -148,6 +154,18 @@ export class PacketLife {
     this.runEgress(egressPort, true);
   }
 
+  /** @returns whether the packet goes on */
+  private runIngress(): boolean {
+    try {
+      this.stages.parse();
+      this.stages.verify();
+      this.stages.ingress();
+      return true;
+    } catch (cause) {
+      return refuseAllBut(abandoned, cause);
+    }
+  }
+
   /** Fresh state with the frame in the packet buffer. */
   private receive(frame: Uint8Array): void {
     const { F, A, headroom } = this.memory;
@@ -156,7 +174,7 @@ export class PacketLife {
     F[slots.end] = headroom + frame.length;
     F[slots.length] = frame.length;
     F[slots.receivedLength] = frame.length;
-    F[this.at.packetLength] = frame.length;
+    F[this.at.packetLength] = frame.length & this.at.packetLengthMask;
   }
 
   /** @param mayTruncate  truncation is lost in copies, as in BMv2 */
@@ -164,28 +182,63 @@ export class PacketLife {
     const { at } = this;
     const { F, A, clock } = this.memory;
     const now = clock[0]!;
-    if (at.enqueueTimestamp >= 0) F[at.enqueueTimestamp] = now >>> 0;
-    if (at.egressTimestamp >= 0) this.storeTime(at.egressTimestamp, now);
+    const queue = at.priority < 0 ? 0 : F[at.priority]!;
+    if (queue >= this.priorityQueues) {
+      this.sink.diagnostic(
+        `a packet of priority ${queue} was dropped: there are ${this.priorityQueues} priority queues`,
+      );
+      return;
+    }
+    if (at.queueing) this.storeQueueing(at.queueing, now, queue);
+    if (at.egressTimestamp) this.store(at.egressTimestamp, now);
     F[at.egressPort] = port & at.egressPortMask;
     F[at.egressSpec] = (this.dropPort + 1) & at.egressSpecMask;
-    F[at.packetLength] = F[slots.length]!;
+    F[at.packetLength] = F[slots.length]! & at.packetLengthMask;
     F[slots.cloneSession] = 0;
-    this.stages.egress();
-    F[slots.exit] = 0;
-    if (F[slots.cloneSession] !== 0) this.cloneFromEgress();
-    if (F[at.egressSpec] === this.dropPort) return;
-    this.stages.update();
-    const start = this.stages.deparse();
+    const start = this.runEgressStages();
+    if (start < 0) return;
     let end = F[slots.end]!;
+    if (end - start > F[slots.receivedLength]! + grownBytesMax) {
+      this.sink.diagnostic(
+        `a packet was dropped: its headers grew by ${end - start - F[slots.receivedLength]!} bytes, and there is room for ${grownBytesMax}`,
+      );
+      return;
+    }
     if (F[slots.recirculate] !== 0) {
       const kept = this.keptFields(F[slots.recirculate]! - 1);
       const frame = A.slice(start, end);
+      if (this.isTooLong(frame)) return;
       this.passes.push({ frame, port: 0, timestamp: 0, instanceType: instanceTypes.recirculated, kept });
       return;
     }
     const limit = F[slots.truncate]!;
     if (mayTruncate && limit !== 0 && end - start > limit - 1) end = start + limit - 1;
     this.sink.transmit(port, A.subarray(start, end));
+  }
+
+  /** Egress and what follows it. @returns where the packet now starts, -1 when it is gone */
+  private runEgressStages(): number {
+    const { F } = this.memory;
+    try {
+      this.stages.egress();
+      F[slots.exit] = 0;
+      if (F[slots.cloneSession] !== 0) this.cloneFromEgress();
+      if (F[this.at.egressSpec] === this.dropPort) return -1;
+      this.stages.update();
+      return this.stages.deparse();
+    } catch (cause) {
+      refuseAllBut(abandoned, cause);
+      return -1;
+    }
+  }
+
+  /** Nothing ever waits here, so queues are empty and waiting takes no time. */
+  private storeQueueing(queueing: QueueingPlaces, now: number, queue: number): void {
+    this.store(queueing.enqueueTimestamp, now);
+    this.store(queueing.enqueueDepth, 0);
+    this.store(queueing.dequeueDelta, 0);
+    this.store(queueing.dequeueDepth, 0);
+    if (queueing.queue) this.store(queueing.queue, queue);
   }
 
   private multicast(group: number): void {
@@ -214,8 +267,7 @@ export class PacketLife {
     const originalVarbits = V.slice();
     for (const replica of replicas ?? []) {
       this.receive(frame);
-      this.stages.parse();
-      this.stages.verify();
+      if (!this.parseClone()) continue;
       this.clearMetadata();
       for (const { slot, word } of kept) F[slot] = word;
       F[this.at.instanceType] = instanceTypes.ingressClone;
@@ -226,6 +278,17 @@ export class PacketLife {
     V.set(originalVarbits);
     A.set(frame, headroom);
     F[slots.cloneSession] = 0;
+  }
+
+  /** @returns whether the clone goes on */
+  private parseClone(): boolean {
+    try {
+      this.stages.parse();
+      this.stages.verify();
+      return true;
+    } catch (cause) {
+      return refuseAllBut(abandoned, cause);
+    }
   }
 
   private cloneFromEgress(): void {
@@ -298,37 +361,68 @@ export class PacketLife {
   }
 
   private storeRid(instance: number): void {
-    if (this.at.egressRid >= 0) this.memory.F[this.at.egressRid] = instance & 0xffff;
+    if (this.at.egressRid) this.store(this.at.egressRid, instance);
   }
 
-  /** Into a field of 48 bits. */
-  private storeTime(slot: number, micros: number): void {
+  /** Cut to the bits of the field. */
+  private store({ slot, mask, highMask }: NumberPlace, value: number): void {
     const { F } = this.memory;
-    F[slot] = micros >>> 0;
-    F[slot + 1] = (micros / 0x1_0000_0000) & 0xffff;
+    F[slot] = value & mask;
+    if (highMask !== 0) F[slot + 1] = (value / 0x1_0000_0000) & highMask;
   }
 }
 
-/** Where the fields of `standard_metadata` stand; -1 for one the program does not have. */
+/** A field of at most 64 bits: its first word, and which bits of each word are its own. */
+interface NumberPlace {
+  slot: number;
+  mask: number;
+  highMask: number;
+}
+
+type QueueingPlaces = NonNullable<StandardSlots['queueing']>;
+
+/** Where the fields of `standard_metadata` stand; undefined or -1 for one the program does not have. */
 type StandardSlots = ReturnType<typeof standardSlots>;
 
 function standardSlots(standard: StandardMetadata) {
   const maybe = (ref: FieldRef | undefined) => (ref ? slotOf(ref) : -1);
+  const place = (ref: FieldRef | undefined) => ref && placeOf(ref);
+  const { queueing } = standard;
   return {
     ingressPort: slotOf(standard.ingressPort),
     ingressPortMask: maskOf(standard.ingressPort),
     packetLength: slotOf(standard.packetLength),
+    packetLengthMask: maskOf(standard.packetLength),
     instanceType: slotOf(standard.instanceType),
     egressSpec: slotOf(standard.egressSpec),
     egressSpecMask: maskOf(standard.egressSpec),
     egressPort: slotOf(standard.egressPort),
     egressPortMask: maskOf(standard.egressPort),
-    ingressTimestamp: maybe(standard.ingressTimestamp),
-    egressTimestamp: maybe(standard.egressTimestamp),
-    enqueueTimestamp: maybe(standard.enqueueTimestamp),
+    ingressTimestamp: place(standard.ingressTimestamp),
+    egressTimestamp: place(standard.egressTimestamp),
+    queueing: queueing && {
+      enqueueTimestamp: placeOf(queueing.enqueueTimestamp),
+      enqueueDepth: placeOf(queueing.enqueueDepth),
+      dequeueDelta: placeOf(queueing.dequeueDelta),
+      dequeueDepth: placeOf(queueing.dequeueDepth),
+      queue: place(queueing.queue),
+    },
+    priority: maybe(standard.priority),
     multicastGroup: maybe(standard.multicastGroup),
-    egressRid: maybe(standard.egressRid),
+    egressRid: place(standard.egressRid),
   };
+}
+
+function placeOf(ref: FieldRef): NumberPlace {
+  const { width } = ref.field;
+  const mask = 2 ** Math.min(32, width) - 1;
+  return { slot: slotOf(ref), mask, highMask: 2 ** Math.max(0, width - 32) - 1 };
+}
+
+/** @returns false; whatever else was thrown goes on */
+function refuseAllBut(expected: unknown, cause: unknown): false {
+  if (cause !== expected) throw cause;
+  return false;
 }
 
 function slotOf(ref: FieldRef): number {

@@ -96,11 +96,15 @@ export interface PipelineSink {
   digest(sample: DigestSample): void;
   /** Something that would have been undefined behaviour or a crash on BMv2; `what` is one sentence. */
   diagnostic(what: string): void;
+  /** What the program writes with `log_msg`. */
+  log?(text: string): void;
 }
 
 export interface PipelineOptions {
   /** `standard_metadata.egress_spec` of a dropped packet. */
   dropPort: number;
+  /** Queues of each port; a packet whose `standard_metadata.priority` is not below is dropped. 1 without. */
+  priorityQueues?: number;
   sink: PipelineSink;
 }
 
@@ -125,6 +129,15 @@ export interface Pipeline {
   setMulticastGroup(group: number, replicas: readonly Replica[]): void;
   /** What `clone` copies to; no replicas deletes the session. */
   setCloneSession(session: number, replicas: readonly Replica[]): void;
+
+  /**
+   * What the parser compares with where the program names a value set; nothing at first.
+   *
+   * @param set  `parse_vsets[].id` of the BMv2 JSON
+   * @param members  numbers of the set's width: the components of the select side by side
+   * @throws RangeError when there are more than `valueSetMembersMax`, or one does not fit
+   */
+  setValueSet(set: number, members: readonly bigint[]): void;
 
   /** `counter_arrays[].id`; direct counters are read with `readDirectCounter`. */
   readCounter(counter: number, index: number): CounterCell;

@@ -21,6 +21,8 @@ export interface Field {
   slot: number;
   words: number;
   varbit: boolean;
+  /** Values that do not fit become the nearest that does, instead of losing bits. */
+  saturating: boolean;
 }
 
 export interface HeaderType {
@@ -31,6 +33,8 @@ export interface HeaderType {
   bytes: number;
   /** Bytes the varbit field may take; 0 without one. */
   varbitBytes: number;
+  /** Bits the varbit field takes in a header yet to be extracted, where the type says so (P4_14). */
+  varbitLength: Value | undefined;
   /** Words of one instance, the validity word included. */
   stride: number;
 }
@@ -55,6 +59,10 @@ export interface HeaderStack {
   type: HeaderType;
   /** At equal distances in the word array. */
   headers: readonly Header[];
+  /** Words from one element to the next. */
+  stride: number;
+  /** Bytes from one element to the next in the varbit store. */
+  varbitStride: number;
   /** The word that counts extracted elements. */
   next: number;
 }
@@ -65,15 +73,30 @@ export interface HeaderUnion {
   members: readonly Header[];
 }
 
+export interface HeaderUnionStack {
+  name: string;
+  id: number;
+  /** The members of each union side by side, the unions at equal distances in the word array. */
+  unions: readonly HeaderUnion[];
+  /** One per member of the union: that member of every element, seen as a stack. All share `next`. */
+  members: readonly HeaderStack[];
+  memberNames: readonly string[];
+  stride: number;
+  varbitStride: number;
+  /** The word that counts extracted elements. */
+  next: number;
+}
+
 export interface FieldRef {
   header: Header;
   field: Field;
 }
 
-/** Where `assign` and friends may write: a field, or a field of a stack element chosen at run time. */
+/** Where `assign` and friends may write: a field, a field of a stack element chosen at run time, or a register cell. */
 export type Target =
   | { kind: 'field'; ref: FieldRef }
-  | { kind: 'element'; stack: HeaderStack; index: Value; field: Field };
+  | { kind: 'element'; stack: HeaderStack; index: Value; field: Field }
+  | { kind: 'register'; register: RegisterArray; index: Value };
 
 export interface Parser {
   initState: ParserState | undefined;
@@ -90,16 +113,24 @@ export interface ParserState {
   defaultNext: string | null;
 }
 
-/** One alternative of a select: per key component a value and a mask. */
-export interface Transition {
-  parts: readonly { value: bigint; mask: bigint }[];
-  next: string | null;
+/** One alternative of a select: per key component a value and a mask, or a mask for the members of a value set. */
+export type Transition =
+  | { kind: 'value'; parts: readonly { value: bigint; mask: bigint }[]; next: string | null }
+  | { kind: 'value_set'; set: ValueSet; masks: readonly bigint[]; next: string | null };
+
+/** Values the control plane may add to a select; empty at first. */
+export interface ValueSet {
+  name: string;
+  id: number;
+  /** Bits of a member: the components of the select side by side, without padding. */
+  width: number;
 }
 
 export type ParserOp =
   | { op: 'extract'; header: Header }
   | { op: 'extract_next'; stack: HeaderStack }
   | { op: 'extract_varbit'; header: Header; bits: Value }
+  | { op: 'extract_varbit_next'; stack: HeaderStack; bits: Value }
   | { op: 'set'; target: FieldRef; source: Value }
   | { op: 'verify'; condition: Condition; error: Value }
   | { op: 'advance'; bits: Value }
@@ -110,9 +141,10 @@ export type Primitive =
   | { op: 'assign_varbit'; target: FieldRef; source: FieldRef }
   | { op: 'assign_header'; target: Header; source: Header }
   | { op: 'assign_stack'; target: HeaderStack; source: HeaderStack }
+  | { op: 'assign_union_stack'; target: HeaderUnionStack; source: HeaderUnionStack }
   | { op: 'assign_union'; target: HeaderUnion; source: HeaderUnion }
   | { op: 'add_header' | 'remove_header'; header: Header }
-  | { op: 'push' | 'pop'; stack: HeaderStack; count: number }
+  | { op: 'push' | 'pop'; stack: HeaderStack | HeaderUnionStack; count: number }
   | { op: 'jump'; to: number }
   | { op: 'jump_if_zero'; condition: Condition; to: number }
   | { op: 'exit' }
@@ -127,7 +159,12 @@ export type Primitive =
   | { op: 'clone_ingress' | 'clone_egress'; session: Value; fieldList: number }
   | { op: 'resubmit' | 'recirculate'; fieldList: number }
   | { op: 'truncate'; bytes: Value }
-  | { op: 'log' }
+  | { op: 'no_op' }
+  /** The first text, the first value in decimal, the second text, and so on; one text more than values. */
+  | { op: 'log'; texts: readonly string[]; values: readonly Value[] }
+  /** Does nothing but say so: what would end the process of BMv2. */
+  | { op: 'diagnose'; what: string }
+  /** When false, a diagnostic, and the packet is gone at once: BMv2 aborts. */
   | { op: 'assert'; condition: Condition; what: string };
 
 export interface Action {
@@ -213,15 +250,46 @@ export interface Conditional {
   onFalse: string | null;
 }
 
+/** A node that runs an action without parameters. */
+export interface ActionCall {
+  name: string;
+  action: Action;
+  next: string | null;
+}
+
 /** `ingress` or `egress`: nodes that name their successors; null is the end. */
 export interface Control {
   name: 'ingress' | 'egress';
   first: string | null;
   tables: readonly Table[];
   conditionals: readonly Conditional[];
+  actionCalls: readonly ActionCall[];
 }
 
-export type HashAlgorithm = 'crc16' | 'crc32' | 'csum16' | 'xor16' | 'identity';
+/** `crc` is any CRC that is not `crc16` or `crc32`, whose parameters stand in the calculation. */
+export type HashAlgorithm =
+  | 'crc16'
+  | 'crc32'
+  | 'crc'
+  | 'csum16'
+  | 'xor16'
+  | 'xor32'
+  | 'identity'
+  | 'xxh64'
+  | 'hash_ex'
+  | 'toeplitz'
+  | 'round_robin'
+  | 'round_robin_consistent';
+
+/** A CRC as the Rocksoft model describes it. */
+export interface CrcParameters {
+  width: 8 | 16 | 32 | 64;
+  polynomial: bigint;
+  initial: bigint;
+  finalXor: bigint;
+  /** Input bytes and result, both or neither. */
+  reflected: boolean;
+}
 
 export type CalculationItem =
   | { kind: 'field'; ref: FieldRef }
@@ -230,8 +298,12 @@ export type CalculationItem =
   | { kind: 'payload' };
 
 export interface Calculation {
+  /** Unique in the program. */
   name: string;
   algorithm: HashAlgorithm;
+  /** Of the algorithm `crc` only. */
+  crc: CrcParameters | undefined;
+  /** The payload comes last wherever it stands. */
   items: readonly CalculationItem[];
 }
 
@@ -298,9 +370,21 @@ export interface StandardMetadata {
   checksumError: FieldRef | undefined;
   ingressTimestamp: FieldRef | undefined;
   egressTimestamp: FieldRef | undefined;
-  enqueueTimestamp: FieldRef | undefined;
+  /** All there or none. */
+  queueing: QueueingMetadata | undefined;
+  /** Chooses the queue; a packet for a queue that does not exist is dropped. */
+  priority: FieldRef | undefined;
   multicastGroup: FieldRef | undefined;
   egressRid: FieldRef | undefined;
+}
+
+export interface QueueingMetadata {
+  enqueueTimestamp: FieldRef;
+  enqueueDepth: FieldRef;
+  dequeueDelta: FieldRef;
+  dequeueDepth: FieldRef;
+  /** Number of the queue. */
+  queue: FieldRef | undefined;
 }
 
 export interface Program {
@@ -308,9 +392,13 @@ export interface Program {
   headers: readonly Header[];
   stacks: readonly HeaderStack[];
   unions: readonly HeaderUnion[];
+  unionStacks: readonly HeaderUnionStack[];
   errors: ReadonlyMap<string, number>;
   standard: StandardMetadata;
   parser: Parser;
+  valueSets: readonly ValueSet[];
+  /** Run after the checksums are updated, before the headers are written. */
+  deparserPrimitives: readonly Primitive[];
   /** Headers in the order they are put on the wire when valid. */
   deparserOrder: readonly Header[];
   calculations: readonly Calculation[];

@@ -8,6 +8,15 @@ export class Misfit extends Error {
   }
 }
 
+/** Longer numbers are refused: no field has so many bits. */
+const hexBitsMax = 65_536;
+
+/** Longer names are refused. */
+const nameLengthMax = 1024;
+
+/** A value in a message is cut here. */
+const shownLengthMax = 80;
+
 export class Reader {
   readonly value: unknown;
   /** Where this stands in the JSON, as in `actions[3].primitives[0]`. */
@@ -25,11 +34,11 @@ export class Reader {
 
   get(key: string): Reader {
     const place = this.place === '' ? key : `${this.place}.${key}`;
-    return new Reader(this.isObject() ? (this.value as Record<string, unknown>)[key] : undefined, place);
+    return new Reader(this.own(key), place);
   }
 
   has(key: string): boolean {
-    return this.isObject() && (this.value as Record<string, unknown>)[key] !== undefined;
+    return this.own(key) !== undefined;
   }
 
   isNull(): boolean {
@@ -70,6 +79,15 @@ export class Reader {
     return typeof this.value === 'string' ? this.value : this.misfit('a string');
   }
 
+  /** What something is called. Names become part of generated code, in comments, so not every text is one. */
+  name(): string {
+    const name = this.string();
+    if (name.length > nameLengthMax) this.refuse(`a name of more than ${nameLengthMax} characters`);
+    if (name.includes('*/') || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(name))
+      this.refuse('a name with line breaks, control characters or "*/"');
+    return name;
+  }
+
   nullableString(): string | null {
     return this.isNull() ? null : this.string();
   }
@@ -92,17 +110,34 @@ export class Reader {
     const text = this.string();
     const match = /^(-?)(0x[0-9a-fA-F]+)$/.exec(text);
     if (!match) return this.misfit('a hexadecimal string such as "0x1f"');
+    if (text.length * 4 > hexBitsMax) this.refuse(`a number of more than ${hexBitsMax} bits`);
     const magnitude = BigInt(match[2]!);
     return match[1] === '-' ? -magnitude : magnitude;
   }
 
   misfit(expected: string): never {
-    const shown = this.value === undefined ? 'nothing' : JSON.stringify(this.value).slice(0, 80);
-    throw new Misfit(this.place, `expected ${expected}, found ${shown}`);
+    throw new Misfit(this.place, `expected ${expected}, found ${this.shown()}`);
   }
 
   /** For what is well-formed but wrong or not supported. */
   refuse(what: string): never {
     throw new Misfit(this.place, what);
+  }
+
+  /** The value, cut short, for messages. */
+  shown(): string {
+    const { value } = this;
+    if (value === undefined) return 'nothing';
+    if (Array.isArray(value)) return `an array of ${value.length}`;
+    if (typeof value === 'object' && value !== null) return 'an object';
+    return typeof value === 'string'
+      ? JSON.stringify(value.slice(0, shownLengthMax))
+      : String(value).slice(0, shownLengthMax);
+  }
+
+  private own(key: string): unknown {
+    return this.isObject() && Object.hasOwn(this.value as object, key)
+      ? (this.value as Record<string, unknown>)[key]
+      : undefined;
   }
 }

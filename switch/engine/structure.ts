@@ -4,7 +4,8 @@
  *
  * A node with one predecessor is written where its predecessor leaves to it. A node where paths meet is written
  * behind a labelled block that holds everything dominating paths run through; they reach it by falling out or with
- * `break`. A node that is jumped back to becomes a `for (;;)`.
+ * `break`. A node that is jumped back to becomes a `for (;;)`. A graph with a jump into the middle of a loop has no such
+ * form, and becomes a dispatch loop.
  *
  * Source: Ramsey, "Beyond Relooper: Recursive Translation of Unstructured Control Flow to Structured Control Flow",
  * ICFP 2022, section 4.
@@ -38,11 +39,16 @@ export interface Ways {
   leave(out: Emitter): void;
 }
 
-/** @returns false, with nothing written, when a jump leads into the middle of a loop */
-export function emitStructured(graph: Graph, out: Emitter): boolean {
-  if (graph.entry === end) return true;
-  const shape = analyse(graph);
-  if (shape === undefined) return false;
+/** Larger graphs are written as a dispatch loop: structured code nests, and nesting has an end. */
+const structuredNodesMax = 400;
+
+export function emitStructured(graph: Graph, out: Emitter): void {
+  if (graph.entry === end) return;
+  const shape = graph.successors.length > structuredNodesMax ? undefined : analyse(graph);
+  if (shape === undefined) {
+    emitDispatchLoop(graph, out);
+    return;
+  }
   const used = new Set<string>();
   const label = (node: number) => (node === end ? `${graph.name}_end` : `${graph.name}_${node}`);
 
@@ -101,7 +107,38 @@ export function emitStructured(graph: Graph, out: Emitter): boolean {
   const body = out.fork();
   tree(graph.entry, end, body);
   labelled(label(end), body, out);
-  return true;
+}
+
+/** Any graph, one case per node: for graphs with a jump into the middle of a loop, and for very large ones. */
+function emitDispatchLoop(graph: Graph, out: Emitter): void {
+  const loop = `${graph.name}_nodes`;
+  const at = `${graph.name}_at`;
+  const ways: Ways = {
+    go: (target, to) => {
+      if (target === end) {
+        to.line(`break ${loop};`);
+        return;
+      }
+      to.line(`${at} = ${target};`);
+      to.line(`continue ${loop};`);
+    },
+    leave: (to) => to.line(`break ${loop};`),
+  };
+  out.line(`let ${at} = ${graph.entry};`);
+  out.block(`${loop}: for (;;)`, () => {
+    graph.loopGuard?.(ways, out);
+    out.block(`switch (${at})`, () => {
+      for (const node of depthFirst(graph).order) {
+        out.block(`case ${node}:`, () => {
+          const body = out.fork();
+          graph.emit(node, ways, body);
+          out.append(body);
+          // A node need not lead anywhere in so many words when it could fall out of structured code.
+          out.line(`break ${loop};`);
+        });
+      }
+    });
+  });
 }
 
 /** The nodes that are jumped back to. @param successors  without `end` */

@@ -10,7 +10,7 @@
 
 import type { Emitter } from './emitter.ts';
 import { bitLength, type Condition, type Range, rangeOf, signedBits, type Value } from './expression.ts';
-import type { Field, FieldRef, HeaderStack, Target } from './program.ts';
+import type { Field, FieldRef, Header, HeaderStack, RegisterArray, Target } from './program.ts';
 
 /** What surrounds an expression: where statements go, and what its leaves mean here. */
 export interface Scope {
@@ -93,10 +93,12 @@ export function conditionCode(condition: Condition, scope: Scope): string {
       return `(${condition.union.members.map((member) => `${validWord(member)} !== 0`).join(' || ')})`;
     case 'same_header':
       return sameHeaderCode(condition.left, condition.right);
+    case 'same_varbit':
+      return sameVarbitCode(condition.left, condition.right);
     case 'same_union': {
       const pairs = condition.left.members.map((member, index) => {
         const other = condition.right.members[index]!;
-        return `(${validWord(member)} !== 0 && ${sameHeaderCode(member, other)})`;
+        return sameHeaderCode(member, other);
       });
       return `(${pairs.join(' || ')})`;
     }
@@ -105,9 +107,17 @@ export function conditionCode(condition: Condition, scope: Scope): string {
   }
 }
 
-/** Stores the low bits of `value` in `target`. Writing to a header that is not valid has no effect. */
-export function emitAssign(target: Target, value: Value, scope: Scope): void {
+/**
+ * Stores the low bits of `value` in `target`; in a saturating field the nearest value that fits. Writing to a header
+ * that is not valid has no effect.
+ */
+export function emitAssign(target: Target, written: Value, scope: Scope): void {
   const { out } = scope;
+  if (target.kind === 'register') {
+    emitRegisterWrite(target.register, target.index, written, scope);
+    return;
+  }
+  const value = saturated(target.kind === 'field' ? target.ref.field : target.field, written);
   if (target.kind === 'field') {
     const { header, field } = target.ref;
     const words = canonicalWords(value, field.width, scope);
@@ -134,6 +144,44 @@ export function emitAssign(target: Target, value: Value, scope: Scope): void {
       out.line(`F[${base} + ${field.slot + index}] = ${source}; // ${stack.name}[].${field.name}`);
     }
   });
+}
+
+function saturated({ saturating, signed, width }: Field, value: Value): Value {
+  return saturating ? { op: signed ? 'sat_cast' : 'usat_cast', operand: value, width } : value;
+}
+
+export function emitRegisterWrite(
+  register: RegisterArray,
+  indexValue: Value,
+  value: Value,
+  scope: Scope,
+): void {
+  const index = saturatedWord(indexValue, scope);
+  const values = namedWords(value, register.width, scope);
+  emitWithin(index, register.size, `the register ${register.name}`, scope, (out) => {
+    for (const [word, code] of values.entries()) {
+      out.line(`register_${register.id}[${cellAt(index, register, word)}] = ${code}; // ${register.name}`);
+    }
+  });
+}
+
+/** The place of a word of a cell in the register's array. */
+export function cellAt(index: string, register: RegisterArray, word: number): string {
+  const words = Math.ceil(register.width / 32);
+  return `${words === 1 ? index : `${index} * ${words}`}${word === 0 ? '' : ` + ${word}`}`;
+}
+
+/** Outside the array nothing happens but a diagnostic. */
+export function emitWithin(
+  index: string,
+  size: number,
+  what: string,
+  { out, place }: Scope,
+  body: (out: Emitter) => void,
+): void {
+  out.block(`if (${index} < ${literal(size)})`, () => body(out));
+  const where = place === '' ? '' : `${place}: `;
+  out.block('else', () => out.line(`diagnostic(${JSON.stringify(`${where}${what} has no such index`)});`));
 }
 
 export function validWord(header: { name: string; base: number }): string {
@@ -174,7 +222,7 @@ function lowWords(value: Value, bits: number, scope: Scope): Word[] {
       return signExtended(words, value.field.width, value.field.signed, bits, scope);
     }
     case 'last': {
-      const base = named(lastBase(value.stack, scope), scope);
+      const base = named(lastBase(value.stack), scope);
       const words = wordsAt(value.field, (slot) => `(${base} === 0 ? 0 : F[${base} + ${slot}])`);
       return signExtended(words, value.field.width, value.field.signed, bits, scope);
     }
@@ -187,20 +235,14 @@ function lowWords(value: Value, bits: number, scope: Scope): Word[] {
     }
     case 'size':
       return constantWords(BigInt(value.stack.headers.length), bits);
+    case 'register':
+      return registerWords(value.register, value.index, scope).slice(0, wordCount);
     case 'lookahead':
       return lookaheadWords(value.bitOffset, value.width, scope).slice(0, wordCount);
     case 'not':
       return lowWords(value.operand, bits, scope).map((word) => ({ code: `~${word.code}`, bits: loose }));
-    case 'choose': {
-      const condition = conditionCode(value.condition, scope);
-      const whenTrue = lowWords(value.whenTrue, bits, scope);
-      const whenFalse = lowWords(value.whenFalse, bits, scope);
-      const test = wordCount > 1 ? named(condition, scope) : condition;
-      return whenTrue.map((word, index) => ({
-        code: `(${test} ? ${word.code} : ${whenFalse[index]!.code})`,
-        bits: Math.max(word.bits, whenFalse[index]!.bits),
-      }));
-    }
+    case 'choose':
+      return chosenWords(value, bits, scope);
     case 'two_comp_mod': {
       const words = lowWords(value.operand, Math.min(bits, value.width), scope);
       return signExtended(words, value.width, true, bits, scope);
@@ -226,6 +268,48 @@ function lowWords(value: Value, bits: number, scope: Scope): Word[] {
     case 'binary':
       return binaryWords(value, bits, scope);
   }
+}
+
+/** Only the branch that is taken may say or do anything, so branches of more than an expression become statements. */
+function chosenWords(value: Extract<Value, { op: 'choose' }>, bits: number, scope: Scope): Word[] {
+  const { out } = scope;
+  const condition = conditionCode(value.condition, scope);
+  const [onTrue, onFalse] = [out.fork(), out.fork()];
+  const whenTrue = lowWords(value.whenTrue, bits, { ...scope, out: onTrue });
+  const whenFalse = lowWords(value.whenFalse, bits, { ...scope, out: onFalse });
+  const wordBits = whenTrue.map((word, index) => Math.max(word.bits, whenFalse[index]!.bits));
+  if (onTrue.lines.length === 0 && onFalse.lines.length === 0) {
+    const test = whenTrue.length > 1 ? named(condition, scope) : condition;
+    return whenTrue.map((word, index) => ({
+      code: `(${test} ? ${word.code} : ${whenFalse[index]!.code})`,
+      bits: wordBits[index]!,
+    }));
+  }
+  const results = whenTrue.map(() => out.name('chosen'));
+  out.line(`let ${results.join(', ')};`);
+  for (const [index, name] of results.entries()) {
+    onTrue.line(`${name} = ${whenTrue[index]!.code};`);
+    onFalse.line(`${name} = ${whenFalse[index]!.code};`);
+  }
+  out.line(`if (${condition}) {`);
+  out.append(onTrue);
+  out.line('} else {');
+  out.append(onFalse);
+  out.line('}');
+  return results.map((code, index) => ({ code, bits: wordBits[index]! }));
+}
+
+/** 0 and a diagnostic where there is no such cell. */
+function registerWords(register: RegisterArray, indexValue: Value, scope: Scope): Word[] {
+  const { out } = scope;
+  const index = saturatedWord(indexValue, scope);
+  const names = Array.from({ length: Math.ceil(register.width / 32) }, () => out.name('cell'));
+  out.line(`let ${names.map((name) => `${name} = 0`).join(', ')}; // ${register.name}`);
+  emitWithin(index, register.size, `the register ${register.name}`, { ...scope, place: '' }, (to) => {
+    for (const [word, name] of names.entries())
+      to.line(`${name} = register_${register.id}[${cellAt(index, register, word)}];`);
+  });
+  return names.map((code, word) => ({ code, bits: Math.min(32, register.width - 32 * word) }));
 }
 
 type Binary = Extract<Value, { op: 'binary' }>;
@@ -364,7 +448,8 @@ function divisionWords(value: Binary, bits: number, scope: Scope): Word[] {
   const divide = value.operator === '/' ? 'divide' : 'modulo';
   const dividend = canonicalWords(value.left, size, scope)[0];
   const divisor = canonicalWords(value.right, size, scope)[0];
-  return [{ code: `${divide}(${dividend}, ${divisor})`, bits: 32 }];
+  // Evaluated even where a condition is decided without it, as in BMv2.
+  return [{ code: named(`${divide}(${dividend}, ${divisor})`, scope), bits: 32 }];
 }
 
 /** The BigInt way: operands of `operandBits`, result cut to `bits`. */
@@ -398,6 +483,17 @@ function bigCode(value: Value, bits: number, scope: Scope): string {
   );
   const joined = `(${sum.map((term) => `(${term})`).join(' | ')})`;
   return range && range.min >= 0n ? joined : `BigInt.asIntN(${size}, ${joined})`;
+}
+
+/** The whole value as a BigInt expression. */
+export function bigCodeOf(value: Value, scope: Scope): string {
+  return bigCode(value, signedBits(wholeRange(value, scope)), scope);
+}
+
+/** A value of 64 bits from the name of a BigInt. */
+export function bigWords(name: string): Value {
+  const words = [`Number(${name} & 0xffffffffn)`, `Number(${name} >> 32n)`];
+  return { op: 'words', words, range: { min: 0n, max: (1n << 64n) - 1n } };
 }
 
 /** Words moved by `shift` bits towards bit 0, or away from it when negative. */
@@ -517,30 +613,44 @@ function orderCode(
   return code;
 }
 
-function sameHeaderCode(
-  left: { name: string; base: number; type: { stride: number } },
-  right: { base: number },
-): string {
-  // A header that is not valid is all zeroes, so comparing the words compares validity too.
-  return `sameWords(${left.base}, ${right.base}, ${left.type.stride})`;
+/** Both valid, and the same in every field. */
+function sameHeaderCode(left: Header, right: Header): string {
+  const { fields, stride } = left.type;
+  const tests = [`${validWord(left)} !== 0`];
+  const varbit = fields.find((field) => field.varbit);
+  const from = varbit ? varbit.slot : stride;
+  tests.push(`sameWords(${left.base}, ${right.base}, ${from})`);
+  if (varbit) {
+    const rest = from + 1;
+    if (rest < stride) tests.push(`sameWords(${left.base + rest}, ${right.base + rest}, ${stride - rest})`);
+    tests.push(sameVarbitCode({ header: left, field: varbit }, { header: right, field: varbit }));
+  }
+  return `(${tests.join(' && ')})`;
 }
 
-/** First word of the element at a run-time index, or 0. */
+function sameVarbitCode(left: FieldRef, right: FieldRef): string {
+  const operands = [left, right].map(
+    (ref) =>
+      `${ref.header.varbitBase}, ${slotWord(ref.header.base + ref.field.slot, `${fieldName(ref)} bytes`)}`,
+  );
+  return `sameNumber(${operands.join(', ')})`;
+}
+
+/** First word of the element at a run-time index; 0 and a diagnostic where there is none. */
 function elementBase(stack: HeaderStack, index: Value, scope: Scope): string {
   const range = rangeOf(index);
   const bits = range && range.min >= 0n ? Math.max(1, Math.min(32, bitLength(range.max))) : 32;
   const code = named(canonicalWords(index, bits, scope)[0]!, scope);
-  const { base, type } = stack.headers[0]!;
-  return `${code} < ${stack.headers.length} ? ${base} + ${code} * ${type.stride} : 0`;
+  const { base } = stack.headers[0]!;
+  const outside = JSON.stringify(`an index of ${stack.name} is out of range`);
+  return `${code} < ${stack.headers.length} ? ${base} + ${code} * ${stack.stride} : outside(${outside})`;
 }
 
-function lastBase(stack: HeaderStack, scope: Scope): string {
+function lastBase(stack: HeaderStack): string {
   const next = slotWord(stack.next, `${stack.name}.next`);
-  const { base, type } = stack.headers[0]!;
-  scope.out.line(
-    `if (${next} === 0) diagnostic(${JSON.stringify(`${stack.name}.last is read while the stack is empty`)});`,
-  );
-  return `${next} === 0 ? 0 : ${base - type.stride} + ${next} * ${type.stride}`;
+  const { base } = stack.headers[0]!;
+  const empty = JSON.stringify(`${stack.name}.last is read while the stack is empty`);
+  return `${next} === 0 ? outside(${empty}) : ${base - stack.stride} + ${next} * ${stack.stride}`;
 }
 
 function lookaheadWords(bitOffset: number, width: number, scope: Scope): Word[] {

@@ -1,13 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What actions and their primitives do, one case per primitive. */
 
+import { abandoned } from '../abandon.ts';
 import { loopTurnsMax, slots } from '../layout.ts';
 import type { CounterCell } from '../pipeline.ts';
-import type { Action, CounterArray, HeaderStack, MeterArray, Primitive, Target } from '../program.ts';
+import type {
+  Action,
+  CounterArray,
+  Header,
+  HeaderStack,
+  HeaderUnionStack,
+  MeterArray,
+  Primitive,
+  Target,
+} from '../program.ts';
 import { loopHeads } from '../structure.ts';
 import type { Meters } from '../tables/meters.ts';
 import { runCalculation } from './calculations.ts';
-import { elementBase, evaluate, evaluateSmall, holds, type Surroundings } from './expressions.ts';
+import {
+  elementBase,
+  evaluate,
+  evaluateSmall,
+  holds,
+  registerCell,
+  type Surroundings,
+} from './expressions.ts';
 import {
   clearHeader,
   clearSiblings,
@@ -41,7 +58,7 @@ export function runAction(action: Action, data: readonly bigint[], machine: Mach
   for (let at = 0; at < primitives.length; ) {
     if (heads.has(at) && ++turns > loopTurnsMax) {
       diagnostic(`a loop in ${place.name} was cut off after ${loopTurnsMax} turns`);
-      return;
+      throw abandoned;
     }
     const primitive = primitives[at]!;
     const index = at;
@@ -92,10 +109,12 @@ export function runPrimitive(primitive: Primitive, place: Place, machine: Machin
       if (isValid(memory, primitive.source)) clearSiblings(memory, primitive.target);
       copyHeader(memory, primitive.target, primitive.source);
       return;
-    case 'assign_stack': {
+    case 'assign_stack':
+    case 'assign_union_stack': {
       const { target, source } = primitive;
-      for (const [index, header] of target.headers.entries()) {
-        copyHeader(memory, header, source.headers[index]!);
+      const sources = elementsOf(source).flat();
+      for (const [index, header] of elementsOf(target).flat().entries()) {
+        copyHeader(memory, header, sources[index]!);
       }
       F[target.next] = F[source.next]!;
       return;
@@ -136,16 +155,16 @@ export function runPrimitive(primitive: Primitive, place: Place, machine: Machin
       observer?.observe({ kind: 'asked', what: 'drop' });
       return;
     case 'random': {
-      const low = evaluateSmall(primitive.low, place);
-      const high = evaluateSmall(primitive.high, place);
-      if (low <= high) assign(primitive.target, BigInt(memory.random(low, high)), place);
+      const low = BigInt.asUintN(64, evaluate(primitive.low, place));
+      const high = BigInt.asUintN(64, evaluate(primitive.high, place));
+      if (low <= high) assign(primitive.target, memory.bigRandom(low, high), place);
       return;
     }
     case 'hash': {
       const { calculation, target } = primitive;
       const hash = runCalculation(calculation, memory);
       observer?.observe({ kind: 'hash', calculation, value: hash });
-      const max = evaluate(primitive.max, place);
+      const max = BigInt.asUintN(64, evaluate(primitive.max, place));
       const value = evaluate(primitive.base, place) + (hash % (max === 0n ? 1n : max));
       assign(target, BigInt.asUintN(64, value), place);
       return;
@@ -207,11 +226,24 @@ export function runPrimitive(primitive: Primitive, place: Place, machine: Machin
       observer?.observe({ kind: 'asked', what: 'truncate', bytes });
       return;
     }
-    case 'log':
+    case 'no_op':
+      return;
+    case 'log': {
+      const { texts, values } = primitive;
+      const text = texts
+        .map((part, at) => (at === 0 ? part : `${evaluate(values[at - 1]!, place)}${part}`))
+        .join('');
+      machine.log(text);
+      observer?.observe({ kind: 'log', text });
+      return;
+    }
+    case 'diagnose':
+      place.diagnostic(`${place.name}: ${primitive.what}`);
       return;
     case 'assert':
-      if (!holds(primitive.condition, place)) place.diagnostic(`${place.name}: ${primitive.what}`);
-      return;
+      if (holds(primitive.condition, place)) return;
+      place.diagnostic(`${place.name}: ${primitive.what}`);
+      throw abandoned;
     case 'jump':
     case 'jump_if_zero':
       throw new Error('broken promise: jumps stand in actions');
@@ -223,7 +255,12 @@ export function assign(target: Target, value: bigint, around: Surroundings): voi
     writeField(around.memory, target.ref, value);
     return;
   }
-  const base = elementBase(target.stack, evaluate(target.index, around));
+  if (target.kind === 'register') {
+    const cell = registerCell(target.register, target.index, around);
+    if (cell) writeWords(cell.words, cell.at, cell.count, BigInt.asUintN(target.register.width, value));
+    return;
+  }
+  const base = elementBase(target.stack, target.index, around);
   if (base !== undefined && around.memory.F[base] !== 0)
     writeFieldAt(around.memory, base, target.field, value);
 }
@@ -259,14 +296,23 @@ function isWithin(index: number, array: { name: string; size: number }, what: st
 }
 
 /** Moves elements away from the front (push), or towards it when `by` is negative (pop). */
-function shift(stack: HeaderStack, by: number, { memory }: Machine): void {
-  const { headers } = stack;
-  const indexes = [...headers.keys()];
+function shift(stack: HeaderStack | HeaderUnionStack, by: number, { memory }: Machine): void {
+  const elements = elementsOf(stack);
+  const indexes = [...elements.keys()];
   // From the far end, so that nothing is overwritten before it has moved.
   for (const index of by > 0 ? indexes.reverse() : indexes) {
-    const source = headers[index - by];
-    if (source) copyHeader(memory, headers[index]!, source);
-    else clearHeader(memory, headers[index]!);
+    const source = elements[index - by];
+    for (const [member, header] of elements[index]!.entries()) {
+      if (source) copyHeader(memory, header, source[member]!);
+      else clearHeader(memory, header);
+    }
   }
-  memory.F[stack.next] = Math.min(Math.max(memory.F[stack.next]! + by, 0), headers.length);
+  memory.F[stack.next] = Math.min(Math.max(memory.F[stack.next]! + by, 0), elements.length);
+}
+
+/** The headers of each element: one, or the members of a union. */
+function elementsOf(stack: HeaderStack | HeaderUnionStack): (readonly Header[])[] {
+  return 'unions' in stack
+    ? stack.unions.map(({ members }) => members)
+    : stack.headers.map((header) => [header]);
 }

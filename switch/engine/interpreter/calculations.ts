@@ -1,29 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Hashes and checksums: the items as one bit string, items of headers that are not valid left out, then the algorithm. */
 
-import { crc16, crc32, csum16, xor16 } from '../hashes.ts';
+import { csum16 } from '../hashes.ts';
 import { slots } from '../layout.ts';
 import type { Memory } from '../memory.ts';
 import type { Calculation, Field, Header } from '../program.ts';
-import { BitString, bitsOf } from './bit-string.ts';
+import { BitString } from './bit-string.ts';
 import { isValid, readFieldAt, varbitOf } from './fields.ts';
 
-/** An unsigned number of 16, 32 or 64 bits. */
+/** An unsigned number of at most 64 bits. */
 export function runCalculation(calculation: Calculation, memory: Memory): bigint {
   const bytes = inputOf(calculation, memory);
-  switch (calculation.algorithm) {
-    case 'crc16':
-      return BigInt(crc16(bytes, 0, bytes.length));
-    case 'crc32':
-      return BigInt(crc32(bytes, 0, bytes.length));
-    case 'csum16':
-      return BigInt(csum16(bytes, 0, bytes.length));
-    case 'xor16':
-      return BigInt(xor16(bytes, 0, bytes.length));
-    case 'identity':
-      // The first eight bytes at most, as one big-endian number.
-      return bitsOf(bytes, 0, 8 * Math.min(8, bytes.length));
-  }
+  // Checksums of P4_14 have a calculation of their own that stands in no list.
+  const hash = memory.hashes.get(calculation.name);
+  return hash ? hash(bytes, 0, bytes.length) : BigInt(csum16(bytes, 0, bytes.length));
 }
 
 function inputOf({ items }: Calculation, memory: Memory): Uint8Array {
@@ -45,9 +35,10 @@ function inputOf({ items }: Calculation, memory: Memory): Uint8Array {
         input.append(item.value, item.width);
         break;
       case 'payload':
-        input.appendBytes(memory.A.subarray(memory.F[slots.payload]!, memory.F[slots.end]!));
         break;
     }
   }
+  if (items.some(({ kind }) => kind === 'payload'))
+    input.appendBytes(memory.A.subarray(memory.F[slots.payload]!, memory.F[slots.end]!));
   return input.toBytes();
 }

@@ -3,7 +3,7 @@
 
 import { slots } from '../layout.ts';
 import { throughGroup, throughMember } from '../pipeline.ts';
-import type { Action, ActionProfile, Conditional, Control, Table } from '../program.ts';
+import type { Action, ActionCall, ActionProfile, Conditional, Control, Table } from '../program.ts';
 import type { DataPlan, TableState } from '../tables/table-state.ts';
 import { executeMeter, runAction } from './actions.ts';
 import { runCalculation } from './calculations.ts';
@@ -15,11 +15,15 @@ export function runControl(control: Control, machine: Machine): void {
   const nodes = nodesOf(control);
   let at = control.first;
   while (at !== null) {
-    const node: Table | Conditional = nodes.get(at)!;
+    const node: Table | Conditional | ActionCall = nodes.get(at)!;
     if ('condition' in node) {
       const outcome = holds(node.condition, plainly(machine));
       machine.observer?.observe({ kind: 'conditional', conditional: node, outcome });
       at = outcome ? node.onTrue : node.onFalse;
+    } else if ('action' in node) {
+      runAction(node.action, [], machine);
+      if (machine.memory.F[slots.exit] !== 0) return;
+      at = node.next;
     } else {
       const next = applyTable(node, machine);
       if (next === undefined) return;
@@ -29,12 +33,13 @@ export function runControl(control: Control, machine: Machine): void {
   }
 }
 
-const nodesByControl = new WeakMap<Control, ReadonlyMap<string, Table | Conditional>>();
+const nodesByControl = new WeakMap<Control, ReadonlyMap<string, Table | Conditional | ActionCall>>();
 
-function nodesOf(control: Control): ReadonlyMap<string, Table | Conditional> {
+function nodesOf(control: Control): ReadonlyMap<string, Table | Conditional | ActionCall> {
   let nodes = nodesByControl.get(control);
   if (nodes) return nodes;
-  nodes = new Map([...control.tables, ...control.conditionals].map((node) => [node.name, node]));
+  const { tables, conditionals, actionCalls } = control;
+  nodes = new Map([...tables, ...conditionals, ...actionCalls].map((node) => [node.name, node]));
   nodesByControl.set(control, nodes);
   return nodes;
 }

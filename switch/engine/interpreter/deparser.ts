@@ -4,12 +4,16 @@
 import { slots } from '../layout.ts';
 import type { Memory } from '../memory.ts';
 import type { Header } from '../program.ts';
+import { runPrimitive } from './actions.ts';
 import { BitString } from './bit-string.ts';
 import { isValid, readFieldAt, varbitOf } from './fields.ts';
-import type { Machine } from './machine.ts';
+import { type Machine, plainly } from './machine.ts';
 
 /** @returns where the packet now starts in `A` */
-export function runDeparser({ program, memory, observer }: Machine): number {
+export function runDeparser(machine: Machine): number {
+  const { program, memory, observer } = machine;
+  for (const primitive of program.deparserPrimitives)
+    runPrimitive(primitive, { ...plainly(machine), name: 'deparser' }, machine);
   const emitted = program.deparserOrder
     .filter((header) => !header.metadata && isValid(memory, header))
     .map((header) => ({ header, bytes: bytesOf(header, memory) }));

@@ -3,9 +3,9 @@
 
 import type { Condition, Value } from '../expression.ts';
 import type { Memory } from '../memory.ts';
-import type { HeaderStack } from '../program.ts';
+import type { FieldRef, Header, HeaderStack, RegisterArray } from '../program.ts';
 import { bitsOf } from './bit-string.ts';
-import { isValid, readField, readFieldAt } from './fields.ts';
+import { isValid, readField, readFieldAt, readWords, varbitOf } from './fields.ts';
 
 /** What surrounds an expression. */
 export interface Surroundings {
@@ -27,7 +27,7 @@ export function evaluate(value: Value, around: Surroundings): bigint {
     case 'field':
       return readField(around.memory, value.ref);
     case 'element': {
-      const base = elementBase(value.stack, evaluate(value.index, around));
+      const base = elementBase(value.stack, value.index, around);
       return base === undefined ? 0n : readFieldAt(around.memory, base, value.field);
     }
     case 'last': {
@@ -43,6 +43,10 @@ export function evaluate(value: Value, around: Surroundings): bigint {
       return BigInt(around.memory.F[value.stack.next]!) - 1n;
     case 'size':
       return BigInt(value.stack.headers.length);
+    case 'register': {
+      const cell = registerCell(value.register, value.index, around);
+      return cell ? readWords(cell.words, cell.at, cell.count) : 0n;
+    }
     case 'parameter':
       return around.parameters[value.index]!;
     case 'lookahead':
@@ -75,9 +79,11 @@ export function holds(condition: Condition, around: Surroundings): boolean {
     case 'constant':
       return condition.value;
     case 'and':
-      return holds(condition.left, around) && holds(condition.right, around);
-    case 'or':
-      return holds(condition.left, around) || holds(condition.right, around);
+    case 'or': {
+      // Both sides, as BMv2 does: either may have something to say.
+      const sides = [holds(condition.left, around), holds(condition.right, around)];
+      return condition.op === 'and' ? sides.every(Boolean) : sides.some(Boolean);
+    }
     case 'not':
       return !holds(condition.operand, around);
     case 'same':
@@ -89,11 +95,13 @@ export function holds(condition: Condition, around: Surroundings): boolean {
     case 'valid_union':
       return condition.union.members.some((member) => isValid(memory, member));
     case 'same_header':
-      return sameWords(memory, condition.left, condition.right);
+      return sameHeader(memory, condition.left, condition.right);
+    case 'same_varbit':
+      return varbitNumber(memory, condition.left) === varbitNumber(memory, condition.right);
     case 'same_union':
-      return condition.left.members.some((member, index) => {
-        return isValid(memory, member) && sameWords(memory, member, condition.right.members[index]!);
-      });
+      return condition.left.members.some((member, index) =>
+        sameHeader(memory, member, condition.right.members[index]!),
+      );
     case 'compare': {
       const left = evaluate(condition.left, around);
       const right = evaluate(condition.right, around);
@@ -115,9 +123,23 @@ export function holds(condition: Condition, around: Surroundings): boolean {
   }
 }
 
-/** First word of the element; undefined when there is none. */
-export function elementBase(stack: HeaderStack, index: bigint): number | undefined {
-  return index >= 0n && index < BigInt(stack.headers.length) ? stack.headers[Number(index)]!.base : undefined;
+/** First word of the element; undefined, and a diagnostic, when there is none. */
+export function elementBase(stack: HeaderStack, at: Value, around: Surroundings): number | undefined {
+  const index = evaluate(at, around);
+  if (index >= 0n && index < BigInt(stack.headers.length)) return stack.headers[Number(index)]!.base;
+  around.diagnostic(`an index of ${stack.name} is out of range`);
+  return undefined;
+}
+
+/** The words of a cell; undefined, and a diagnostic, when there is none. */
+export function registerCell(register: RegisterArray, at: Value, around: Surroundings) {
+  const index = evaluateSmall(at, around);
+  if (index >= register.size) {
+    around.diagnostic(`the register ${register.name} has no such index`);
+    return undefined;
+  }
+  const count = Math.ceil(register.width / 32);
+  return { words: around.memory.registers.get(register.id)!, at: index * count, count };
 }
 
 /** An index, amount or number of a session: what does not fit 32 bits is no less out of bounds as 2^32 - 1. */
@@ -164,14 +186,18 @@ function clamped(value: bigint, min: bigint, max: bigint): bigint {
   return value < min ? min : value > max ? max : value;
 }
 
-/** A header that is not valid is all zeroes, so comparing the words compares validity too. */
-function sameWords(
-  { F }: Memory,
-  left: { base: number; type: { stride: number } },
-  right: { base: number },
-): boolean {
-  for (let word = 0; word < left.type.stride; word++) {
-    if (F[left.base + word] !== F[right.base + word]) return false;
-  }
-  return true;
+/** Both valid, and the same in every field. */
+function sameHeader(memory: Memory, left: Header, right: Header): boolean {
+  if (!isValid(memory, left) || !isValid(memory, right)) return false;
+  return left.type.fields.every((field) =>
+    field.varbit
+      ? varbitNumber(memory, { header: left, field }) === varbitNumber(memory, { header: right, field })
+      : readFieldAt(memory, left.base, field) === readFieldAt(memory, right.base, field),
+  );
+}
+
+/** However many bytes it has. */
+function varbitNumber(memory: Memory, { header, field }: FieldRef): bigint {
+  const bytes = varbitOf(memory, header, field);
+  return bitsOf(bytes, 0, 8 * bytes.length);
 }

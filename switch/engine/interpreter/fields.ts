@@ -25,7 +25,14 @@ export function writeField(memory: Memory, { header, field }: FieldRef, value: b
 
 /** As `writeField`, whatever the validity. */
 export function writeFieldAt({ F }: Memory, base: number, field: Field, value: bigint): void {
-  writeWords(F, base + field.slot, field.words, BigInt.asUintN(field.width, value));
+  const fitting = field.saturating ? nearest(value, field) : value;
+  writeWords(F, base + field.slot, field.words, BigInt.asUintN(field.width, fitting));
+}
+
+function nearest(value: bigint, { signed, width }: Field): bigint {
+  const max = (1n << BigInt(signed ? width - 1 : width)) - 1n;
+  const min = signed ? -max - 1n : 0n;
+  return value < min ? min : value > max ? max : value;
 }
 
 /** Least significant word first. */

@@ -13,6 +13,7 @@ export interface Machine {
   dropPort: number;
   lookup: Lookup;
   diagnostic(what: string): void;
+  log(text: string): void;
   /** May come and go between two packets. */
   observer: Observer | undefined;
 }

@@ -2,9 +2,10 @@
 /** The parser: states, what they extract, and where their selects lead. */
 
 import { lookaheadBytes } from '../emit-parser.ts';
+import type { Value } from '../expression.ts';
 import { loopTurnsMax, slots } from '../layout.ts';
 import { keyWidth } from '../load-parser.ts';
-import type { Field, Header, ParserOp, ParserState, Program } from '../program.ts';
+import type { Field, Header, HeaderStack, ParserOp, ParserState, Program, Transition } from '../program.ts';
 import { loopHeads } from '../structure.ts';
 import { runPrimitive } from './actions.ts';
 import { bitsOf } from './bit-string.ts';
@@ -79,25 +80,20 @@ class Walk {
         this.extract(op.header, 0);
         return;
       case 'extract_next': {
-        const { stack } = op;
-        this.need(stack.type.bytes, state);
-        const next = stack.headers[memory.F[stack.next]!];
-        if (!next) this.fail('StackOutOfBounds', state);
-        else this.extract(next, 0);
-        memory.F[stack.next]! += 1;
+        const next = this.nextOf(op.stack, state);
+        this.need(next.type.bytes, state);
+        clearSiblings(memory, next);
+        this.extract(next, 0);
+        memory.F[op.stack.next]! += 1;
         return;
       }
-      case 'extract_varbit': {
-        // The order of the checks is BMv2's.
-        const { type } = op.header;
-        const bits = evaluateSmall(op.bits, around);
-        if (bits % 8 !== 0) this.fail('ParserInvalidArgument', state);
-        this.need(type.bytes + bits / 8, state);
-        if (bits > 8 * type.varbitBytes) this.fail('HeaderTooShort', state);
-        clearSiblings(memory, op.header);
-        this.extract(op.header, bits);
+      case 'extract_varbit':
+        this.extractVarbit(op.header, op.bits, state);
         return;
-      }
+      case 'extract_varbit_next':
+        this.extractVarbit(this.nextOf(op.stack, state), op.bits, state);
+        memory.F[op.stack.next]! += 1;
+        return;
       case 'set':
         this.need(lookaheadBytes(op.source), state);
         writeField(memory, op.target, evaluate(op.source, around));
@@ -117,6 +113,22 @@ class Walk {
         runPrimitive(op.primitive, { ...around, name: `parser state ${state.name}` }, this.machine);
         return;
     }
+  }
+
+  private nextOf(stack: HeaderStack, state: ParserState): Header {
+    return stack.headers[this.machine.memory.F[stack.next]!] ?? this.fail('StackOutOfBounds', state);
+  }
+
+  /** The order of the checks is BMv2's. */
+  private extractVarbit(header: Header, length: Value, state: ParserState): void {
+    const { type } = header;
+    this.need(lookaheadBytes(length), state);
+    const bits = evaluateSmall(length, this.around());
+    if (bits % 8 !== 0) this.fail('ParserInvalidArgument', state);
+    this.need(type.bytes + bits / 8, state);
+    if (bits > 8 * type.varbitBytes) this.fail('HeaderTooShort', state);
+    clearSiblings(this.machine.memory, header);
+    this.extract(header, bits);
   }
 
   /** Reads the fields one behind the other. @param varbitBits  of its varbit field, if it has one */
@@ -156,12 +168,17 @@ class Walk {
     }
     const around = this.around();
     const key = state.key.map((part) => BigInt.asUintN(keyWidth(part), evaluate(part, around)));
-    const taken = state.transitions.findIndex(({ parts }) =>
-      parts.every(({ value, mask }, index) => (key[index]! & mask) === (value & mask)),
-    );
+    const taken = state.transitions.findIndex((transition) => this.matches(transition, state, key));
     const next = taken < 0 ? state.defaultNext : state.transitions[taken]!.next;
     observer?.observe({ kind: 'select', state, key, taken: taken < 0 ? undefined : taken, next });
     return next;
+  }
+
+  private matches(transition: Transition, state: ParserState, key: readonly bigint[]): boolean {
+    if (transition.kind === 'value')
+      return transition.parts.every(({ value, mask }, index) => (key[index]! & mask) === (value & mask));
+    const { set, masks } = transition;
+    return this.machine.memory.valueSets.get(set.id)!.contains(key, state.key.map(keyWidth), masks);
   }
 
   private around(): Surroundings {

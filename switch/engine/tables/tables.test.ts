@@ -22,10 +22,19 @@ function tableOf(shape: Shape) {
   let slot = 1;
   for (const [index, { width }] of shape.entries()) {
     const words = Math.ceil(width / 32);
-    fields.push({ name: `f${index}`, width, signed: false, bitOffset: 0, slot, words, varbit: false });
+    fields.push({
+      name: `f${index}`,
+      width,
+      signed: false,
+      bitOffset: 0,
+      slot,
+      words,
+      varbit: false,
+      saturating: false,
+    });
     slot += words;
   }
-  const type = { name: 't', id: 0, fields, bytes: 0, varbitBytes: 0, stride: slot };
+  const type = { name: 't', id: 0, fields, bytes: 0, varbitBytes: 0, varbitLength: undefined, stride: slot };
   const header: Header = { name: 'h', id: 0, type, metadata: true, base: 0, varbitBase: 0, union: undefined };
   const key: KeyField[] = shape.map(({ kind, width, mask }, index) => ({
     name: `f${index}`,
