@@ -1,35 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
-/** `make bench`: the figures of docs/benchmarks.md. ARGS="--target bmv2" asks for one target only, "--removals 5" for less. */
+/**
+ * `make bench`: the figures of docs/benchmarks.md. Each prints rows for that file, and takes five minutes at most with
+ * its defaults. ARGS="--what forwarding" asks for one of them; the other options belong to that one.
+ */
 
 import { parseArgs } from 'node:util';
 import type { Placement } from '../controller/core/desired.ts';
 import type { Target } from '../demo/targets.ts';
+import { enterLab } from '../lab/capability.ts';
 import { benchCommit, formatCommitBench } from './commit.ts';
+import { benchForwarding, formatForwarding, forwardingDefaults } from './forwarding.ts';
+import { benchPipeline, formatPipelineBench, pipelineBenchDefaults } from './pipeline.ts';
+import { balancer } from './programs/balancer.ts';
+import { router } from './programs/router.ts';
+import { type SwitchKind, whyNot } from './traffic/switches.ts';
 
 const { values } = parseArgs({
   options: {
+    /** commit, forwarding or pipeline */
+    what: { type: 'string', default: 'commit' },
     target: { type: 'string' },
+    // commit
     slots: { type: 'string' },
     placement: { type: 'string' },
     removals: { type: 'string', default: '20' },
+    // forwarding
+    program: { type: 'string' },
+    switches: { type: 'string' },
+    'frame-bytes': { type: 'string' },
+    // forwarding and pipeline
+    rounds: { type: 'string' },
+    'duration-ms': { type: 'string' },
   },
 });
 
-const targets = values.target ? [values.target as Target] : (['embedded', 'bmv2'] as const);
-const slotCounts = values.slots ? [Number(values.slots)] : [4_096, 65_536];
-const placements = values.placement ? [values.placement as Placement] : (['pure', 'sticky'] as const);
+const say = (lines: readonly string[]) => console.log(lines.join('\n'));
+const numbers = (text: string) => text.split(',').map(Number);
 
-for (const target of targets) {
-  for (const slots of slotCounts) {
-    for (const placement of placements) {
-      // 100 slots a backend at least; the pool of 100 does not fit 4,096 slots by that rule, which is a warning only.
-      const options = { target, slots, placement, backends: 100, removals: Number(values.removals) };
-      const result = await benchCommit(options);
-      if ('unavailable' in result) {
-        console.log(`${target}: not measured: ${result.unavailable}`);
-        continue;
+const benches: Readonly<Record<string, () => Promise<void>>> = {
+  commit: commitBench,
+  forwarding: forwardingBench,
+  pipeline: pipelineBench,
+};
+
+const bench = benches[values.what];
+if (bench === undefined) throw new Error(`--what is one of ${Object.keys(benches).join(', ')}`);
+await bench();
+
+async function commitBench(): Promise<void> {
+  const targets = values.target ? [values.target as Target] : (['embedded', 'bmv2'] as const);
+  const slotCounts = values.slots ? [Number(values.slots)] : [4_096, 65_536];
+  const placements = values.placement ? [values.placement as Placement] : (['pure', 'sticky'] as const);
+  for (const target of targets) {
+    for (const slots of slotCounts) {
+      for (const placement of placements) {
+        // 100 slots a backend at least; the pool of 100 does not fit 4,096 slots by that rule, which is a warning only.
+        const options = { target, slots, placement, backends: 100, removals: Number(values.removals) };
+        const result = await benchCommit(options);
+        if ('unavailable' in result) say([`${target}: not measured: ${result.unavailable}`]);
+        else say([formatCommitBench(options, result)]);
       }
-      console.log(formatCommitBench(options, result));
     }
   }
+}
+
+async function forwardingBench(): Promise<void> {
+  await enterLab();
+  const programs = { balancer, router };
+  const names = (values.program?.split(',') ?? ['balancer', 'router']) as (keyof typeof programs)[];
+  const switches = ((values.switches?.split(',') as SwitchKind[]) ?? forwardingDefaults.switches).filter(
+    (kind) => {
+      const reason = whyNot(kind);
+      if (reason !== undefined) say([`${kind}: not measured: ${reason}`]);
+      return reason === undefined;
+    },
+  );
+  for (const name of names) {
+    const program = programs[name]();
+    const results = await benchForwarding({
+      program,
+      switches,
+      frameBytes: values['frame-bytes'] ? numbers(values['frame-bytes']) : forwardingDefaults.frameBytes,
+      rounds: Number(values.rounds ?? forwardingDefaults.rounds),
+      trialMs: Number(values['duration-ms'] ?? forwardingDefaults.trialMs),
+      onProgress: (line) => say([line]),
+    });
+    say(formatForwarding(program.name, results));
+  }
+}
+
+async function pipelineBench(): Promise<void> {
+  const results = benchPipeline({
+    ...pipelineBenchDefaults,
+    rounds: Number(values.rounds ?? pipelineBenchDefaults.rounds),
+    durationMs: Number(values['duration-ms'] ?? pipelineBenchDefaults.durationMs),
+    frameBytes: Number(values['frame-bytes'] ?? pipelineBenchDefaults.frameBytes),
+  });
+  say(formatPipelineBench(results));
 }
