@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compile } from './compile.ts';
+import { compile, interpretedPacketsMax, type Tier } from './compile.ts';
 import { crc32 } from './hashes.ts';
 import { type DigestSample, type KeyPart, ProgramError, type TableOperation } from './pipeline.ts';
 
@@ -436,5 +436,66 @@ describe('loading', () => {
       }),
       { numRuns: 400 },
     );
+  });
+});
+
+describe('tiers', () => {
+  const query = bytes(`${ethernet} ${ipv4} ${udp} ${payload}`);
+  const started = (tier: Tier) => {
+    const sent: string[] = [];
+    const { pipeline } = compile(testdata('meters'), {
+      tier,
+      dropPort: 511,
+      sink: {
+        transmit: (port, frame) => sent.push(`${port}: ${hex(frame)}`),
+        digest: () => {},
+        diagnostic: () => {},
+      },
+    });
+    return { pipeline, sent };
+  };
+
+  it('let the interpreter handle the first packets and the generated code the rest', () => {
+    const { pipeline } = started('adaptive');
+    const tiers = Array.from({ length: interpretedPacketsMax + 1 }, (_, count) => {
+      const tier = pipeline.currentTier;
+      pipeline.process(1, query, count);
+      return tier;
+    });
+    expect(tiers).toEqual([...Array(interpretedPacketsMax).fill('interpreted'), 'compiled']);
+  });
+
+  it('change when told', () => {
+    const { pipeline } = started('adaptive');
+    pipeline.finishCompiling();
+    expect(pipeline.currentTier).toBe('compiled');
+  });
+
+  it('forward alike', () => {
+    const sides = (['compiled', 'interpreted', 'adaptive'] as const).map((tier) => {
+      const { pipeline, sent } = started(tier);
+      for (let count = 0; count < 2 * interpretedPacketsMax; count++) pipeline.process(1, query, count);
+      return sent;
+    });
+    expect(sides[0]!.length).toBeGreaterThan(0);
+    expect(sides[1]).toEqual(sides[0]);
+    expect(sides[2]).toEqual(sides[0]);
+  });
+
+  it('refuse the same programs, what only code generation can find included', () => {
+    const json = testdata('balancer');
+    const endless: Json = { op: '<<', left: { type: 'hexstr', value: '0x1' }, right: { type: 'field' } };
+    for (const action of json.actions as { primitives: { op: string; parameters: Json[] }[] }[]) {
+      for (const primitive of action.primitives) {
+        if (primitive.op !== 'assign') continue;
+        endless.right = primitive.parameters[0];
+        const value = { op: '==', left: { type: 'expression', value: endless }, right: endless.left };
+        primitive.parameters[1] = { type: 'expression', value };
+      }
+    }
+    for (const tier of ['compiled', 'interpreted', 'adaptive'] as const) {
+      const options = { tier, dropPort: 511, sink: { transmit() {}, digest() {}, diagnostic() {} } };
+      expect(() => compile(json, options)).toThrow(/without bound/);
+    }
   });
 });

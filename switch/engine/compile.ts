@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The entry point: p4c's BMv2 JSON in, a running pipeline out. One JavaScript module is generated per program
- * (generate.ts); this file joins it with the tables, counters, meters and registers it works on.
+ * (generate.ts), and an interpreter stands beside it (interpreter/); this file joins them with the tables, counters,
+ * meters and registers they work on.
  */
 
-import { generate } from './generate.ts';
+import { type Generated, generate } from './generate.ts';
+import { type Interpreter, interpret } from './interpreter/interpreter.ts';
+import { IndexedLookup, ScanLookup } from './interpreter/lookup.ts';
 import { load } from './load.ts';
 import { allocate, type Memory } from './memory.ts';
+import type { Observer } from './observer.ts';
 import { PacketLife } from './packet-life.ts';
 import type {
   CounterCell,
@@ -18,43 +22,107 @@ import type {
   TableOperation,
 } from './pipeline.ts';
 import type { Program, Table } from './program.ts';
-import type { Stages } from './stages.ts';
 import { noAction, type TableState } from './tables/table-state.ts';
+
+/** Who handles packets: the generated code, the interpreter, or first the one and then the other. */
+export type Tier = 'compiled' | 'interpreted' | 'adaptive';
+
+export interface CompileOptions extends PipelineOptions {
+  /** Without: `compiled`. The measurement behind that is in bench/tiers.ts. */
+  tier?: Tier | undefined;
+  /** How the interpreter finds entries. `scan` asks them all: slow, and the judge of the index. Without: `index`. */
+  lookup?: 'index' | 'scan' | undefined;
+}
+
+/** Packets an `adaptive` pipeline interprets before it runs its generated code. */
+export const interpretedPacketsMax = 16;
 
 /** A pipeline in this thread, with its generated code to look at. */
 export interface CompiledPipeline extends Pipeline {
   /** The generated JavaScript. */
   readonly source: string;
+  /** Of the next packet. */
+  readonly currentTier: 'compiled' | 'interpreted';
+  /** Ends the interpretation of an `adaptive` pipeline now; nothing to another. */
+  finishCompiling(): void;
+  /** Is told of everything that happens to packets that are interpreted; undefined: nobody is. */
+  observer: Observer | undefined;
 }
 
-/** @throws ProgramError with every reason why the program cannot run here */
+/** @throws ProgramError with every reason why the program cannot run here, whichever the tier */
 export function compile(
   json: unknown,
-  options: PipelineOptions,
+  options: CompileOptions,
 ): { pipeline: CompiledPipeline; program: Program } {
   const program = load(json);
   const { sink } = options;
   const diagnostic = (what: string) => sink.diagnostic(what);
   const memory = allocate(program, diagnostic);
   const speaker = { diagnostic, log: (text: string) => sink.log?.(text) };
-  const { source, stages } = generate(program, memory, options.dropPort, speaker);
-  return { pipeline: new LocalPipeline(program, source, stages(), memory, options), program };
+  const generated = generate(program, memory, options.dropPort, speaker);
+  return { pipeline: new LocalPipeline(program, generated, memory, options), program };
 }
 
 class LocalPipeline implements CompiledPipeline {
   readonly source: string;
+  private readonly tier: Tier;
   private readonly program: Program;
+  private readonly generated: Generated;
+  private readonly interpreter: Interpreter;
+  private readonly scan: ScanLookup | undefined;
+  /** Until the generated code takes over; infinite when it never does. */
+  private interpretedLeft: number;
   private readonly memory: Memory;
   private readonly life: PacketLife;
   private readonly multicastGroups = new Map<number, readonly Replica[]>();
   private readonly cloneSessions = new Map<number, readonly Replica[]>();
 
-  constructor(program: Program, source: string, stages: Stages, memory: Memory, options: PipelineOptions) {
-    this.source = source;
+  constructor(program: Program, generated: Generated, memory: Memory, options: CompileOptions) {
+    const { sink, dropPort, tier = 'compiled', lookup = 'index' } = options;
+    this.source = generated.source;
+    this.tier = tier;
     this.program = program;
+    this.generated = generated;
     this.memory = memory;
-    this.life = new PacketLife(program, stages, memory, options, this.multicastGroups, this.cloneSessions);
+    this.scan = lookup === 'scan' ? new ScanLookup() : undefined;
+    this.interpreter = interpret({
+      program,
+      memory,
+      dropPort,
+      lookup: this.scan ?? new IndexedLookup(memory.tables),
+      diagnostic: (what) => sink.diagnostic(what),
+      log: (text) => sink.log?.(text),
+      observer: undefined,
+    });
+    this.interpretedLeft =
+      tier === 'compiled' ? 0 : tier === 'adaptive' ? interpretedPacketsMax : Number.POSITIVE_INFINITY;
+    this.life = new PacketLife(
+      program,
+      this.interpretedLeft === 0 ? generated.stages() : this.interpreter,
+      memory,
+      options,
+      this.multicastGroups,
+      this.cloneSessions,
+    );
     for (const table of program.tables) this.fill(table);
+  }
+
+  get currentTier(): 'compiled' | 'interpreted' {
+    return this.interpretedLeft === 0 ? 'compiled' : 'interpreted';
+  }
+
+  get observer(): Observer | undefined {
+    return this.interpreter.machine.observer;
+  }
+
+  set observer(observer: Observer | undefined) {
+    this.interpreter.machine.observer = observer;
+  }
+
+  finishCompiling(): void {
+    if (this.tier !== 'adaptive' || this.interpretedLeft === 0) return;
+    this.interpretedLeft = 0;
+    this.life.stages = this.generated.stages();
   }
 
   apply(operations: readonly (TableOperation | ProfileOperation)[], nowMicros = this.memory.clock[0]!): void {
@@ -67,6 +135,9 @@ class LocalPipeline implements CompiledPipeline {
 
   process(port: number, frame: Uint8Array, nowMicros: number): void {
     this.life.process(port, frame, nowMicros);
+    if (this.interpretedLeft !== 0 && --this.interpretedLeft === 0) {
+      this.life.stages = this.generated.stages();
+    }
   }
 
   setMulticastGroup(group: number, replicas: readonly Replica[]): void {
@@ -146,6 +217,7 @@ class LocalPipeline implements CompiledPipeline {
     for (const [handle, entry] of (table.entries ?? []).entries()) {
       // In BMv2 the lowest number wins, here the highest.
       state.insert(handle, entry.key, -entry.bmv2Priority, entry.action.id, entry.data, 0, 0);
+      this.scan?.insert(table.id, handle, entry.key, -entry.bmv2Priority);
     }
   }
 
@@ -169,6 +241,7 @@ class LocalPipeline implements CompiledPipeline {
 
   private applyToTable(operation: TableOperation): void {
     const state = this.table(operation.table);
+    this.scan?.apply(operation);
     switch (operation.kind) {
       case 'insert': {
         const { handle, key, priority, action, data, idleTimeoutMs } = operation;

@@ -49,7 +49,8 @@ interface EgressCopy {
 
 export class PacketLife {
   private readonly program: Program;
-  private readonly stages: Stages;
+  /** May be replaced between two packets. */
+  stages: Stages;
   private readonly memory: Memory;
   private readonly sink: PipelineSink;
   private readonly dropPort: number;

@@ -2,105 +2,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Emitter } from './emitter.ts';
-import { type Condition, rangeOf, signedBits, signedRange, unsignedRange, type Value } from './expression.ts';
+import { type Condition, rangeOf, signedBits, type Value } from './expression.ts';
+import {
+  evaluate as interpreted,
+  holds as interpretedCondition,
+  type Surroundings,
+} from './interpreter/expressions.ts';
+import { writeWords } from './interpreter/fields.ts';
+import type { Memory } from './memory.ts';
+import type { Field, Header } from './program.ts';
 import { canonicalWords, conditionCode, materialize, type Scope } from './words.ts';
-
-/** What an expression is, in the arithmetic the JSON means: integers without bounds. */
-function evaluate(value: Value, parameters: readonly bigint[]): bigint {
-  switch (value.op) {
-    case 'constant':
-      return value.value;
-    case 'parameter':
-      return parameters[value.index]!;
-    case 'words':
-      // Signed operands of this test: `materialize` could have made them.
-      return BigInt.asIntN(value.words.length * 32, parameters[Number(value.words[0]!.slice(5, -1)) / 8]!);
-    case 'not':
-      return ~evaluate(value.operand, parameters);
-    case 'choose':
-      return evaluate(holds(value.condition, parameters) ? value.whenTrue : value.whenFalse, parameters);
-    case 'two_comp_mod':
-      return BigInt.asIntN(value.width, evaluate(value.operand, parameters));
-    case 'usat_cast':
-      return clamp(evaluate(value.operand, parameters), unsignedRange(value.width));
-    case 'sat_cast':
-      return clamp(evaluate(value.operand, parameters), signedRange(value.width));
-    case 'b2d':
-      return holds(value.condition, parameters) ? 1n : 0n;
-    case 'binary': {
-      const left = evaluate(value.left, parameters);
-      const right = evaluate(value.right, parameters);
-      switch (value.operator) {
-        case '+':
-          return left + right;
-        case '-':
-          return left - right;
-        case '*':
-          return left * right;
-        case '/':
-          return right === 0n ? 0n : left / right;
-        case '%':
-          return right === 0n ? 0n : left % right;
-        case '&':
-          return left & right;
-        case '|':
-          return left | right;
-        case '^':
-          return left ^ right;
-        case '<<':
-          return left << right;
-        case '>>':
-          return left >> right;
-      }
-    }
-  }
-  throw new Error(`${value.op} needs a packet`);
-}
-
-function holds(condition: Condition, parameters: readonly bigint[]): boolean {
-  switch (condition.op) {
-    case 'constant':
-      return condition.value;
-    case 'and':
-      return holds(condition.left, parameters) && holds(condition.right, parameters);
-    case 'or':
-      return holds(condition.left, parameters) || holds(condition.right, parameters);
-    case 'not':
-      return !holds(condition.operand, parameters);
-    case 'same':
-      return holds(condition.left, parameters) === holds(condition.right, parameters);
-    case 'd2b':
-      return evaluate(condition.operand, parameters) !== 0n;
-    case 'compare': {
-      const left = evaluate(condition.left, parameters);
-      const right = evaluate(condition.right, parameters);
-      const order = left < right ? -1 : left > right ? 1 : 0;
-      switch (condition.operator) {
-        case '==':
-          return order === 0;
-        case '!=':
-          return order !== 0;
-        case '<':
-          return order < 0;
-        case '<=':
-          return order <= 0;
-        case '>':
-          return order > 0;
-        case '>=':
-          return order >= 0;
-      }
-    }
-  }
-  throw new Error(`${condition.op} needs a packet`);
-}
-
-function clamp(value: bigint, { min, max }: { min: bigint; max: bigint }): bigint {
-  return value < min ? min : value > max ? max : value;
-}
 
 const parameterWidths = [1, 8, 9, 16, 31, 32, 33, 48, 64, 128];
 
-/** Parameters are eight words apart in `data`. */
+/** Parameters are eight words apart in `data`, which is `F` as well. */
 function parameterWords(index: number) {
   const width = parameterWidths[index]!;
   return Array.from({ length: Math.ceil(width / 32) }, (_, word) => ({
@@ -108,6 +23,22 @@ function parameterWords(index: number) {
     bits: Math.min(32, width - 32 * word),
   }));
 }
+
+function dataOf(parameters: readonly bigint[]): Uint32Array {
+  const data = new Uint32Array(parameters.length * 8);
+  for (const [index, parameter] of parameters.entries()) writeWords(data, index * 8, 8, parameter);
+  return data;
+}
+
+/** What the interpreter evaluates expressions in. */
+function around(parameters: readonly bigint[]): Surroundings {
+  const memory = { F: dataOf(parameters) } as Memory;
+  return { memory, parameters, ahead: undefined, diagnostic: () => {} };
+}
+
+const evaluate = (value: Value, parameters: readonly bigint[]) => interpreted(value, around(parameters));
+const holds = (condition: Condition, parameters: readonly bigint[]) =>
+  interpretedCondition(condition, around(parameters));
 
 function compiled(emit: (scope: Scope) => string): (parameters: readonly bigint[]) => unknown {
   const out = new Emitter();
@@ -121,15 +52,11 @@ function compiled(emit: (scope: Scope) => string): (parameters: readonly bigint[
   };
   const result = emit(scope);
   expect(problems).toEqual([]);
-  const run = new Function('data', 'divide', 'modulo', 'bigOperation', `${out}\nreturn ${result};`);
+  const run = new Function('data', 'F', 'divide', 'modulo', 'bigOperation', `${out}\nreturn ${result};`);
   return (parameters) => {
-    const data = new Uint32Array(parameters.length * 8);
-    for (const [index, parameter] of parameters.entries()) {
-      for (let word = 0; word < 8; word++) {
-        data[index * 8 + word] = Number(BigInt.asUintN(32, parameter >> BigInt(32 * word)));
-      }
-    }
+    const data = dataOf(parameters);
     return run(
+      data,
       data,
       (left: number, right: number) => (right === 0 ? 0 : Math.floor(left / right)),
       (left: number, right: number) => (right === 0 ? 0 : left % right),
@@ -155,10 +82,30 @@ const parameter = fc
   .integer({ min: 0, max: parameterWidths.length - 1 })
   .map((index): Value => ({ op: 'parameter', index, width: parameterWidths[index]! }));
 
-/** A parameter read as a signed number: int<32>, int<64> or int<128>. */
-const signedParameter = fc.constantFrom(5, 8, 9).map((index): Value => {
+/** The words of a parameter, read as a signed field: int<32>, int<64> or int<128>. */
+const signedField = fc.constantFrom(5, 8, 9).map((index): Value => {
   const width = parameterWidths[index]!;
-  return { op: 'words', words: parameterWords(index).map((word) => word.code), range: signedRange(width) };
+  const field: Field = {
+    name: `signed${index}`,
+    width,
+    signed: true,
+    bitOffset: 0,
+    slot: index * 8,
+    words: Math.ceil(width / 32),
+    varbit: false,
+    saturating: false,
+  };
+  const type = {
+    name: 't',
+    id: 0,
+    fields: [field],
+    bytes: 0,
+    varbitBytes: 0,
+    stride: 0,
+    varbitLength: undefined,
+  };
+  const header: Header = { name: 'h', id: 0, type, metadata: true, base: 0, varbitBase: 0, union: undefined };
+  return { op: 'field', ref: { header, field } };
 });
 
 const small = parameter.map(
@@ -207,7 +154,7 @@ const { value: anyValue, condition: anyCondition } = fc.letrec<{ value: Value; c
     return {
       value: fc.oneof(
         { maxDepth: 4, withCrossShrink: true },
-        fc.oneof(parameter, constant, signedParameter),
+        fc.oneof(parameter, constant, signedField),
         plain,
         masked,
         shift,
