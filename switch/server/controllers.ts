@@ -158,6 +158,12 @@ export class Controllers {
     this.#send(controller, create(StreamMessageResponseSchema, { update: { case: 'error', value } }));
   }
 
+  /** Ends the stream with a status. */
+  close(id: number, refusal: Refusal): void {
+    const controller = this.#byId.get(id);
+    if (controller !== undefined) this.#close(controller, refusal);
+  }
+
   closeAll(refusal: Refusal): void {
     for (const controller of [...this.#byId.values()]) this.#close(controller, refusal);
   }

@@ -23,6 +23,7 @@ import {
 } from '../../p4runtime/generated/p4/bm/dataplane_interface_pb.ts';
 import type { ServiceHandlers } from '../../p4runtime/service-definition.ts';
 import { Backlog } from './backlog.ts';
+import { checkDecoded } from './decoding.ts';
 import { Code, invalid, Refusal } from './refusal.ts';
 
 export const dataplaneLimits = {
@@ -88,15 +89,23 @@ export class Dataplane {
 
   #join(stream: Stream): void {
     if (this.#client !== undefined) {
-      const refusal = new Refusal(Code.RESOURCE_EXHAUSTED, 'only one client authorized at a time');
-      stream.emit('error', { code: refusal.code, details: refusal.message });
+      endStream(stream, new Refusal(Code.RESOURCE_EXHAUSTED, 'only one client authorized at a time'));
       return;
     }
     const client = { stream, backlog: new Backlog(stream, dataplaneLimits.backlog), hasEnded: false };
     this.#client = client;
     this.#dropped = 0;
     this.#ignored = 0;
-    stream.on('data', (request: PacketStreamRequest) => this.#receive(request));
+    stream.on('data', (request: PacketStreamRequest) => {
+      try {
+        checkDecoded(request);
+      } catch (cause) {
+        client.hasEnded = true;
+        endStream(stream, cause as Refusal);
+        return;
+      }
+      if (!client.hasEnded) this.#receive(request);
+    });
     // It leaves only when all that was sent to it has been read: until then that takes room.
     stream.on('end', () => {
       client.hasEnded = true;
@@ -160,4 +169,9 @@ export class Dataplane {
     this.#options.onPortStatus(port, operStatus === PortOperStatus.OPER_STATUS_UP);
     return undefined;
   }
+}
+
+function endStream(stream: Stream, { code, message }: Refusal): void {
+  // This is how grpc-js ends a server stream with a status.
+  stream.emit('error', { code, details: message });
 }

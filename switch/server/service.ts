@@ -29,8 +29,8 @@ import type { ServiceHandlers } from '../../p4runtime/service-definition.ts';
 import type { BatchKind } from './batch.ts';
 import type { Rules } from './compat.ts';
 import type { Controllers, StreamErrorDetails } from './controllers.ts';
+import { checkDecoded } from './decoding.ts';
 import type { Device } from './device.ts';
-import { checkSize } from './message-limit.ts';
 import { sendPaced } from './paced.ts';
 import { PushGate } from './push-gate.ts';
 import { Code, invalid, Refusal, sendableText, unimplemented } from './refusal.ts';
@@ -62,7 +62,7 @@ export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<type
 
     async read(call) {
       try {
-        checkSize(call.request);
+        checkDecoded(call.request);
         checkDevice(options, call.request.deviceId);
         checkHasProgram(options, call.request.deviceId);
         await sendPaced(call, readResponses(device, call.request));
@@ -74,7 +74,7 @@ export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<type
     setForwardingPipelineConfig(call, callback) {
       answer(options, callback, async () => {
         const { request } = call;
-        checkSize(request);
+        checkDecoded(request);
         checkDevice(options, request.deviceId);
         const checkPrimary = () => controllers.checkPrimary(request);
         checkPrimary();
@@ -122,7 +122,7 @@ export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<type
 
 async function write(options: ServiceOptions, gate: PushGate, request: WriteRequest) {
   const { device, controllers } = options;
-  checkSize(request);
+  checkDecoded(request);
   checkDevice(options, request.deviceId);
   const checkPrimary = () => controllers.checkPrimary(request);
   checkPrimary();
@@ -154,9 +154,15 @@ async function receive(
 ): Promise<void> {
   const { device, controllers } = options;
   const { update } = message;
+  try {
+    checkDecoded(message);
+  } catch (cause) {
+    // Nobody can tell what comes after it.
+    controllers.close(id, cause as Refusal);
+    return;
+  }
   let details: StreamErrorDetails = { case: 'other', value: {} };
   try {
-    checkSize(message);
     switch (update.case) {
       case 'arbitration':
         controllers.arbitrate(id, update.value);

@@ -11,10 +11,10 @@ import { type Clock, systemClock } from './clock.ts';
 import { type Compat, Rules } from './compat.ts';
 import { Controllers } from './controllers.ts';
 import { Dataplane } from './dataplane.ts';
+import { untrustingServiceDefinition } from './decoding.ts';
 import { Device } from './device.ts';
 import type { PipelineHost } from './host.ts';
 import { InProcessHost } from './in-process-host.ts';
-import { boundedServiceDefinition } from './message-limit.ts';
 import { Code, Refusal } from './refusal.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
 import { ServerConfiguration } from './server-config.ts';
@@ -147,8 +147,8 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
   });
   device.attach(host);
   const service = p4runtimeHandlers({ deviceId, rules, device, controllers, serverConfig, log });
-  server.addService(boundedServiceDefinition(P4Runtime), service);
-  server.addService(boundedServiceDefinition(ServerConfig), serverConfig.handlers);
+  server.addService(untrustingServiceDefinition(P4Runtime), service);
+  server.addService(untrustingServiceDefinition(ServerConfig), serverConfig.handlers);
   const dataplaneServer = new Server(grpcOptions(full.keepaliveMs));
   if (full.dataplaneAddress !== undefined && host instanceof InProcessHost) {
     const dataplane = new Dataplane({
@@ -157,7 +157,7 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
       onPortStatus: (port, isUp) => host.setPortUp(port, isUp),
       log,
     });
-    dataplaneServer.addService(boundedServiceDefinition(DataplaneInterface), dataplane.handlers);
+    dataplaneServer.addService(untrustingServiceDefinition(DataplaneInterface), dataplane.handlers);
     transmitters.push((port, frame) => dataplane.transmit(port, frame));
   }
   try {

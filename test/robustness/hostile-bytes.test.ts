@@ -118,6 +118,24 @@ test('a small gzip that becomes a large message is cut off at the limit for mess
   await expectHealthy(bench);
 });
 
+test('a stream whose third message is no protobuf gets two answers and a status', async () => {
+  const body = Buffer.concat([grpcFrame(nothing), grpcFrame(nothing), grpcFrame(garbage)]);
+  const answer = await raw.call({ path: '/p4.v1.P4Runtime/StreamChannel', body });
+  expect(answer).toMatchObject({ code: Code.INTERNAL, message: 'Error deserializing request' });
+  await expectHealthy(bench);
+});
+
+test('a request of more parts than may be decoded is refused without being decoded', async () => {
+  // 8 MiB of empty updates, which would be half a GiB of objects.
+  const updates = Buffer.alloc(8 * mib + 2);
+  for (let at = 0; at < updates.length; at += 2) updates[at] = 0x22;
+  for (const path of ['/p4.v1.P4Runtime/Write', '/p4.v1.P4Runtime/StreamChannel']) {
+    const answer = await raw.call({ path, body: grpcFrame(updates) });
+    expect([path, answer.code]).toEqual([path, Code.RESOURCE_EXHAUSTED]);
+  }
+  await expectHealthy(bench);
+});
+
 test('what is not gRPC is not taken for it', async () => {
   for (const path of methods) {
     const answer = await raw.call({

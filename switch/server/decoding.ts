@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Bounds what a request becomes when it is decoded. Two bytes on the wire can be an object of a hundred in memory, so a
- * limit of bytes is not enough: a request within it could take all the memory there is.
+ * Decodes requests of clients that are not to be trusted.
  *
- * A request with too many parts is decoded as an empty one, and `checkSize` refuses it: grpc-js has no better status
- * than INTERNAL for a message that cannot be decoded.
+ * Two bytes on the wire can be an object of a hundred in memory, so a limit of bytes is not enough: a request within it
+ * could take all the memory there is. And grpc-js leaves a stream hanging when a message of it cannot be decoded while
+ * an answer to an earlier one is on its way.
+ *
+ * What is wrong with a request is therefore found here, but told by `checkDecoded`, when its turn has come.
  */
 
 import { create, type DescField, type DescMessage, type DescService } from '@bufbuild/protobuf';
@@ -16,31 +18,44 @@ import { Code, Refusal } from './refusal.ts';
 /** Messages within a request, elements of lists and fields nobody knows; about half a GiB of objects. */
 export const requestPartsMax = 4 * 2 ** 20;
 
-const oversized = new WeakSet<object>();
+/** By the empty request that stands for the one that could not be decoded. */
+const refusals = new WeakMap<object, Refusal>();
 
-/** @throws Refusal RESOURCE_EXHAUSTED when the request was too large to be decoded */
-export function checkSize(request: object): void {
-  if (!oversized.has(request)) return;
-  throw new Refusal(
-    Code.RESOURCE_EXHAUSTED,
-    `the request has more than ${requestPartsMax} parts; send it in several`,
-  );
+/** @throws Refusal when the request could not be decoded: RESOURCE_EXHAUSTED if it was too large, else INTERNAL */
+export function checkDecoded(request: object): void {
+  const refusal = refusals.get(request);
+  if (refusal !== undefined) throw refusal;
 }
 
-/** As `serviceDefinition`, for a server that does not trust its clients. */
-export function boundedServiceDefinition<S extends DescService>(service: S): ServiceDefinitionOf<S> {
+/** As `serviceDefinition`, for a server; its handlers call `checkDecoded`. */
+export function untrustingServiceDefinition<S extends DescService>(service: S): ServiceDefinitionOf<S> {
   const definition = serviceDefinition(service) as Record<string, MethodDefinition<unknown, unknown>>;
   const methods = service.methods.map(({ localName, input }) => {
     const method = definition[localName]!;
-    const requestDeserialize = (bytes: Buffer) => {
-      if (!hasTooManyParts(input, bytes)) return method.requestDeserialize(bytes);
-      const empty = create(input);
-      oversized.add(empty);
-      return empty;
+    const requestDeserialize = (bytes: Buffer): unknown => {
+      if (hasTooManyParts(input, bytes)) return refused(input, tooManyParts());
+      if (!method.requestStream) return method.requestDeserialize(bytes);
+      try {
+        return method.requestDeserialize(bytes);
+      } catch {
+        // The text of grpc-js.
+        return refused(input, new Refusal(Code.INTERNAL, 'Error deserializing request'));
+      }
     };
     return [localName, { ...method, requestDeserialize }];
   });
   return Object.fromEntries(methods);
+}
+
+function refused(schema: DescMessage, refusal: Refusal): object {
+  const empty = create(schema);
+  refusals.set(empty, refusal);
+  return empty;
+}
+
+function tooManyParts(): Refusal {
+  const text = `the request has more than ${requestPartsMax} parts; send it in several`;
+  return new Refusal(Code.RESOURCE_EXHAUSTED, text);
 }
 
 /** @param partsMax  for tests */

@@ -5,7 +5,7 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
 import { P4InfoSchema } from '../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
 import { WriteRequestSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import { hasTooManyParts } from './message-limit.ts';
+import { hasTooManyParts } from './decoding.ts';
 
 const write = (init: MessageInitShape<typeof WriteRequestSchema>) =>
   toBinary(WriteRequestSchema, create(WriteRequestSchema, init));
