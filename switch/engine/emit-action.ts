@@ -8,6 +8,7 @@ import { loopTurnsMax, slots } from './layout.ts';
 import type {
   Action,
   Header,
+  HeaderPlace,
   HeaderStack,
   HeaderUnionStack,
   MeterArray,
@@ -21,12 +22,14 @@ import {
   bigWords,
   cellAt,
   conditionCode,
+  elementBase,
   emitAssign,
   emitRegisterWrite,
   emitWithin,
   fieldName,
   fieldWords,
   materialize,
+  named,
   type Scope,
   saturatedWord,
   slotWord,
@@ -193,6 +196,30 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
       });
       return;
     }
+    case 'assign_element':
+      emitAssignElement(primitive.target, primitive.source, scope);
+      return;
+    case 'add_element': {
+      const { stack, index } = primitive;
+      const base = named(elementBase(stack, index, scope), scope);
+      out.block(`if (${base} !== 0 && F[${base}] === 0)`, () => {
+        emitClearElementSiblings(stack, base, out);
+        out.line(`F[${base}] = 1; // ${stack.name}[]`);
+        out.line(`${slotWord(slots.length, 'length')} += ${stack.type.bytes};`);
+      });
+      return;
+    }
+    case 'remove_element': {
+      const { stack, index } = primitive;
+      const base = named(elementBase(stack, index, scope), scope);
+      const varbit = stack.type.fields.find((field) => field.varbit);
+      out.block(`if (${base} !== 0 && F[${base}] !== 0)`, () => {
+        const bytes = varbit ? `${stack.type.bytes} + F[${base} + ${varbit.slot}]` : `${stack.type.bytes}`;
+        out.line(`${slotWord(slots.length, 'length')} -= ${bytes};`);
+        out.line(`F.fill(0, ${base}, ${base} + ${stack.type.stride}); // ${stack.name}[]`);
+      });
+      return;
+    }
     case 'push':
     case 'pop':
       emitShift(blockOf(primitive.stack), primitive.op, primitive.count, out);
@@ -291,6 +318,41 @@ export function emitClearSiblings(header: Header, out: Emitter): void {
     if (member === header) continue;
     out.block(`if (${validWord(member)} !== 0)`, () => emitClear(member, member.type.stride, out));
   }
+}
+
+/** Makes invalid what shares its union with the element at `base`: members stand side by side. */
+function emitClearElementSiblings(stack: HeaderStack, base: string, out: Emitter): void {
+  const first = stack.headers[0]!;
+  if (!first.union) return;
+  const from = `${base} - ${first.base - first.union.members[0]!.base}`;
+  out.line(`F.fill(0, ${from}, ${from} + ${stack.stride});`);
+}
+
+function emitAssignElement(target: HeaderPlace, source: HeaderPlace, scope: Scope): void {
+  const { out } = scope;
+  const baseOf = (place: HeaderPlace) =>
+    place.kind === 'header'
+      ? String(place.header.base)
+      : named(elementBase(place.stack, place.index, scope), scope);
+  const varbitsOf = (place: HeaderPlace, base: string) => {
+    if (place.kind === 'header') return String(place.header.varbitBase);
+    const { stride, varbitStride, headers } = place.stack;
+    return `${headers[0]!.varbitBase} + (${base} - ${headers[0]!.base}) / ${stride} * ${varbitStride}`;
+  };
+  const [to, from] = [baseOf(target), baseOf(source)];
+  const { stride, varbitBytes } = target.kind === 'header' ? target.header.type : target.stack.type;
+  out.block(`if (${to} !== 0 && ${from} !== 0)`, () => {
+    // Only a union has something to lose, and only when its member becomes valid; a member may be its own source.
+    out.block(`if (F[${from}] !== 0 && F[${to}] === 0)`, () => {
+      if (target.kind === 'header') emitClearSiblings(target.header, out);
+      else emitClearElementSiblings(target.stack, to, out);
+    });
+    out.line(`F.copyWithin(${to}, ${from}, ${from} + ${stride});`);
+    if (varbitBytes === 0) return;
+    const bytes = out.name('bytes');
+    out.line(`const ${bytes} = ${varbitsOf(source, from)};`);
+    out.line(`V.copyWithin(${varbitsOf(target, to)}, ${bytes}, ${bytes} + ${varbitBytes});`);
+  });
 }
 
 /** Bytes the header takes on the wire when it is valid. */

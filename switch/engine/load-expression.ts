@@ -7,6 +7,7 @@ import type {
   Field,
   FieldRef,
   Header,
+  HeaderPlace,
   HeaderStack,
   HeaderUnion,
   HeaderUnionStack,
@@ -151,6 +152,7 @@ export function loadUnionStackMember(stackName: Reader, memberName: Reader, name
 /** `[header, field]`. */
 export function loadFieldRef(pair: Reader, names: Names): FieldRef {
   const [headerName, fieldName] = pair.tuple(2) as [Reader, Reader];
+  if (headerName.isObject()) headerName.refuse('a run-time stack index, which BMv2 cannot load here');
   const header = loadHeader(headerName, names);
   const field = findField(header, fieldName.string());
   return field ? { header, field } : fieldName.refuse(`${header.name} has no field ${fieldName.string()}`);
@@ -341,6 +343,13 @@ function loadElementUnion(
     return source.refuse('expected an element of a union stack (dereference_union_stack)');
   const unionStack = loadUnionStack(typed(stripped(source.get('left')), 'header_union_stack'), names);
   return { unionStack, index: loadValue(source.get('right'), names, depth + 1) };
+}
+
+/** A header, or an element of a stack, as an operand. */
+export function loadHeaderPlace(operand: Reader, names: Names): HeaderPlace {
+  const node = stripped(operand);
+  if (node.has('type')) return { kind: 'header', header: loadHeader(typed(node, 'header'), names) };
+  return { kind: 'element', ...loadElement(node, names, 0) };
 }
 
 function loadValid(operand: Reader, names: Names, depth: number): Condition {

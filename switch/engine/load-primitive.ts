@@ -7,6 +7,7 @@ import {
   loadCondition,
   loadFieldRef,
   loadHeader,
+  loadHeaderPlace,
   loadStack,
   loadTarget,
   loadUnion,
@@ -21,6 +22,7 @@ import type {
   CounterArray,
   FieldRef,
   Header,
+  HeaderPlace,
   HeaderStack,
   HeaderType,
   HeaderUnionStack,
@@ -76,10 +78,13 @@ export function loadPrimitive(node: Reader, names: Resources): Primitive {
     }
     case 'assign_header':
     case 'copy_header': {
-      const [target, source] = take(2).map((operand) => loadHeader(typed(operand, 'header'), names));
-      sameType(at, target!.type, source!.type);
-      if (target!.metadata !== source!.metadata) at.refuse('a header on the wire and one of metadata');
-      return { op: 'assign_header', target: target!, source: source! };
+      const [target, source] = take(2).map((operand) => loadHeaderPlace(operand, names));
+      sameType(at, typeOf(target!), typeOf(source!));
+      const isMetadata = [target!, source!].map((place) => place.kind === 'header' && place.header.metadata);
+      if (isMetadata[0] !== isMetadata[1]) at.refuse('a header on the wire and one of metadata');
+      return target!.kind === 'header' && source!.kind === 'header'
+        ? { op: 'assign_header', target: target!.header, source: source!.header }
+        : { op: 'assign_element', target: target!, source: source! };
     }
     case 'assign_header_stack': {
       const [target, source] = take(2).map((operand) => loadStack(typed(operand, 'header_stack'), names));
@@ -102,7 +107,12 @@ export function loadPrimitive(node: Reader, names: Resources): Primitive {
     }
     case 'add_header':
     case 'remove_header': {
-      const header = loadHeader(typed(take(1)[0], 'header'), names);
+      const place = loadHeaderPlace(take(1)[0], names);
+      if (place.kind === 'element') {
+        const { stack, index } = place;
+        return { op: op === 'add_header' ? 'add_element' : 'remove_element', stack, index };
+      }
+      const { header } = place;
       if (!header.metadata) return { op, header };
       // Metadata is valid from the start.
       return op === 'add_header' ? { op: 'no_op' } : at.refuse(`${header.name} is metadata, always valid`);
@@ -220,9 +230,10 @@ export function loadPrimitive(node: Reader, names: Resources): Primitive {
       return { op, bytes: loadValue(take(1)[0], names) };
     case 'log_msg': {
       const [format, values] = take(2);
-      const loaded = typed(values, 'parameters_vector')
-        .array()
-        .map((value) => loadValue(value, names));
+      const vector = typed(values, 'parameters_vector');
+      // p4c writes an empty vector as an object.
+      const listed = vector.isObject() && vector.keys().length === 0 ? [] : vector.array();
+      const loaded = listed.map((value) => loadValue(value, names));
       const parsed = parseLogFormat(typed(format, 'string').string(), loaded.length);
       return 'texts' in parsed
         ? { op: 'log', texts: parsed.texts, values: loaded }
@@ -267,6 +278,10 @@ function heldBy(target: Target): Value {
     case 'register':
       return { op: 'register', register: target.register, index: target.index };
   }
+}
+
+function typeOf(place: HeaderPlace): HeaderType {
+  return place.kind === 'header' ? place.header.type : place.stack.type;
 }
 
 function fieldListId(operand: Reader, names: Resources): number {

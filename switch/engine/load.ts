@@ -211,13 +211,11 @@ class Loader {
         deparser.get('order').refuse(`${bytes} bytes of headers; there is room for ${deparsedBytesMax}`);
       return listed;
     });
-    const primitives = deparser
-      .get('primitives')
-      .optionalArray()
-      .flatMap((node) => {
-        const primitive = this.sections.attempt(() => refuseJump(node, loadPrimitive(node, names)));
-        return primitive ? [primitive] : [];
-      });
+    const listed = this.sections.attempt(() => deparser.get('primitives').optionalArray()) ?? [];
+    const primitives = listed.flatMap((node) => {
+      const primitive = this.sections.attempt(() => refuseJump(node, loadPrimitive(node, names)));
+      return primitive ? [primitive] : [];
+    });
     return { order: order ?? [], primitives };
   }
 

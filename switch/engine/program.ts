@@ -98,6 +98,11 @@ export type Target =
   | { kind: 'element'; stack: HeaderStack; index: Value; field: Field }
   | { kind: 'register'; register: RegisterArray; index: Value };
 
+/** A header, or the element of a stack chosen at run time. */
+export type HeaderPlace =
+  | { kind: 'header'; header: Header }
+  | { kind: 'element'; stack: HeaderStack; index: Value };
+
 export interface Parser {
   initState: ParserState | undefined;
   states: readonly ParserState[];
@@ -144,6 +149,9 @@ export type Primitive =
   | { op: 'assign_union_stack'; target: HeaderUnionStack; source: HeaderUnionStack }
   | { op: 'assign_union'; target: HeaderUnion; source: HeaderUnion }
   | { op: 'add_header' | 'remove_header'; header: Header }
+  /** `assign_header` where an element is chosen at run time; a diagnostic and nothing else when there is none. */
+  | { op: 'assign_element'; target: HeaderPlace; source: HeaderPlace }
+  | { op: 'add_element' | 'remove_element'; stack: HeaderStack; index: Value }
   | { op: 'push' | 'pop'; stack: HeaderStack | HeaderUnionStack; count: number }
   | { op: 'jump'; to: number }
   | { op: 'jump_if_zero'; condition: Condition; to: number }

@@ -637,7 +637,7 @@ function sameVarbitCode(left: FieldRef, right: FieldRef): string {
 }
 
 /** First word of the element at a run-time index; 0 and a diagnostic where there is none. */
-function elementBase(stack: HeaderStack, index: Value, scope: Scope): string {
+export function elementBase(stack: HeaderStack, index: Value, scope: Scope): string {
   const range = rangeOf(index);
   const bits = range && range.min >= 0n ? Math.max(1, Math.min(32, bitLength(range.max))) : 32;
   const code = named(canonicalWords(index, bits, scope)[0]!, scope);
@@ -725,7 +725,7 @@ function wordBits(bits: number): number {
 }
 
 /** Literals and names need no constant of their own. */
-function named(code: string, scope: Scope): string {
+export function named(code: string, scope: Scope): string {
   if (/^(0x[0-9a-f]+|[A-Za-z0-9_]+)$/.test(code)) return code;
   const name = scope.out.name('t');
   scope.out.line(`const ${name} = ${code};`);

@@ -8,6 +8,7 @@ import type {
   Action,
   CounterArray,
   Header,
+  HeaderPlace,
   HeaderStack,
   HeaderUnionStack,
   MeterArray,
@@ -17,14 +18,7 @@ import type {
 import { loopHeads } from '../structure.ts';
 import type { Meters } from '../tables/meters.ts';
 import { runCalculation } from './calculations.ts';
-import {
-  elementBase,
-  evaluate,
-  evaluateSmall,
-  holds,
-  registerCell,
-  type Surroundings,
-} from './expressions.ts';
+import { elementAt, evaluate, evaluateSmall, holds, registerCell, type Surroundings } from './expressions.ts';
 import {
   clearHeader,
   clearSiblings,
@@ -33,7 +27,6 @@ import {
   readWords,
   wireBytes,
   writeField,
-  writeFieldAt,
   writeWords,
 } from './fields.ts';
 import type { Machine } from './machine.ts';
@@ -124,19 +117,28 @@ export function runPrimitive(primitive: Primitive, place: Place, machine: Machin
         copyHeader(memory, member, primitive.source.members[index]!);
       }
       return;
-    case 'add_header': {
-      const { header } = primitive;
-      if (isValid(memory, header)) return;
-      clearSiblings(memory, header);
-      F[header.base] = 1;
-      F[slots.length]! += header.type.bytes;
+    case 'add_header':
+      addHeader(primitive.header, machine);
+      return;
+    case 'remove_header':
+      removeHeader(primitive.header, machine);
+      return;
+    case 'assign_element': {
+      const target = headerAt(primitive.target, place);
+      const source = headerAt(primitive.source, place);
+      if (!target || !source) return;
+      if (isValid(memory, source) && !isValid(memory, target)) clearSiblings(memory, target);
+      copyHeader(memory, target, source);
       return;
     }
-    case 'remove_header': {
-      const { header } = primitive;
-      if (!isValid(memory, header)) return;
-      F[slots.length]! -= wireBytes(memory, header);
-      clearHeader(memory, header);
+    case 'add_element': {
+      const header = elementAt(primitive.stack, primitive.index, place);
+      if (header) addHeader(header, machine);
+      return;
+    }
+    case 'remove_element': {
+      const header = elementAt(primitive.stack, primitive.index, place);
+      if (header) removeHeader(header, machine);
       return;
     }
     case 'push':
@@ -250,6 +252,23 @@ export function runPrimitive(primitive: Primitive, place: Place, machine: Machin
   }
 }
 
+function addHeader(header: Header, { memory }: Machine): void {
+  if (isValid(memory, header)) return;
+  clearSiblings(memory, header);
+  memory.F[header.base] = 1;
+  memory.F[slots.length]! += header.type.bytes;
+}
+
+function removeHeader(header: Header, { memory }: Machine): void {
+  if (!isValid(memory, header)) return;
+  memory.F[slots.length]! -= wireBytes(memory, header);
+  clearHeader(memory, header);
+}
+
+function headerAt(chosen: HeaderPlace, around: Surroundings): Header | undefined {
+  return chosen.kind === 'header' ? chosen.header : elementAt(chosen.stack, chosen.index, around);
+}
+
 export function assign(target: Target, value: bigint, around: Surroundings): void {
   if (target.kind === 'field') {
     writeField(around.memory, target.ref, value);
@@ -260,9 +279,8 @@ export function assign(target: Target, value: bigint, around: Surroundings): voi
     if (cell) writeWords(cell.words, cell.at, cell.count, BigInt.asUintN(target.register.width, value));
     return;
   }
-  const base = elementBase(target.stack, target.index, around);
-  if (base !== undefined && around.memory.F[base] !== 0)
-    writeFieldAt(around.memory, base, target.field, value);
+  const element = elementAt(target.stack, target.index, around);
+  if (element) writeField(around.memory, { header: element, field: target.field }, value);
 }
 
 export function executeMeter(

@@ -27,8 +27,8 @@ export function evaluate(value: Value, around: Surroundings): bigint {
     case 'field':
       return readField(around.memory, value.ref);
     case 'element': {
-      const base = elementBase(value.stack, value.index, around);
-      return base === undefined ? 0n : readFieldAt(around.memory, base, value.field);
+      const element = elementAt(value.stack, value.index, around);
+      return element ? readFieldAt(around.memory, element.base, value.field) : 0n;
     }
     case 'last': {
       const { stack } = value;
@@ -123,10 +123,10 @@ export function holds(condition: Condition, around: Surroundings): boolean {
   }
 }
 
-/** First word of the element; undefined, and a diagnostic, when there is none. */
-export function elementBase(stack: HeaderStack, at: Value, around: Surroundings): number | undefined {
+/** Undefined, and a diagnostic, when there is none. */
+export function elementAt(stack: HeaderStack, at: Value, around: Surroundings): Header | undefined {
   const index = evaluate(at, around);
-  if (index >= 0n && index < BigInt(stack.headers.length)) return stack.headers[Number(index)]!.base;
+  if (index >= 0n && index < BigInt(stack.headers.length)) return stack.headers[Number(index)];
   around.diagnostic(`an index of ${stack.name} is out of range`);
   return undefined;
 }
