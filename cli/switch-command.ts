@@ -32,10 +32,10 @@ function packageVersion(): string {
 
 async function serve(command: CommandLine, terminal: Terminal): Promise<void> {
   for (const what of command.ignored) terminal.err(`ignored ${what}\n`);
-  const { log: target, logLevel: level } = command;
+  const { log, logLevel } = command;
   const { out, err } = terminal;
   const sink = await orFail(() =>
-    openLogSink({ target, level, out, err, now: () => new Date(), thread: process.pid }),
+    openLogSink({ log, logLevel, out, err, now: () => new Date(), thread: process.pid }),
   );
   try {
     await serveLogged(command, terminal, sink);

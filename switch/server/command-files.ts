@@ -2,6 +2,8 @@
 /** From a command line to a switch: the files it names are read. */
 
 import type { CommandLine } from './command-line.ts';
+import { settingsOf } from './host.ts';
+import { isLogged } from './log-sink.ts';
 import type { SwitchOptions } from './switch.ts';
 
 /** Replayed captures are in the working directory, as in BMv2. @throws what `read` throws */
@@ -9,16 +11,19 @@ export function switchOptionsOf(
   command: CommandLine,
   read: (path: string) => string,
 ): Omit<Partial<SwitchOptions>, 'log' | 'onFailure'> {
-  const { deviceId, grpcAddress, dataplaneAddress, interfaces, cpuPort, dropPort, captureDirectory } =
-    command;
+  const { compat, deviceId, grpcAddress, dataplaneAddress, interfaces, captureDirectory } = command;
   const { program, replayAfterSeconds, tls } = command;
   return {
+    compat,
     deviceId,
     grpcAddress,
     dataplaneAddress,
     interfaces,
-    cpuPort,
-    dropPort,
+    ...settingsOf({
+      ...command,
+      // What the log would not show need not be made.
+      packetDumpBytes: isLogged(command, 'info') ? command.packetDumpBytes : 0,
+    }),
     captureDirectory,
     program: program === undefined ? undefined : read(program),
     replay:

@@ -3,6 +3,7 @@
 
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
 import { commandOptions, type OptionName, targetOptions } from './command-options.ts';
+import { type Compat, compatModes } from './compat.ts';
 import { parseOptions } from './option-parser.ts';
 import { replicationLimits } from './replication.ts';
 
@@ -14,6 +15,9 @@ export interface CommandLine {
   dropPort: number;
   /** Queues of each port. */
   priorityQueues: number;
+  /** Bytes of each packet that are logged. */
+  packetDumpBytes: number;
+  compat: Compat;
   captureDirectory: string | undefined;
   /** Where p4.bm.DataplaneInterface listens. */
   dataplaneAddress: string | undefined;
@@ -64,6 +68,8 @@ export const commandLineDefaults = {
 const portMax = 511;
 /** The priority of a packet has 3 bits: more than 8 queues are never used. */
 const priorityQueuesMax = 256;
+/** As much as a packet can have. */
+const packetDumpMax = 65_535;
 
 /** @param args  without the interpreter and the script */
 export function parseCommandLine(args: readonly string[]): CommandLineResult {
@@ -117,6 +123,8 @@ function commandOf(given: Given, words: readonly string[]): CommandLineResult {
     dropPort:
       readNumber(given, 'drop-port', { min: 0, max: portMax }, problems) ?? commandLineDefaults.dropPort,
     priorityQueues: readNumber(given, 'priority-queues', { min: 1, max: priorityQueuesMax }, problems) ?? 1,
+    packetDumpBytes: readNumber(given, 'dump-packet-data', { min: 0, max: packetDumpMax }, problems) ?? 0,
+    compat: readCompat(given.one('compat'), problems),
     captureDirectory: given.one('pcap'),
     dataplaneAddress: readAddress(given, 'dp-grpc-server-addr', problems),
     replayAfterSeconds: readSeconds(given, problems),
@@ -282,6 +290,13 @@ function readLogLevel(text: string | undefined, problems: string[]): CommandLogL
   const level = logLevels.find((known) => known === text);
   if (level === undefined) problems.push(`--log-level ${text}: one of ${logLevels.join(', ')}`);
   return level ?? logLevel;
+}
+
+function readCompat(text: string | undefined, problems: string[]): Compat {
+  if (text === undefined) return 'strict';
+  const compat = compatModes.find((known) => known === text);
+  if (compat === undefined) problems.push(`--compat ${text}: one of ${compatModes.join(', ')}`);
+  return compat ?? 'strict';
 }
 
 function readNumber(

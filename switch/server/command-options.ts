@@ -106,9 +106,18 @@ export const targetOptions = [
   },
 ] as const satisfies readonly CommandOption[];
 
-export type OptionName = (typeof generalOptions | typeof targetOptions)[number]['name'];
+/** simple_switch_grpc does not have these. */
+const ownOptions = [
+  {
+    name: 'compat',
+    value: 'MODE',
+    help: 'where bmv2 and the P4Runtime spec differ: strict, bmv2 or spec (strict)',
+  },
+] as const satisfies readonly CommandOption[];
 
-export const commandOptions: readonly CommandOption[] = [...generalOptions, ...targetOptions];
+export type OptionName = (typeof generalOptions | typeof targetOptions | typeof ownOptions)[number]['name'];
+
+export const commandOptions: readonly CommandOption[] = [...generalOptions, ...targetOptions, ...ownOptions];
 
 const helpColumn = 38;
 
@@ -117,6 +126,9 @@ ${helpOf(generalOptions)}
 
 Its target options, behind -- or before it:
 ${helpOf(targetOptions)}
+
+Beyond simple_switch_grpc:
+${helpOf(ownOptions)}
 
 Accepted, with nothing to do for them here:
   ${namesOf(({ ignored }) => ignored !== undefined)}

@@ -332,9 +332,13 @@ export class Device implements HostListener {
     this.#loaded?.digests.get(digestId)?.acknowledge(listId);
   }
 
-  output({ generation, digests, packetIns, diagnostics, lost }: PipelineOutput): void {
+  output({ generation, digests, packetIns, diagnostics, packetDump, lost }: PipelineOutput): void {
+    for (const line of packetDump) this.#log('info', line);
     for (const diagnostic of diagnostics) this.#log('warn', `pipeline: ${diagnostic}`);
-    if (lost > 0) this.#log('warn', `pipeline: ${lost} digests or packets for the controller were dropped`);
+    if (lost > 0) {
+      const what = 'digests, packets for the controller or lines about packets';
+      this.#log('warn', `pipeline: ${lost} ${what} were dropped`);
+    }
     const loaded = this.#loaded;
     if (loaded === undefined || loaded.generation !== generation) return;
     for (const { list, values } of digests) {

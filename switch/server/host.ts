@@ -96,13 +96,33 @@ export interface HostListener {
   failed(cause: Error): void;
 }
 
+/** What a pipeline is told at its birth. */
+export interface PipelineSettings {
+  /** Frames sent out here reach the controller as packet-in, its packet-outs arrive here; undefined: no such port. */
+  cpuPort: number | undefined;
+  /** `egress_spec` of a dropped packet. */
+  dropPort: number;
+  /** Queues of each port; 1 without it. */
+  priorityQueues?: number | undefined;
+  /** Bytes of each packet that are logged as it comes and goes; none without it. */
+  packetDumpBytes?: number | undefined;
+}
+
+/** Only the settings of an object that has more. */
+export function settingsOf(settings: PipelineSettings): PipelineSettings {
+  const { cpuPort, dropPort, priorityQueues, packetDumpBytes } = settings;
+  return { cpuPort, dropPort, priorityQueues, packetDumpBytes };
+}
+
 export interface PipelineOutput {
   generation: number;
   digests: DigestSample[];
   /** Frames that left through the CPU port. */
   packetIns: Uint8Array[];
   diagnostics: string[];
-  /** Samples and frames dropped because nobody took the earlier ones in time. */
+  /** Lines about packets, as `packetDumpBytes` asks for. */
+  packetDump: string[];
+  /** Samples, frames and lines dropped because nobody took the earlier ones in time. */
   lost: number;
 }
 

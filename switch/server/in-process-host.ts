@@ -14,12 +14,12 @@ import {
   type HostOperation,
   idleSweepMs,
   type PipelineHost,
+  type PipelineSettings,
+  settingsOf,
 } from './host.ts';
 import { Runner } from './runner.ts';
 
-export interface InProcessHostOptions {
-  cpuPort: number | undefined;
-  dropPort: number;
+export interface InProcessHostOptions extends PipelineSettings {
   clock: Clock;
   listener: HostListener;
   /** Called for each frame that leaves; the frame is valid only during the call. */
@@ -34,8 +34,13 @@ export class InProcessHost implements PipelineHost {
   readonly #downPorts = new Set<number>();
   #cancelSweep: () => void = () => {};
 
-  constructor({ cpuPort, dropPort, clock, listener, onTransmit }: InProcessHostOptions) {
-    this.#runner = new Runner({ cpuPort, dropPort, nowMicros: () => clock.nowMicros(), send: onTransmit });
+  constructor(options: InProcessHostOptions) {
+    const { clock, listener, onTransmit } = options;
+    this.#runner = new Runner({
+      ...settingsOf(options),
+      nowMicros: () => clock.nowMicros(),
+      send: onTransmit,
+    });
     this.#listener = listener;
     this.#clock = clock;
     this.#sweepLater();

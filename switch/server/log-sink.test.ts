@@ -17,12 +17,12 @@ const now = () => new Date(2026, 0, 2, 3, 4, 5, 67);
 const filesIn = () =>
   Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
 
-function logged(target: LogTarget | undefined, level: CommandLogLevel) {
+function logged(log: LogTarget | undefined, logLevel: CommandLogLevel) {
   let out = '';
   let err = '';
   const sink = openLogSink({
-    target,
-    level,
+    log,
+    logLevel,
     now,
     thread: 9,
     out: (text) => (out += text),

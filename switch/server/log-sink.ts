@@ -2,7 +2,7 @@
 /** Log lines in BMv2's form, and where they go: so that what reads the one's log reads the other's. */
 
 import { closeSync, existsSync, fstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import type { CommandLogLevel, LogTarget } from './command-line.ts';
+import type { CommandLine, CommandLogLevel, LogTarget } from './command-line.ts';
 
 export type LineLevel = Exclude<CommandLogLevel, 'off'>;
 
@@ -13,10 +13,7 @@ export interface LogSink {
   close(): void;
 }
 
-export interface LogSinkOptions {
-  /** Undefined: only what needs attention is written, to stderr. */
-  target: LogTarget | undefined;
-  level: CommandLogLevel;
+export interface LogSinkOptions extends Pick<CommandLine, 'log' | 'logLevel'> {
   out: (text: string) => void;
   err: (text: string) => void;
   now: () => Date;
@@ -24,18 +21,23 @@ export interface LogSinkOptions {
   thread: number;
 }
 
+/** Whether lines of this level are written anywhere. */
+export function isLogged(
+  { log, logLevel }: Pick<CommandLine, 'log' | 'logLevel'>,
+  level: LineLevel,
+): boolean {
+  if (logLevel === 'off') return false;
+  const rank = levels.indexOf(level);
+  return rank >= levels.indexOf(logLevel) && (log !== undefined || rank >= levels.indexOf('warn'));
+}
+
 /** @throws the error of the file system when the log file cannot be opened; later trouble ends the log, not the switch */
-export function openLogSink({ target, level, out, err, now, thread }: LogSinkOptions): LogSink {
-  const least = level === 'off' ? levels.length : levels.indexOf(level);
-  const isWanted = (each: LineLevel) => {
-    const rank = levels.indexOf(each);
-    return rank >= least && (target !== undefined || rank >= levels.indexOf('warn'));
-  };
-  const file = target?.kind === 'file' ? new LogFile(target, err) : undefined;
-  const write = file ? (line: string) => file.write(line) : target === undefined ? err : out;
+export function openLogSink({ log, logLevel, out, err, now, thread }: LogSinkOptions): LogSink {
+  const file = log?.kind === 'file' ? new LogFile(log, err) : undefined;
+  const write = file ? (line: string) => file.write(line) : log === undefined ? err : out;
   return {
-    write(each, text) {
-      if (isWanted(each)) write(lineOf(each, text, now(), thread));
+    write(level, text) {
+      if (isLogged({ log, logLevel }, level)) write(lineOf(level, text, now(), thread));
     },
     close: () => file?.close(),
   };

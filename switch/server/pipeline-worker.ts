@@ -11,7 +11,7 @@ import { openDoorbell } from '../ports/doorbell.ts';
 import { runLoop } from '../ports/loop.ts';
 import { openPacketPorts } from '../ports/packet-socket.ts';
 import type { Ports } from '../ports/port.ts';
-import { idleSweepMs } from './host.ts';
+import { idleSweepMs, settingsOf } from './host.ts';
 import { Runner } from './runner.ts';
 import {
   outputsInFlightMax,
@@ -27,13 +27,12 @@ const outputTickMs = 20;
 run(workerData as WorkerSetup);
 
 function run(setup: WorkerSetup): void {
-  const { channel, cpuPort, dropPort, outputsTaken } = setup;
+  const { channel, outputsTaken } = setup;
   const doorbell = openDoorbell(setup.doorbell);
   const ports = openPorts(setup, doorbell);
   const start = performance.now();
   const runner = new Runner({
-    cpuPort,
-    dropPort,
+    ...settingsOf(setup),
     nowMicros: () => (performance.now() - start) * 1000,
     send: (port, frame) => ports.send(port, frame),
   });

@@ -14,19 +14,21 @@ import type {
 } from '../engine/pipeline.ts';
 import { ProgramError } from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
-import type { CarryOver, HostOperation, PipelineOutput } from './host.ts';
+import type { CarryOver, HostOperation, PipelineOutput, PipelineSettings } from './host.ts';
 
-export interface RunnerOptions {
-  /** Frames that leave here go to the controller; undefined when there is no such port. */
-  cpuPort: number | undefined;
-  dropPort: number;
+export interface RunnerOptions extends PipelineSettings {
   nowMicros: () => number;
   /** `frame` is valid only during the call. */
   send: (port: number, frame: Uint8Array) => void;
 }
 
 /** What may wait for its taker; more is dropped and counted. */
-export const outputLimits = { digestsMax: 8192, packetInsMax: 4096, diagnosticsMax: 64 } as const;
+export const outputLimits = {
+  digestsMax: 8192,
+  packetInsMax: 4096,
+  diagnosticsMax: 64,
+  packetDumpMax: 4096,
+} as const;
 
 export class Runner {
   readonly #options: RunnerOptions;
@@ -53,6 +55,7 @@ export class Runner {
   stage(json: string): Program {
     const { pipeline, program } = compile(parseJson(json), {
       dropPort: this.#options.dropPort,
+      priorityQueues: this.#options.priorityQueues ?? 1,
       sink: this.#sinkOf(this.#generation + 1),
     });
     this.#staged = pipeline;
@@ -87,6 +90,7 @@ export class Runner {
 
   /** A packet that arrives before there is a program is dropped. */
   process(port: number, frame: Uint8Array): void {
+    this.#dump('Received packet', port, frame);
     this.#pipeline?.process(port, frame, this.#options.nowMicros());
   }
 
@@ -116,8 +120,8 @@ export class Runner {
   }
 
   get hasOutput(): boolean {
-    const { digests, packetIns, diagnostics, lost } = this.#output;
-    return digests.length + packetIns.length + diagnostics.length + lost > 0;
+    const { digests, packetIns, diagnostics, packetDump, lost } = this.#output;
+    return digests.length + packetIns.length + diagnostics.length + packetDump.length + lost > 0;
   }
 
   takeOutput(): PipelineOutput {
@@ -135,6 +139,7 @@ export class Runner {
     const { cpuPort, send } = this.#options;
     return {
       transmit: (port, frame) => {
+        this.#dump(port === cpuPort ? 'Sending packet-in' : 'Sending packet', port, frame);
         if (port === cpuPort) this.#packetIn(frame);
         else send(port, frame);
       },
@@ -151,6 +156,19 @@ export class Runner {
         }
       },
     };
+  }
+
+  /** The words are BMv2's. */
+  #dump(what: string, port: number, frame: Uint8Array): void {
+    const bytes = this.#options.packetDumpBytes ?? 0;
+    if (bytes === 0) return;
+    const { packetDump } = this.#output;
+    if (packetDump.length >= outputLimits.packetDumpMax) {
+      this.#output.lost += 1;
+      return;
+    }
+    const hex = Buffer.from(frame.subarray(0, bytes)).toString('hex');
+    packetDump.push(`${what} of length ${frame.length} on port ${port}: ${hex}`);
   }
 
   #packetIn(frame: Uint8Array): void {
@@ -219,7 +237,7 @@ function carryValues(before: Pipeline, after: Pipeline, carry: CarryOver): void 
 }
 
 function emptyOutput(generation: number): PipelineOutput {
-  return { generation, digests: [], packetIns: [], diagnostics: [], lost: 0 };
+  return { generation, digests: [], packetIns: [], diagnostics: [], packetDump: [], lost: 0 };
 }
 
 function parseJson(text: string): unknown {

@@ -13,7 +13,7 @@ import { Controllers } from './controllers.ts';
 import { Dataplane } from './dataplane.ts';
 import { untrustingServiceDefinition } from './decoding.ts';
 import { Device } from './device.ts';
-import type { PipelineHost } from './host.ts';
+import { type PipelineHost, type PipelineSettings, settingsOf } from './host.ts';
 import { InProcessHost } from './in-process-host.ts';
 import { Code, Refusal } from './refusal.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
@@ -23,7 +23,7 @@ import { listen, type TlsOptions } from './transport.ts';
 import { TrapLog } from './trap-log.ts';
 import { startWorkerHost } from './worker-host.ts';
 
-export interface SwitchOptions {
+export interface SwitchOptions extends PipelineSettings {
   /** Whom to take after where simple_switch_grpc and the specification differ; see compat.ts. */
   compat: Compat;
   deviceId: bigint;
@@ -35,9 +35,6 @@ export interface SwitchOptions {
   dataplaneAddress?: string | undefined;
   /** Real interfaces: the pipeline then runs in a worker. Without any it runs in this thread, and its ports are memory. */
   interfaces: readonly PacketPortBinding[];
-  /** Frames sent out here reach the controller as packet-in, its packet-outs arrive here; undefined: no such port. */
-  cpuPort: number | undefined;
-  dropPort: number;
   /** Text of a BMv2 JSON that forwards from the start. A controller can write only after it has pushed one itself. */
   program?: string | undefined;
   /** The interfaces are names of captures, not real: the switch is one without interfaces that is fed with them. */
@@ -199,11 +196,12 @@ function startHost(
   listener: ConstructorParameters<typeof InProcessHost>[0]['listener'],
   onTransmit: Transmit,
 ): Promise<PipelineHost> {
-  const { interfaces, captureDirectory, cpuPort, dropPort, clock } = options;
+  const { interfaces, captureDirectory, clock } = options;
+  const settings = settingsOf(options);
   if (hasRealInterfaces(options)) {
-    return startWorkerHost({ interfaces, captureDirectory, cpuPort, dropPort, listener });
+    return startWorkerHost({ ...settings, interfaces, captureDirectory, listener });
   }
-  return Promise.resolve(new InProcessHost({ cpuPort, dropPort, clock, listener, onTransmit }));
+  return Promise.resolve(new InProcessHost({ ...settings, clock, listener, onTransmit }));
 }
 
 interface Parts {

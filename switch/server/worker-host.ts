@@ -16,15 +16,20 @@ import type { Program } from '../engine/program.ts';
 import { createDoorbell, type Doorbell } from '../ports/doorbell.ts';
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
 import type { PortCounters } from '../ports/port.ts';
-import type { CarryOver, HostListener, HostOperation, PipelineHost } from './host.ts';
+import {
+  type CarryOver,
+  type HostListener,
+  type HostOperation,
+  type PipelineHost,
+  type PipelineSettings,
+  settingsOf,
+} from './host.ts';
 import { LinkWatch } from './link-watch.ts';
 import type { WorkerAnswer, WorkerMessage, WorkerRequest, WorkerSetup } from './worker-messages.ts';
 
-export interface WorkerHostOptions {
+export interface WorkerHostOptions extends PipelineSettings {
   interfaces: readonly PacketPortBinding[];
   captureDirectory?: string | undefined;
-  cpuPort: number | undefined;
-  dropPort: number;
   listener: HostListener;
 }
 
@@ -42,8 +47,7 @@ export async function startWorkerHost(options: WorkerHostOptions): Promise<Worke
     channel: port2,
     interfaces: options.interfaces,
     captureDirectory: options.captureDirectory,
-    cpuPort: options.cpuPort,
-    dropPort: options.dropPort,
+    ...settingsOf(options),
     doorbell: doorbell.fd,
     outputsTaken,
   };

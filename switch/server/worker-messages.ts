@@ -6,17 +6,15 @@ import type { CounterCell } from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
 import type { PortCounters } from '../ports/port.ts';
-import type { CarryOver, HostOperation, PipelineOutput } from './host.ts';
+import type { CarryOver, HostOperation, PipelineOutput, PipelineSettings } from './host.ts';
 
 /** Given to the worker at its birth. */
-export interface WorkerSetup {
+export interface WorkerSetup extends PipelineSettings {
   /** Requests come here; answers, outputs and sweeps go back the same way. */
   channel: MessagePort;
   interfaces: readonly PacketPortBinding[];
   /** Where to write captures, as BMv2's --pcap. */
   captureDirectory: string | undefined;
-  cpuPort: number | undefined;
-  dropPort: number;
   /** File descriptor that is rung after requests were posted. */
   doorbell: number;
   /** One counter: outputs the main thread has taken. */
