@@ -35,6 +35,7 @@ import { DigestDesk } from './digest-desk.ts';
 import type { CarryOver, HostListener, PipelineHost, PipelineOutput } from './host.ts';
 import { freshlyLoaded, type Loaded, operationsOf } from './loaded.ts';
 import { decodePacketIn, encodePacketOut } from './packet-header.ts';
+import { checkProgramText } from './program-text.ts';
 import { readEntity } from './read.ts';
 import { reconcile } from './reconcile.ts';
 import { Code, invalid, Refusal } from './refusal.ts';
@@ -159,6 +160,7 @@ export class Device implements HostListener {
     if (json === undefined) {
       throw rules.refusal('bad-json', 'p4_device_config is not the JSON written by p4c-bm2-ss');
     }
+    checkProgramText(json);
     const program = await this.host.stage(json).catch((cause: unknown) => {
       throw cause instanceof ProgramError ? rules.refusal('bad-json', cause.message) : cause;
     });

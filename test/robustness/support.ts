@@ -204,8 +204,11 @@ export class RawClient {
       request.on('response', note);
       request.on('trailers', note);
       request.on('error', () => {});
-      // The server has ended the call; what of ours is still open does not matter to it.
-      request.on('end', () => request.close());
+      request.on('end', () => {
+        // Only then: a server takes a thousand resets for an attack.
+        if (isOpenEnded) request.close();
+        resolve(answer);
+      });
       request.on('close', () => resolve(answer));
       request.resume();
       if (body !== undefined) request.write(body);
