@@ -266,7 +266,9 @@ function memberFinder<T extends { id: number }>(what: string, items: readonly T[
 
 function elementsOf<T>(node: Reader, key: string, find: (id: Reader) => T): T[] {
   const elements = node.get(key).array().map(find);
-  if (elements.length === 0 || elements.length !== node.get('size').integer())
+  if (elements.length === 0) node.get(key).refuse('no elements');
+  // Old JSON does without a size.
+  if (node.has('size') && elements.length !== node.get('size').integer())
     node.refuse(`size and ${key} differ`);
   return elements;
 }

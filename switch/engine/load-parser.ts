@@ -120,7 +120,7 @@ function paddedWidth(component: Value): number {
 function splitKey(text: Reader, key: readonly Value[]): bigint[] {
   const bytes = key.reduce((sum, component) => sum + paddedWidth(component) / 8, 0);
   let rest = text.hex();
-  const written = Math.ceil((text.string().length - 2) / 2);
+  const written = text.hexBytes();
   if (rest < 0n || written !== bytes)
     text.refuse(`expected ${bytes} bytes, as wide as the transition key, found ${written}`);
   const parts: bigint[] = [];

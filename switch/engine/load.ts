@@ -81,7 +81,7 @@ class Loader {
     const counters = sections.read('counter_arrays', counterArray);
     const meters = sections.read('meter_arrays', (node) => meterArray(node, names));
     const learnLists = sections.read('learn_lists', (node) => fieldList(node, names), 1) as LearnList[];
-    const fieldLists = sections.read('field_lists', (node) => fieldList(node, names), 1);
+    const fieldLists = sections.read('field_lists', (node) => fieldList(node, names), 1, 'names may repeat');
     const resources: Resources = {
       ...names,
       calculations: byName(calculations),
@@ -233,7 +233,24 @@ class Loader {
         });
       }
     }
+    for (const profile of this.oldProfiles(names)) {
+      if (!profiles.some(({ name, id }) => id === profile.id || name === profile.name))
+        profiles.push(profile);
+    }
     return profiles;
+  }
+
+  /** In old JSON a profile has no section: tables name it, and bring its selector. */
+  private oldProfiles(names: Names): ActionProfile[] {
+    const pipelines = this.sections.attempt(() => this.root.get('pipelines').array()) ?? [];
+    return pipelines.flatMap((pipeline) =>
+      (this.sections.attempt(() => pipeline.get('tables').optionalArray()) ?? []).flatMap((table) => {
+        const name = table.get('act_prof_name');
+        if (name.isNull() || table.has('action_profile')) return [];
+        const profile = this.sections.attempt(() => profileOf(name.name(), table, names));
+        return profile ? [profile] : [];
+      }),
+    );
   }
 
   private controls(
@@ -326,6 +343,11 @@ function valueSet(node: Reader): ValueSet {
 
 function actionProfile(node: Reader, names: Names): ActionProfile {
   const name = node.get('name').name();
+  return profileOf(name, node, names);
+}
+
+/** @param node  has `id`, and `selector` where there is one */
+function profileOf(name: string, node: Reader, names: Names): ActionProfile {
   const at = node.called(name);
   const selector = at.get('selector');
   return {

@@ -11,6 +11,8 @@ export class Misfit extends Error {
 /** Longer numbers are refused: no field has so many bits. */
 const hexBitsMax = 65_536;
 
+const hexPattern = /^(-?)(?:0x)?([0-9a-f]+)$/i;
+
 /** Longer names are refused. */
 const nameLengthMax = 1024;
 
@@ -105,14 +107,19 @@ export class Reader {
     return value;
   }
 
-  /** "0x1f", "-0x1". */
+  /** "0x1f", "-0x1"; as in BMv2 the 0x may be left out. */
   hex(): bigint {
     const text = this.string();
-    const match = /^(-?)(0x[0-9a-fA-F]+)$/.exec(text);
+    const match = hexPattern.exec(text);
     if (!match) return this.misfit('a hexadecimal string such as "0x1f"');
     if (text.length * 4 > hexBitsMax) this.refuse(`a number of more than ${hexBitsMax} bits`);
-    const magnitude = BigInt(match[2]!);
+    const magnitude = BigInt(`0x${match[2]}`);
     return match[1] === '-' ? -magnitude : magnitude;
+  }
+
+  /** Bytes as many as a hexadecimal string has digits for. */
+  hexBytes(): number {
+    return Math.ceil((hexPattern.exec(this.string())?.[2]?.length ?? 0) / 2);
   }
 
   misfit(expected: string): never {

@@ -27,6 +27,8 @@ export class Sections {
       return work();
     } catch (error) {
       if (!(error instanceof Misfit)) throw error;
+      // Several parts of the program may stumble over the same thing.
+      if (this.noted.includes(error.message)) return undefined;
       if (this.noted.length < problemsMax) this.noted.push(error.message);
       else this.left += 1;
       return undefined;

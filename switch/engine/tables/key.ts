@@ -20,20 +20,35 @@ export interface KeyPlan {
   fields: readonly KeyField[];
   words: number;
   pieces: readonly KeyPiece[];
-  /** Indexes of the range fields. */
-  ranges: readonly number[];
+  ranges: readonly RangePlan[];
+  /** Words the bounds of one entry take. */
+  boundWords: number;
   /** How an entry is found: by equality alone, or by trying one mask after the other. */
   search: 'none' | 'exact' | 'masked';
   /** No mask anywhere. */
   isPlain: boolean;
 }
 
+/** The bounds of a range field: `words` words of the lowest value from `at` on, then as many of the highest. */
+export interface RangePlan {
+  field: number;
+  at: number;
+  words: number;
+}
+
 export function planKey(fields: readonly KeyField[]): KeyPlan {
   const pieces: KeyPiece[] = [];
   /** Free bits per word. */
   const room: number[] = [];
+  const ranges: RangePlan[] = [];
+  let boundWords = 0;
   for (const [field, { width, kind }] of fields.entries()) {
-    if (kind === 'range') continue;
+    if (kind === 'range') {
+      const words = Math.ceil(width / 32);
+      ranges.push({ field, at: boundWords, words });
+      boundWords += 2 * words;
+      continue;
+    }
     for (let fieldWord = 0; 32 * fieldWord < width; fieldWord++) {
       const bits = Math.min(32, width - 32 * fieldWord);
       let word = room.findIndex((free) => free >= bits);
@@ -47,7 +62,8 @@ export function planKey(fields: readonly KeyField[]): KeyPlan {
     fields,
     words: room.length,
     pieces,
-    ranges: fields.flatMap((field, index) => (field.kind === 'range' ? [index] : [])),
+    ranges,
+    boundWords,
     search: fields.length === 0 ? 'none' : masked ? 'masked' : 'exact',
     isPlain: !masked && fields.every((field) => field.mask === undefined),
   };
@@ -57,7 +73,7 @@ export interface PackedKey {
   /** Masked. */
   words: Int32Array;
   masks: Int32Array;
-  /** low, high per range field. */
+  /** As `RangePlan` says. */
   ranges: number[];
   /** The prefix length in a table with an lpm key. */
   prefixLength: number;
@@ -86,10 +102,12 @@ export function packKey(plan: KeyPlan, parts: readonly KeyPart[]): PackedKey {
     packed.words[word]! |= value << shift;
     packed.masks[word]! |= mask << shift;
   }
-  for (const index of plan.ranges) {
-    const part = parts[index]!;
-    if (part.kind === 'range') packed.ranges.push(Number(part.low), Number(part.high));
-    else packed.ranges.push(0, 2 ** plan.fields[index]!.width - 1);
+  for (const { field, words } of plan.ranges) {
+    const part = parts[field]!;
+    const everything = { low: 0n, high: (1n << BigInt(plan.fields[field]!.width)) - 1n };
+    const { low, high } = part.kind === 'range' ? part : everything;
+    for (const bound of [low, high])
+      for (let word = 0; word < words; word++) packed.ranges.push(wordOf(bound, 32 * word) >>> 0);
   }
   for (const part of parts) if (part.kind === 'lpm') packed.prefixLength = part.prefixLength;
   return packed;
@@ -118,12 +136,23 @@ export function unpackKey(
       case 'ternary':
         return { kind, value, mask };
       case 'range': {
-        const at = 2 * plan.ranges.indexOf(index);
-        return { kind, low: BigInt(packed.ranges[at]!), high: BigInt(packed.ranges[at + 1]!) };
+        const { at, words } = plan.ranges.find(({ field }) => field === index)!;
+        return {
+          kind,
+          low: boundAt(packed.ranges, at, words),
+          high: boundAt(packed.ranges, at + words, words),
+        };
       }
     }
   };
   return plan.fields.map(partOf);
+}
+
+/** A bound from its words. */
+export function boundAt(words: ArrayLike<number>, at: number, count: number): bigint {
+  let value = 0n;
+  for (let word = count - 1; word >= 0; word--) value = (value << 32n) | BigInt(words[at + word]!);
+  return value;
 }
 
 function trailingZeroes(value: bigint, width: number): number {

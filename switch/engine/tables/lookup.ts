@@ -18,7 +18,10 @@ export function keyArguments(table: Table, plan: KeyPlan): string[] {
     words[word]!.push(shift === 0 ? code : `${code} << ${shift}`);
   }
   const packed = words.map((parts) => (parts.length === 1 ? `${parts[0]} | 0` : parts.join(' | ')));
-  const ranges = plan.ranges.map((index) => keyWord(table.key[index]!.ref, 0, table.key[index]!.mask));
+  const ranges = plan.ranges.flatMap(({ field, words }) => {
+    const { ref, mask } = table.key[field]!;
+    return Array.from({ length: words }, (_, word) => keyWord(ref, word, mask));
+  });
   return [...packed, ...ranges];
 }
 
@@ -31,10 +34,12 @@ function keyWord(ref: Table['key'][number]['ref'], fieldWord: number, mask: bigi
 /** Defines `function find_<id>(...)` over `table_<id>`. */
 export function emitFind(id: number, plan: KeyPlan, out: Emitter): void {
   const keys = Array.from({ length: plan.words }, (_, index) => `k${index}`);
-  const ranges = plan.ranges.map((_, index) => `r${index}`);
+  const ranges = plan.ranges.flatMap(({ field, words }) =>
+    Array.from({ length: words }, (_, word) => rangeArgument(field, word)),
+  );
   out.block(`function find_${id}(${[...keys, ...ranges].join(', ')})`, () => {
     if (plan.search === 'exact') emitExact(id, keys, out);
-    else emitMasked(id, keys, ranges, out);
+    else emitMasked(id, keys, plan, out);
   });
 }
 
@@ -47,7 +52,8 @@ function emitExact(id: number, keys: readonly string[], out: Emitter): void {
   });
 }
 
-function emitMasked(id: number, keys: readonly string[], ranges: readonly string[], out: Emitter): void {
+function emitMasked(id: number, keys: readonly string[], plan: KeyPlan, out: Emitter): void {
+  const { ranges, boundWords } = plan;
   out.line(`const table = table_${id};`);
   out.line(
     'const { slots, slotMask, keys, tuple, priority, tupleCount, tupleIds, tupleTops, tupleMasks } = table;',
@@ -70,11 +76,10 @@ function emitMasked(id: number, keys: readonly string[], ranges: readonly string
       );
     });
     if (ranges.length > 0) {
-      const outside = ranges.map((range, index) => {
-        const at = `bounds[row * ${2 * ranges.length} + ${2 * index}]`;
-        const to = `bounds[row * ${2 * ranges.length} + ${2 * index + 1}]`;
-        return `${range} < ${at} || ${range} > ${to}`;
-      });
+      const outside = ranges.flatMap(({ field, at, words }) => [
+        beyond('<', field, words, boundWords, at),
+        beyond('>', field, words, boundWords, at + words),
+      ]);
       out.line(`while (row !== 0 && (${outside.join(' || ')})) row = next[row];`);
     }
     out.block(
@@ -86,6 +91,22 @@ function emitMasked(id: number, keys: readonly string[], ranges: readonly string
     );
   });
   out.line('return best;');
+}
+
+function rangeArgument(field: number, word: number): string {
+  return `r${field}_${word}`;
+}
+
+/** Whether the field is less, or more, than the bound whose words stand at `at`: the highest difference decides. */
+function beyond(order: '<' | '>', field: number, words: number, boundWords: number, at: number): string {
+  let code = '';
+  for (let word = 0; word < words; word++) {
+    const value = rangeArgument(field, word);
+    const bound = `bounds[row * ${boundWords} + ${at + word}]`;
+    const decides = `${value} ${order} ${bound}`;
+    code = code === '' ? decides : `(${decides} || ${value} === ${bound} && ${code})`;
+  }
+  return code;
 }
 
 /** The same as `TableState.hash`. */

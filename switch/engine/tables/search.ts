@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Lookup of one table without generated code: what lookup.ts writes for one key layout, for any. */
 
-import type { KeyPlan } from './key.ts';
+import { boundAt, type KeyPlan } from './key.ts';
 import { hashOf, type TableState } from './table-state.ts';
 
 /**
@@ -50,9 +50,9 @@ function headOf(table: TableState, tuple: number, words: Int32Array): number {
 }
 
 function isInRanges({ plan, bounds }: TableState, row: number, key: readonly bigint[]): boolean {
-  return plan.ranges.every((field, index) => {
-    const at = 2 * (row * plan.ranges.length + index);
-    const value = Number(key[field]);
-    return value >= bounds[at]! && value <= bounds[at + 1]!;
+  return plan.ranges.every(({ field, at, words }) => {
+    const from = row * plan.boundWords + at;
+    const value = key[field]!;
+    return value >= boundAt(bounds, from, words) && value <= boundAt(bounds, from + words, words);
   });
 }

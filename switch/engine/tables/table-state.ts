@@ -51,7 +51,7 @@ export class TableState {
   priority = new Int32Array(firstRows);
   /** The next worse row with the same masked key; 0 ends the list. */
   next = new Int32Array(firstRows);
-  /** low, high per range field. */
+  /** As `RangePlan` says. */
   bounds: Uint32Array<ArrayBuffer>;
   private idleMicros = new Float64Array(firstRows);
   private rowEnd = 1;
@@ -80,7 +80,7 @@ export class TableState {
       plan.fields.every((field) => field.kind === 'lpm' || field.kind === 'exact');
     this.data = new Uint32Array(firstRows * stride);
     this.keys = new Int32Array(firstRows * plan.words);
-    this.bounds = new Uint32Array(firstRows * plan.ranges.length * 2);
+    this.bounds = new Uint32Array(firstRows * plan.boundWords);
     this.tupleMasks = new Int32Array(4 * plan.words);
   }
 
@@ -142,14 +142,14 @@ export class TableState {
   /** The key of a row as its entry gave it, bits that no packet is asked about cleared. */
   keyOf(row: number): KeyPart[] {
     const { plan, priority, bounds } = this;
-    const { words, ranges } = plan;
+    const { words, boundWords } = plan;
     const at = row * words;
     const masks = plan.search === 'masked' ? this.tuplesById[this.tuple[row]!]!.masks : undefined;
     const prefixLength = this.isPrefixOrder ? priority[row]! : undefined;
     return unpackKey(plan, {
       words: this.keys.subarray(at, at + words),
       masks: masks ?? new Int32Array(words).fill(-1),
-      ranges: [...bounds.subarray(2 * row * ranges.length, 2 * (row + 1) * ranges.length)],
+      ranges: [...bounds.subarray(row * boundWords, (row + 1) * boundWords)],
       prefixLength,
     });
   }
@@ -190,7 +190,7 @@ export class TableState {
     this.tuple = grown(this.tuple, new Int32Array(rows));
     this.priority = grown(this.priority, new Int32Array(rows));
     this.next = grown(this.next, new Int32Array(rows));
-    this.bounds = grown(this.bounds, new Uint32Array(rows * this.plan.ranges.length * 2));
+    this.bounds = grown(this.bounds, new Uint32Array(rows * this.plan.boundWords));
   }
 
   private link(row: number): void {

@@ -108,7 +108,7 @@ function keyValue(width: number) {
   const max = (1n << BigInt(width)) - 1n;
   return fc.oneof(
     fc.bigInt({ min: 0n, max: max < 7n ? max : 7n }),
-    fc.constantFrom(max, max >> 1n, max - (max >> 3n)),
+    fc.constantFrom(max, max >> 1n, max - (max >> 3n), max >> 32n, (max >> 32n) + 1n),
   );
 }
 
@@ -158,6 +158,11 @@ const shapes: Record<string, Shape> = {
     { kind: 'ternary', width: 32 },
     { kind: 'range', width: 32 },
     { kind: 'exact', width: 9 },
+  ],
+  'ranges of more than one word': [
+    { kind: 'range', width: 48 },
+    { kind: 'ternary', width: 8 },
+    { kind: 'range', width: 128 },
   ],
 };
 
