@@ -152,7 +152,7 @@ export class PacketLife {
     const egressPort = F[at.egressSpec]!;
     if (egressPort === this.dropPort) return;
     F[at.instanceType] = instanceTypes.normal;
-    this.runEgress(egressPort, true);
+    this.runEgress(egressPort);
   }
 
   /** @returns whether the packet goes on */
@@ -178,8 +178,7 @@ export class PacketLife {
     F[this.at.packetLength] = frame.length & this.at.packetLengthMask;
   }
 
-  /** @param mayTruncate  truncation is lost in copies, as in BMv2 */
-  private runEgress(port: number, mayTruncate: boolean): void {
+  private runEgress(port: number): void {
     const { at } = this;
     const { F, A, clock } = this.memory;
     const now = clock[0]!;
@@ -213,7 +212,7 @@ export class PacketLife {
       return;
     }
     const limit = F[slots.truncate]!;
-    if (mayTruncate && limit !== 0 && end - start > limit - 1) end = start + limit - 1;
+    if (limit !== 0 && end - start > limit - 1) end = start + limit - 1;
     this.sink.transmit(port, A.subarray(start, end));
   }
 
@@ -246,6 +245,7 @@ export class PacketLife {
     const { F, V } = this.memory;
     const replicas = this.replicasOfGroup.get(group);
     if (!replicas) return;
+    // Copies forget what the original asked for, as in BMv2; in egress each may ask again.
     F[slots.truncate] = 0;
     F[this.at.instanceType] = instanceTypes.replica;
     const words = F.slice();
@@ -255,7 +255,7 @@ export class PacketLife {
       F.set(words);
       V.set(varbits);
       this.storeRid(replica.instance);
-      this.runEgress(replica.port, false);
+      this.runEgress(replica.port);
     }
   }
 
@@ -273,7 +273,7 @@ export class PacketLife {
       for (const { slot, word } of kept) F[slot] = word;
       F[this.at.instanceType] = instanceTypes.ingressClone;
       this.storeRid(replica.instance);
-      this.runEgress(replica.port, false);
+      this.runEgress(replica.port);
     }
     F.set(original);
     V.set(originalVarbits);
@@ -328,7 +328,7 @@ export class PacketLife {
     F[slots.end] = payload + copy.payload.length;
     F[this.at.instanceType] = instanceTypes.egressClone;
     this.storeRid(copy.replica.instance);
-    this.runEgress(copy.replica.port, false);
+    this.runEgress(copy.replica.port);
   }
 
   private clearMetadata(): void {
