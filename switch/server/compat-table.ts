@@ -272,9 +272,9 @@ export const behaviours = {
     spec: 'INVALID_ARGUMENT',
   },
   'default-counter': {
-    when: 'A default action is written with counter data or a meter config.',
-    strict: 'UNKNOWN',
-    bmv2: 'UNKNOWN',
+    when: 'A default action is written with counter data or a meter config, which it has no place for.',
+    strict: 'UNIMPLEMENTED',
+    bmv2: 'counter data without effect',
     spec: 'UNIMPLEMENTED',
   },
   'short-idle-timeout': {
@@ -326,6 +326,12 @@ export const behaviours = {
     strict: 'UNIMPLEMENTED',
     bmv2: 'UNIMPLEMENTED',
     spec: 'read',
+  },
+  'direct-of-default': {
+    when: 'The direct counter or meter of a default action is read or written.',
+    strict: 'UNKNOWN',
+    bmv2: 'UNKNOWN',
+    spec: 'UNIMPLEMENTED',
   },
   'direct-of-missing-entry': {
     when: 'The direct counter or meter of an entry that does not exist is read or written.',
@@ -488,7 +494,7 @@ export const behaviours = {
     spec: 'INVALID_ARGUMENT',
   },
   'packet-out-metadata-bad': {
-    when: 'A packet-out has an unknown metadatum, or one too wide.',
+    when: 'A packet-out has a metadatum that the program does not.',
     strict: 'INVALID_ARGUMENT',
     bmv2: 'silence',
     spec: 'INVALID_ARGUMENT',

@@ -229,7 +229,9 @@ async function* readDirectCounters(
   const table = tableOf(loaded, wanted.tableId);
   const { bound } = table;
   if (bound.counterUnit === undefined) throw invalid(`table '${bound.name}' has no direct counter`);
-  if (wanted.isDefaultAction) throw invalid('a default action has no counter on this switch');
+  if (wanted.isDefaultAction) {
+    throw rules.refusal('direct-of-default', 'a default action has no counter on this switch');
+  }
   checkInitialEntries(loaded, table);
   const entries = select(loaded, table, wanted);
   if (entries.length === 0 && wanted.match.length > 0) {
@@ -290,7 +292,7 @@ function* readDirectMeters(loaded: Loaded, { tableEntry: wanted }: DirectMeterEn
   const { bound } = table;
   if (!bound.hasMeter) throw invalid(`table '${bound.name}' has no direct meter`);
   if (wanted.isDefaultAction) {
-    throw rules.refusal('default-counter', 'a default action has no meter on this switch');
+    throw rules.refusal('direct-of-default', 'a default action has no meter on this switch');
   }
   checkInitialEntries(loaded, table);
   const entries = select(loaded, table, wanted);

@@ -236,13 +236,13 @@ export class TableState {
       throw rules.refusal('default-with-profile', message);
     }
     if (entry.counterData !== undefined) {
-      throw rules.refusal('default-counter', 'a default action has no counter on this switch');
+      rules.allow('default-counter', 'a default action has no counter on this switch');
     }
     if (bound.isDefaultConst) {
       throw new Refusal(Code.PERMISSION_DENIED, `the default action of table '${bound.name}' is const`);
     }
     if (entry.meterConfig !== undefined) {
-      throw rules.refusal('default-counter', 'a default action has no meter on this switch');
+      rules.allow('default-counter', 'a default action has no meter on this switch');
     }
     const call = entry.action && this.#readAction(entry.action, 'default');
     const before = this.#default;

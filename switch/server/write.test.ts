@@ -192,7 +192,7 @@ describe('what is refused, and with which code', () => {
     ],
     [
       'default with counter data',
-      'UNKNOWN',
+      'UNIMPLEMENTED',
       [modify('exact_small', { isDefaultAction: true, counterData: counters })],
     ],
     [

@@ -121,7 +121,7 @@ function writeDirectCounter(
   if (isReset) rules.allow('counter-delete', 'a counter is always there: it can only be modified');
   if (bound.counterUnit === undefined) throw invalid(`table '${bound.name}' has no direct counter`);
   if (tableEntry.isDefaultAction) {
-    throw rules.refusal('default-counter', 'a default action has no counter on this switch');
+    throw rules.refusal('direct-of-default', 'a default action has no counter on this switch');
   }
   if (data === undefined && !isReset) rules.allow('counter-without-data', 'the counter entry has no data');
   const entry = entryOf(loaded, table, tableEntry);
@@ -163,7 +163,7 @@ function writeDirectMeter(
   if (type !== Update_Type.MODIFY) throw invalid('a meter is always there: it can only be modified');
   if (!bound.hasMeter) throw invalid(`table '${bound.name}' has no direct meter`);
   if (tableEntry.isDefaultAction) {
-    throw loaded.rules.refusal('default-counter', 'a default action has no meter on this switch');
+    throw loaded.rules.refusal('direct-of-default', 'a default action has no meter on this switch');
   }
   table.writeMeter(entryOf(loaded, table, tableEntry), config, batch);
 }

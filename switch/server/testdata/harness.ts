@@ -51,6 +51,7 @@ export interface TestProgram {
 }
 
 export const features = testProgram('.', 'features');
+export const compat = testProgram('.', 'compat');
 export const selectors = testProgram('../../engine/testdata', 'selectors');
 export const meters = testProgram('../../engine/testdata', 'meters');
 
@@ -242,7 +243,7 @@ export class TestClient {
   }
 }
 
-function detailsOf(metadata: Metadata | undefined): P4Error[] {
+export function detailsOf(metadata: Metadata | undefined): P4Error[] {
   const [bytes] = metadata?.get('grpc-status-details-bin') ?? [];
   if (!Buffer.isBuffer(bytes)) return [];
   return fromBinary(StatusSchema, bytes).details.map(({ typeUrl, value }) => {
@@ -292,13 +293,28 @@ export class TestStream {
     return `${status?.code} ${status?.message} ${electionId?.low ?? 'unset'}`;
   }
 
+  /** Takes an election id above all others. @returns what had arrived before the answer */
+  async collect(electionId: bigint): Promise<StreamMessageResponse['update'][]> {
+    this.sendArbitration(electionId);
+    const before: StreamMessageResponse['update'][] = [];
+    for (;;) {
+      const update = await this.#take();
+      if (update.case === 'arbitration' && update.value.electionId?.low === electionId) return before;
+      before.push(update);
+    }
+  }
+
+  #take(): Promise<StreamMessageResponse['update']> {
+    const arrived = this.#arrived.shift();
+    if (arrived !== undefined) return Promise.resolve(arrived);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   /** The next message, which must be of this kind. */
   async next<Case extends NonNullable<StreamMessageResponse['update']['case']>>(
     kind: Case,
   ): Promise<Payload<Case>> {
-    const update =
-      this.#arrived.shift() ??
-      (await new Promise<StreamMessageResponse['update']>((resolve) => this.#waiting.push(resolve)));
+    const update = await this.#take();
     if (update.case !== kind) throw new Error(`expected ${kind}, got ${JSON.stringify(update, replacer)}`);
     return update.value as Payload<Case>;
   }
