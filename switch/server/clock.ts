@@ -7,12 +7,15 @@ export interface Clock {
   after(delayMs: number, work: () => void): () => void;
 }
 
+/** Node takes a longer delay for none at all. */
+const delayMsMax = 2 ** 31 - 1;
+
 export function systemClock(): Clock {
   const start = performance.now();
   return {
     nowMicros: () => Math.floor((performance.now() - start) * 1000),
     after(delayMs, work) {
-      const timer = setTimeout(work, delayMs);
+      const timer = setTimeout(work, Math.min(delayMs, delayMsMax));
       timer.unref();
       return () => clearTimeout(timer);
     },

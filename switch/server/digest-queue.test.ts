@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from './clock.ts';
 import { Rules } from './compat.ts';
-import { type DigestConfig, DigestQueue } from './digest-queue.ts';
+import { type DigestConfig, DigestQueue, listSizeMax } from './digest-queue.ts';
 
 const ms = 1_000_000n;
 
@@ -48,6 +48,12 @@ test('without a timer a list that is not full waits for ever, as on simple_switc
   clock.advance(1e9);
   expect(lists).toEqual([]);
   queue.add([1023n]);
+  expect(lists).toHaveLength(1);
+});
+
+test('a list as long as anybody may ask for is sent in parts', () => {
+  const { queue, lists } = queueOf({ maxListSize: 2 ** 31 - 1 });
+  for (let value = 0; value < listSizeMax; value++) queue.add([BigInt(value)]);
   expect(lists).toHaveLength(1);
 });
 

@@ -21,6 +21,9 @@ export interface DigestConfig {
 /** What simple_switch_grpc makes of a list size of 0, and the most it takes. */
 export const listSizeDefault = 1024;
 
+/** A longer list than that is sent in parts; or what waits for it without a timeout could be anything. */
+export const listSizeMax = 65_536;
+
 /** Samples that wait for their acknowledgement; beyond it the oldest count as acknowledged. */
 export const unacknowledgedMax = 65_536;
 
@@ -56,7 +59,8 @@ export class DigestQueue {
     this.#deliver = deliver;
     const sendsAtOnce = rules.answer('digest-without-timer') === 'sent at once';
     const isStalling = DigestQueue.canStall(config);
-    this.#listSize = isStalling && sendsAtOnce ? 1 : config.maxListSize || listSizeDefault;
+    this.#listSize =
+      isStalling && sendsAtOnce ? 1 : Math.min(config.maxListSize || listSizeDefault, listSizeMax);
     this.#timeoutMs = Number(config.maxTimeoutNs / 1_000_000n);
     this.#ackTimeoutMicros = Number(config.ackTimeoutNs / 1000n);
     this.#mergesEqual = config.ackTimeoutNs > 0n || rules.answer('digest-equal-samples') === 'sent once';
