@@ -32,6 +32,7 @@ import type {
   Program,
   RegisterArray,
   Table,
+  ValueSet,
 } from '../engine/program.ts';
 import type { TrapName } from './traps.ts';
 
@@ -118,6 +119,15 @@ export interface BoundRegister {
   register: RegisterArray;
 }
 
+export interface BoundValueSet {
+  id: number;
+  name: string;
+  sizeMax: number;
+  /** In the order in which the pipeline puts them side by side. */
+  fields: readonly { id: number; width: number }[];
+  set: ValueSet;
+}
+
 export interface CounterUnit {
   packets: boolean;
   bytes: boolean;
@@ -161,6 +171,7 @@ export interface Binding {
   /** Without direct ones. */
   meters: ReadonlyMap<number, BoundMeter>;
   registers: ReadonlyMap<number, BoundRegister>;
+  valueSets: ReadonlyMap<number, BoundValueSet>;
   digests: ReadonlyMap<number, BoundDigest>;
   /** Digests by the pipeline's learn list. */
   digestByList: ReadonlyMap<number, BoundDigest>;
@@ -181,6 +192,7 @@ export function bind(p4info: P4Info, program: Program): { binding: Binding } | {
   const meters = bindMeters(context);
   const counters = bindCounters(context);
   const registers = bindRegisters(context);
+  const valueSets = bindValueSets(context);
   const digests = bindDigests(context);
   const headers = new Map(
     p4info.controllerPacketMetadata.map((header) => [nameOf(header), bindPacketHeader(context, header)]),
@@ -195,6 +207,7 @@ export function bind(p4info: P4Info, program: Program): { binding: Binding } | {
       counters: new Map(counters.map((counter) => [counter.id, counter])),
       meters: new Map(meters.map((meter) => [meter.id, meter])),
       registers: new Map(registers.map((register) => [register.id, register])),
+      valueSets: new Map(valueSets.map((set) => [set.id, set])),
       digests: new Map(digests.map((digest) => [digest.id, digest])),
       digestByList: new Map(digests.map((digest) => [digest.list.id, digest])),
       packetIn: headers.get('packet_in'),
@@ -493,6 +506,21 @@ function bindRegisters({ p4info, program, problems }: Context): BoundRegister[] 
   });
 }
 
+function bindValueSets({ p4info, program, problems }: Context): BoundValueSet[] {
+  const setByName = new Map(program.valueSets.map((set) => [set.name, set]));
+  return p4info.valueSets.flatMap((p4Set): BoundValueSet[] => {
+    const name = nameOf(p4Set);
+    const set = setByName.get(name);
+    const fields = p4Set.match.map(({ id, bitwidth }) => ({ id, width: bitwidth }));
+    const width = fields.reduce((sum, field) => sum + field.width, 0);
+    if (set === undefined) problems.push(`value set '${name}' is in the P4Info, but not in the JSON`);
+    else if (set.width !== width) {
+      problems.push(`value set '${name}' has ${width} bits in the P4Info, ${set.width} in the JSON`);
+    } else return [{ id: idOf(p4Set), name, sizeMax: p4Set.size, fields, set }];
+    return [];
+  });
+}
+
 function registerShape(spec: P4DataTypeSpec | undefined): BoundRegister['shape'] | undefined {
   const type = spec?.typeSpec;
   if (type?.case === 'bool') return 'bool';
@@ -589,6 +617,7 @@ function reportDuplicateIds({ p4info, problems }: Context): void {
     ...p4info.counters,
     ...p4info.meters,
     ...p4info.registers,
+    ...p4info.valueSets,
     ...p4info.digests,
   ];
   for (const object of objects) {

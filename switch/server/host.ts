@@ -24,6 +24,8 @@ export type HostOperation =
   | { kind: 'write-meter'; meter: number; index: number; rates: MeterRates | undefined }
   | { kind: 'write-direct-meter'; table: number; handle: number; rates: MeterRates | undefined }
   | { kind: 'write-register'; register: number; index: number; value: bigint }
+  /** The numbers as `Pipeline.setValueSet` takes them. */
+  | { kind: 'value-set'; set: number; members: readonly bigint[] }
   /** No replicas: the group or session is gone. */
   | { kind: 'multicast-group'; group: number; replicas: readonly Replica[] }
   | { kind: 'clone-session'; session: number; replicas: readonly Replica[] };

@@ -31,6 +31,8 @@ export interface Loaded {
   profiles: ReadonlyMap<number, ActionProfileState>;
   /** By P4Info id. */
   meters: ReadonlyMap<number, MeterConfigs>;
+  /** Members by P4Info id; a set nobody has written is not here, and empty. */
+  valueSets: Map<number, readonly bigint[]>;
   /** By P4Info id. */
   digests: Map<number, DigestQueue>;
   idleWatch: IdleWatch;
@@ -61,6 +63,7 @@ export function freshlyLoaded(
     tableByProgramId: new Map([...tables.values()].map((table) => [table.bound.table.id, table])),
     profiles,
     meters: new Map([...binding.meters.keys()].map((id) => [id, new Map()])),
+    valueSets: new Map(),
     digests: new Map(),
     idleWatch: new IdleWatch(),
     replication: new Replication(rules),
@@ -75,6 +78,7 @@ export function operationsOf({
   profiles,
   tables,
   meters,
+  valueSets,
   replication,
 }: Loaded): HostOperation[] {
   const operations: HostOperation[] = [];
@@ -85,6 +89,9 @@ export function operationsOf({
     for (const [index, config] of configs) {
       operations.push({ kind: 'write-meter', meter, index, rates: ratesOf(rules, config) });
     }
+  }
+  for (const [id, members] of valueSets) {
+    operations.push({ kind: 'value-set', set: binding.valueSets.get(id)!.set.id, members });
   }
   replication.tellAll(operations);
   return operations;

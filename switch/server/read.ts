@@ -32,6 +32,7 @@ import { cellIndex } from './meters.ts';
 import { Code, invalid, Refusal, unimplemented } from './refusal.ts';
 import { registerData, registerIndex } from './registers.ts';
 import type { Entry, TableState } from './table-state.ts';
+import { readValueSets } from './value-sets.ts';
 
 /** Entities in one message: some 100 bytes each, where gRPC clients take 4 MiB. */
 export const entitiesPerMessage = 4096;
@@ -78,8 +79,10 @@ export async function* readEntity(loaded: Loaded, { entity }: Entity): AsyncGene
       yield* readRegisters(loaded, entity.value);
       return;
     case 'valueSetEntry':
-      loaded.rules.allow('value-set', 'a value set is always empty on simple_switch_grpc');
-      throw unimplemented('this switch does not have value sets');
+      yield readValueSets(loaded, entity.value.valueSetId).map((value) =>
+        entityOf({ case: 'valueSetEntry', value }),
+      );
+      return;
     case undefined:
       throw loaded.rules.refusal('no-entity', 'Incorrect entity type');
     default:

@@ -37,6 +37,7 @@ export async function reconcile(
     else if (table.isChanged) problems.push(`table '${table.bound.name}' is gone`);
   }
   adoptMeters(before, after, problems);
+  adoptValueSets(before, after, problems);
   if (options.keepsDefaults) adoptDigests(before, after, problems);
   after.replication.adopt(before.replication);
   const counters = await carriedCounters(before, after, problems);
@@ -58,6 +59,19 @@ function adoptMeters(before: Loaded, after: Loaded, problems: string[]): void {
     } else {
       for (const [index, config] of configs) after.meters.get(id)!.set(index, config);
     }
+  }
+}
+
+function adoptValueSets(before: Loaded, after: Loaded, problems: string[]): void {
+  for (const [id, members] of before.valueSets) {
+    if (members.length === 0) continue;
+    const { name, fields } = before.binding.valueSets.get(id)!;
+    const heir = after.binding.valueSets.get(id);
+    const isSame = heir?.name === name && JSON.stringify(heir.fields) === JSON.stringify(fields);
+    if (!isSame) problems.push(`value set '${name}' is gone, or has other fields`);
+    else if (members.length > heir.sizeMax) {
+      problems.push(`value set '${name}' has room for only ${heir.sizeMax} members now`);
+    } else after.valueSets.set(id, members);
   }
 }
 

@@ -184,6 +184,7 @@ function isPipelineOperation(operation: HostOperation): operation is TableOperat
     case 'write-meter':
     case 'write-direct-meter':
     case 'write-register':
+    case 'value-set':
     case 'multicast-group':
     case 'clone-session':
       return false;
@@ -208,6 +209,9 @@ function applyOne(pipeline: Pipeline, operation: HostOperation, nowMicros: numbe
       break;
     case 'write-register':
       pipeline.writeRegister(operation.register, operation.index, operation.value);
+      break;
+    case 'value-set':
+      pipeline.setValueSet(operation.set, operation.members);
       break;
     case 'multicast-group':
       pipeline.setMulticastGroup(operation.group, operation.replicas);

@@ -12,6 +12,7 @@ import { cellIndex, ratesOf } from './meters.ts';
 import { invalid, unimplemented } from './refusal.ts';
 import { registerIndex, registerValue } from './registers.ts';
 import type { Entry, TableState } from './table-state.ts';
+import { writeValueSet } from './value-sets.ts';
 
 /** @throws Refusal; then nothing has changed */
 export function writeUpdate(
@@ -55,8 +56,8 @@ export function writeUpdate(
       profileOf(loaded, given.value.actionProfileId).writeGroup(type, given.value, batch);
       break;
     case 'valueSetEntry':
-      loaded.rules.allow('value-set', 'a value set is always empty on simple_switch_grpc');
-      throw unimplemented('this switch does not have value sets');
+      writeValueSet(loaded, type, given.value, batch);
+      break;
     case undefined:
       throw loaded.rules.refusal('no-entity', 'Incorrect entity type');
     default:
