@@ -77,6 +77,11 @@ export class PacketGenerator {
     }
   }
 
+  /** Sends the next frames at once. @throws SystemError */
+  burst(frames: number): void {
+    for (let left = frames; left > 0; ) left -= this.#send(left);
+  }
+
   close(): void {
     if (this.#memory.length > 0) systemCalls().close(this.#fd);
   }

@@ -46,6 +46,14 @@ export interface SystemCalls {
   poll(fds: Memory, count: number, timeoutMs: number): number;
   recvmsg(fd: number, message: Memory, flags: number): number;
   sendmmsg(fd: number, messages: Memory, count: number, flags: number): number;
+  sendto(
+    fd: number,
+    bytes: Memory,
+    length: number,
+    flags: number,
+    address: Memory,
+    addressLength: number,
+  ): number;
   eventfd(initial: number, flags: number): number;
   read(fd: number, buffer: Memory, length: number): number;
   write(fd: number, buffer: Memory, length: number): number;
@@ -86,6 +94,7 @@ function load(): SystemCalls {
     poll: call('poll', 'int', 'void *', 'ulong', 'int'),
     recvmsg: call('recvmsg', 'long', 'int', 'void *', 'int'),
     sendmmsg: call('sendmmsg', 'int', 'int', 'void *', 'uint', 'int'),
+    sendto: call('sendto', 'long', 'int', 'void *', 'size_t', 'int', 'void *', 'uint'),
     eventfd: call('eventfd', 'int', 'uint', 'int'),
     read: call('read', 'long', 'int', 'void *', 'size_t'),
     write: call('write', 'long', 'int', 'void *', 'size_t'),
@@ -94,11 +103,19 @@ function load(): SystemCalls {
   } as SystemCalls;
 }
 
+/** Names by number. A full queue asks for one with every call. */
+const errnoNames = new Map<number, string>();
+
 /** The symbolic name of the errno that the last call on this thread left behind. */
 export function lastErrno(): string {
   const value = koffi.errno();
-  for (const [name, number] of Object.entries(koffi.os.errno)) if (number === value) return name;
-  return `errno ${value}`;
+  if (errnoNames.size === 0) {
+    // The first of two names, EAGAIN and not EWOULDBLOCK.
+    for (const [name, number] of Object.entries(koffi.os.errno)) {
+      if (!errnoNames.has(number)) errnoNames.set(number, name);
+    }
+  }
+  return errnoNames.get(value) ?? `errno ${value}`;
 }
 
 /** @returns the error to throw when a call has just failed; `attempt` completes "cannot ..." */

@@ -18,7 +18,7 @@ import {
 } from './packet-link.ts';
 import { countDrop, type DropReason, type PortCounters, type ReceiveFrame } from './port.ts';
 import { SuperFrameInbox } from './super-frame-inbox.ts';
-import { type KernelFrame, restoreWireForm, superFrameBytesMax } from './wire-form.ts';
+import { hasWireForm, type KernelFrame, restoreWireForm, superFrameBytesMax } from './wire-form.ts';
 
 export interface PacketRingOptions {
   /** Memory of the ring, shared with the kernel and never swapped. */
@@ -121,8 +121,7 @@ export class PacketRing {
 
   hasFrames(): boolean {
     if (this.#words.length === 0) return false;
-    const status = Atomics.load(this.#words, (this.#next * this.#slotBytes) >> 2);
-    return (status & TP_STATUS_USER) !== 0;
+    return (loadStatus(this.#words, (this.#next * this.#slotBytes) >> 2) & TP_STATUS_USER) !== 0;
   }
 
   /**
@@ -132,19 +131,33 @@ export class PacketRing {
    */
   drain(port: number, receive: ReceiveFrame): number {
     if (!this.hasFrames()) return 0;
-    const before = this.#counters.receivedPackets;
-    const deliver = this.#counting(port, receive);
-    for (let slots = 0; slots < this.#options.batchFramesMax && this.hasFrames(); slots += 1) {
+    const words = this.#words;
+    const bytes = this.#bytes;
+    const counters = this.#counters;
+    const before = counters.receivedPackets;
+    for (let slots = 0; slots < this.#options.batchFramesMax; slots += 1) {
       const at = this.#next * this.#slotBytes;
+      const word = at >> 2;
+      const status = loadStatus(words, word);
+      if ((status & TP_STATUS_USER) === 0) break;
       this.#next = this.#next + 1 === this.#slotCount ? 0 : this.#next + 1;
+      const length = words[word + slotWord.captured]!;
+      const start = at + (words[word + slotWord.offsets]! & 0xffff);
+      const isWhole = length === words[word + slotWord.length]! && (status & TP_STATUS_COPY) === 0;
       try {
-        this.#takeSlot(at, deliver);
+        if (isWhole && isForUs(words, word) && hasWireForm(bytes, start, status)) {
+          counters.receivedPackets += 1;
+          counters.receivedBytes += length;
+          receive(port, bytes.subarray(start, start + length));
+        } else {
+          this.#takeSlot(at, port, receive);
+        }
       } finally {
-        // Also when the receiver throws: the slot has had its turn.
-        Atomics.store(this.#words, at >> 2, TP_STATUS_KERNEL);
+        // Also when the receiver throws: the slot has had its turn. It may have closed us, too.
+        if (this.#words.length > 0) storeStatus(words, word, TP_STATUS_KERNEL);
       }
     }
-    return this.#counters.receivedPackets - before;
+    return counters.receivedPackets - before;
   }
 
   /**
@@ -193,11 +206,12 @@ export class PacketRing {
     };
   }
 
-  #takeSlot(at: number, deliver: (frame: Uint8Array) => void): void {
+  /** Whatever is not simply a frame. */
+  #takeSlot(at: number, port: number, receive: ReceiveFrame): void {
     const words = this.#words;
     const word = at >> 2;
-    const packetType = (words[word + slotWord.packetType]! >> packetTypeShift) & 0xff;
-    if (packetType === PACKET_OUTGOING) return;
+    if (!isForUs(words, word)) return;
+    const deliver = this.#counting(port, receive);
     const frame = this.#slotFrame;
     frame.status = words[word + slotWord.status]!;
     frame.length = words[word + slotWord.captured]!;
@@ -232,6 +246,24 @@ export class PacketRing {
     const remedy = remedies[reason] ?? reason;
     this.#options.diagnostic(`${this.#name}: a frame was dropped, ${remedy} (said once; see the counters)`);
   }
+}
+
+/** The kernel writes the status last and reads it first, so what it guards must not be reordered around it. */
+const keepsOrder = process.arch === 'x64';
+
+function loadStatus(words: Int32Array, word: number): number {
+  // x86 keeps the order of loads and the order of stores by itself, and V8 that of typed arrays around calls.
+  return keepsOrder ? words[word]! : Atomics.load(words, word);
+}
+
+function storeStatus(words: Int32Array, word: number, status: number): void {
+  if (keepsOrder) words[word] = status;
+  else Atomics.store(words, word, status);
+}
+
+/** Frames that the switch itself has sent come by here too, where the kernel cannot be told to keep them. */
+function isForUs(words: Int32Array, word: number): boolean {
+  return ((words[word + slotWord.packetType]! >> packetTypeShift) & 0xff) !== PACKET_OUTGOING;
 }
 
 const remedies: Partial<Record<DropReason, string>> = {

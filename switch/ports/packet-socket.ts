@@ -11,6 +11,7 @@ import type { Doorbell } from './doorbell.ts';
 import { PollSet } from './linux.ts';
 import { inNetworkNamespace } from './network-namespace.ts';
 import { PacketRing, type PacketRingOptions, packetRingDefaults } from './packet-ring.ts';
+import { PathWatch } from './path-watch.ts';
 import { CounterTable, type PortCounters, type Ports, type ReceiveFrame } from './port.ts';
 import { TransmitQueue } from './transmit-queue.ts';
 
@@ -24,6 +25,11 @@ export interface PacketPortBinding {
 export interface PacketPortsOptions extends PacketRingOptions {
   /** Frames of one port that wait for a flush; a full queue flushes itself. */
   transmitFramesMax: number;
+  /**
+   * Whether frames may leave past traffic control and packet taps while there are none of either; it is faster. Who
+   * starts a tap misses what leaves until the next look.
+   */
+  mayGoDirectly: boolean;
   /** Wakes a poll from another thread. The owner creates, clears and closes it. */
   doorbell?: Doorbell;
 }
@@ -31,6 +37,7 @@ export interface PacketPortsOptions extends PacketRingOptions {
 export const packetPortsDefaults: Readonly<PacketPortsOptions> = {
   ...packetRingDefaults,
   transmitFramesMax: 256,
+  mayGoDirectly: true,
   // Not console: in a worker it needs an event loop that runLoop never gives back.
   diagnostic: (message) => void writeSync(2, `${message}\n`),
 };
@@ -45,15 +52,29 @@ export function openPacketPorts(
 
 interface PacketPort {
   number: number;
+  namespace: string | undefined;
   ring: PacketRing;
   queue: TransmitQueue;
 }
+
+/** The ports of one namespace. */
+interface Watch {
+  watch: PathWatch;
+  queues: readonly TransmitQueue[];
+}
+
+/** Between two looks at who looks on. */
+const lookIntervalMs = 500;
+/** When the kernel could not take everything. */
+const retryMs = 1;
 
 export class PacketPorts implements Ports {
   readonly #ports: PacketPort[] = [];
   readonly #byNumber = new Map<number, PacketPort>();
   readonly #counters: CounterTable;
   readonly #pollSet: PollSet;
+  readonly #watches: Watch[] = [];
+  #nextLookMs = 0;
   /** Queues with something in them. */
   #waiting: TransmitQueue[] = [];
   /** Who is drained first, so that a busy port cannot starve the others. */
@@ -71,6 +92,7 @@ export class PacketPorts implements Ports {
       throw error;
     }
     for (const port of this.#ports) this.#byNumber.set(port.number, port);
+    if (options.mayGoDirectly) this.#watches.push(...watchesOf(this.#ports));
     const fds = this.#ports.map(({ ring }) => ring.fd);
     this.#pollSet = new PollSet(options.doorbell === undefined ? fds : [...fds, options.doorbell.fd]);
   }
@@ -85,16 +107,23 @@ export class PacketPorts implements Ports {
   }
 
   flush(): void {
-    if (this.#waiting.length === 0) return;
-    for (const queue of this.#waiting) queue.flush();
-    this.#waiting = [];
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    let left = 0;
+    for (const queue of waiting) {
+      queue.flush();
+      if (!queue.isEmpty) waiting[left++] = queue;
+    }
+    waiting.length = left;
   }
 
   poll(timeoutMs: number, receive: ReceiveFrame): number {
     this.flush();
+    this.#look();
     const frames = this.#drain(receive);
     if (frames > 0) return frames;
-    if (this.#pollSet.wait(timeoutMs) === 0) return 0;
+    const sleepMs = this.#waiting.length === 0 ? timeoutMs : Math.min(timeoutMs, retryMs);
+    if (this.#pollSet.wait(sleepMs) === 0) return 0;
     return this.#drain(receive) || this.#drainLeftovers(receive);
   }
 
@@ -108,6 +137,8 @@ export class PacketPorts implements Ports {
       queue.close();
       ring.close();
     }
+    for (const { watch } of this.#watches) watch.close();
+    this.#watches.length = 0;
     this.#ports.length = 0;
     this.#byNumber.clear();
     this.#waiting = [];
@@ -120,14 +151,27 @@ export class PacketPorts implements Ports {
       try {
         return {
           number: port,
+          namespace,
           ring,
-          queue: new TransmitQueue(interfaceName, counters, options.transmitFramesMax),
+          queue: new TransmitQueue(interfaceName, namespace, counters, options.transmitFramesMax),
         };
       } catch (error) {
         ring.close();
         throw error;
       }
     });
+  }
+
+  /** Now and then: who looks on may have come or gone. */
+  #look(): void {
+    if (this.#watches.length === 0) return;
+    const nowMs = performance.now();
+    if (nowMs < this.#nextLookMs) return;
+    this.#nextLookMs = nowMs + lookIntervalMs;
+    for (const { watch, queues } of this.#watches) {
+      const mayGoDirectly = watch.look();
+      for (const queue of queues) queue.choose(mayGoDirectly(queue.interfaceIndex));
+    }
   }
 
   #drain(receive: ReceiveFrame): number {
@@ -150,4 +194,22 @@ export class PacketPorts implements Ports {
     }
     return frames;
   }
+}
+
+/** @returns none where that cannot be watched: then every frame leaves in the usual way */
+function watchesOf(ports: readonly PacketPort[]): Watch[] {
+  const watches: Watch[] = [];
+  for (const namespace of new Set(ports.map((port) => port.namespace))) {
+    const here = ports.filter((port) => port.namespace === namespace);
+    try {
+      const watch = new PathWatch(
+        namespace,
+        here.map(({ ring }) => ring.fd),
+      );
+      watches.push({ watch, queues: here.map(({ queue }) => queue) });
+    } catch {
+      // No netlink or no /proc, as in some containers.
+    }
+  }
+  return watches;
 }

@@ -1,134 +1,90 @@
 // SPDX-License-Identifier: Apache-2.0
-/**
- * The sending half of a port on a real interface: frames are copied into a slab and leave many at a time.
- *
- * sendmmsg(2) and not a transmit ring: the kernel gives a ring's slot back as soon as a frame has crossed a veth, while
- * the receiver may still be reading from it, so that the next frame would overwrite the last.
- */
+/** The sending half of a port on a real interface: the direct way when nobody would miss the frames there, else the usual. */
 
-import { addressOf, lastErrno, systemCalls } from './linux.ts';
-import { bindPacketSocket, openPacketSocket, packetProtocol } from './packet-link.ts';
-import { countDrop, type PortCounters } from './port.ts';
+import type { FrameQueue } from './frame-queue.ts';
+import { MessageQueue } from './message-queue.ts';
+import { inNetworkNamespace } from './network-namespace.ts';
+import type { PortCounters } from './port.ts';
+import { openXdpQueue, type XdpQueue } from './xdp-queue.ts';
 
-/** What an Ethernet header and two VLAN tags add to the MTU. */
-const linkHeaderBytes = 14 + 8;
-/** struct mmsghdr and struct iovec, on every 64-bit Linux. */
-const messageBytes = 64;
-const vectorBytes = 16;
-const MSG_DONTWAIT = 0x40;
-const SOL_SOCKET = 1;
-const SO_SNDBUFFORCE = 32;
-const socketBufferBytes = 4 * 1024 * 1024;
-
-export class TransmitQueue {
-  readonly #fd: number;
+export class TransmitQueue implements FrameQueue {
+  readonly #usual: MessageQueue;
   readonly #counters: PortCounters;
-  readonly #slotBytes: number;
-  readonly #framesMax: number;
-  readonly #slab: Uint8Array;
-  readonly #vectors: BigUint64Array;
-  readonly #messages: BigUint64Array;
-  readonly #messagesAddress: bigint;
-  readonly #lengths: Uint32Array;
-  #queued = 0;
-  #isClosed = false;
+  readonly #namespace: string | undefined;
+  /** Only while it is chosen. */
+  #direct: XdpQueue | undefined;
+  #isDirectAvailable = true;
 
   /**
+   * @param namespace  a named network namespace; undefined for the one we are in
    * @param framesMax  frames that wait for a flush; a full queue flushes itself
    * @throws SystemError
    */
-  constructor(interfaceName: string, counters: PortCounters, framesMax: number) {
+  constructor(
+    interfaceName: string,
+    namespace: string | undefined,
+    counters: PortCounters,
+    framesMax: number,
+  ) {
     this.#counters = counters;
-    this.#framesMax = framesMax;
-    const link = openPacketSocket(interfaceName);
-    this.#fd = link.fd;
-    try {
-      bindPacketSocket(link, packetProtocol.none);
-    } catch (error) {
-      systemCalls().close(link.fd);
-      throw error;
-    }
-    systemCalls().setsockopt(link.fd, SOL_SOCKET, SO_SNDBUFFORCE, Int32Array.of(socketBufferBytes), 4);
-    this.#slotBytes = Math.ceil((link.mtu + linkHeaderBytes) / 64) * 64;
-    this.#slab = new Uint8Array(framesMax * this.#slotBytes);
-    this.#vectors = new BigUint64Array((framesMax * vectorBytes) / 8);
-    this.#messages = new BigUint64Array((framesMax * messageBytes) / 8);
-    this.#messagesAddress = addressOf(this.#messages);
-    this.#lengths = new Uint32Array(this.#vectors.buffer);
-    const slabAddress = addressOf(this.#slab);
-    const vectorsAddress = addressOf(this.#vectors);
-    for (let index = 0; index < framesMax; index += 1) {
-      this.#vectors[index * 2] = slabAddress + BigInt(index * this.#slotBytes);
-      // msghdr: name, its length, then the vector and the number of vectors.
-      this.#messages[index * 8 + 2] = vectorsAddress + BigInt(index * vectorBytes);
-      this.#messages[index * 8 + 3] = 1n;
-    }
+    this.#namespace = namespace;
+    this.#usual = inNetworkNamespace(namespace, () => new MessageQueue(interfaceName, counters, framesMax));
   }
 
-  /** Copies the frame. @returns whether the queue was empty before */
+  get interfaceIndex(): number {
+    return this.#usual.link.interfaceIndex;
+  }
+
+  get isDirect(): boolean {
+    return this.#direct !== undefined;
+  }
+
+  /** Frames keep their order across the change. To be called again and again: the way may open later. */
+  choose(mayGoDirectly: boolean): void {
+    if (!mayGoDirectly) this.#leaveDirectWay();
+    else if (this.#direct === undefined && this.#isDirectAvailable) this.#takeDirectWay();
+  }
+
   push(frame: Uint8Array): boolean {
-    if (frame.length > this.#slotBytes) {
-      countDrop(this.#counters, 'transmit-too-long');
-      return false;
-    }
-    if (this.#queued === this.#framesMax) this.flush();
-    const index = this.#queued;
-    this.#slab.set(frame, index * this.#slotBytes);
-    this.#lengths[index * 4 + 2] = frame.length;
-    this.#queued = index + 1;
-    return index === 0;
+    const direct = this.#direct;
+    if (direct === undefined) return this.#usual.push(frame);
+    if (direct.fits(frame.length)) return direct.push(frame);
+    direct.flush();
+    this.#usual.push(frame);
+    this.#usual.flush();
+    return false;
   }
 
-  /** Sends everything that is queued, or counts why not. Never waits for a slow link: a switch drops. */
   flush(): void {
-    if (this.#isClosed) return;
-    const count = this.#queued;
-    this.#queued = 0;
-    let next = 0;
-    while (next < count) {
-      const messages = next === 0 ? this.#messages : this.#messagesAddress + BigInt(next * messageBytes);
-      const sent = systemCalls().sendmmsg(this.#fd, messages, count - next, MSG_DONTWAIT);
-      if (sent > 0) {
-        for (let index = next; index < next + sent; index += 1) {
-          this.#counters.sentBytes += this.#lengths[index * 4 + 2]!;
-        }
-        this.#counters.sentPackets += sent;
-        next += sent;
-      } else {
-        next += this.#giveUp(lastErrno(), count - next);
-      }
+    if (this.#direct === undefined) {
+      this.#usual.flush();
+      return;
     }
+    this.#direct.flush();
+    if (this.#direct.isBroken) this.#leaveDirectWay();
+  }
+
+  get isEmpty(): boolean {
+    return (this.#direct ?? this.#usual).isEmpty;
   }
 
   close(): void {
-    if (this.#isClosed) return;
-    this.flush();
-    this.#isClosed = true;
-    systemCalls().close(this.#fd);
+    this.#usual.close();
+    this.#direct?.close();
   }
 
-  /** Counts what the kernel refused. @returns how many frames to pass over: the first one, or all the rest */
-  #giveUp(errno: string, rest: number): number {
-    switch (errno) {
-      case 'EINTR':
-        return 0;
-      case 'EAGAIN':
-        countDrop(this.#counters, 'transmit-queue-full', rest);
-        return rest;
-      case 'ENETDOWN':
-      case 'ENXIO':
-      case 'ENODEV':
-        countDrop(this.#counters, 'transmit-down', rest);
-        return rest;
-      case 'ENOBUFS':
-        countDrop(this.#counters, 'transmit-queue-full');
-        return 1;
-      case 'EMSGSIZE':
-        countDrop(this.#counters, 'transmit-too-long');
-        return 1;
-      default:
-        countDrop(this.#counters, 'transmit-refused');
-        return 1;
-    }
+  #takeDirectWay(): void {
+    const { interfaceIndex, mtu } = this.#usual.link;
+    this.#usual.flush();
+    const opened = inNetworkNamespace(this.#namespace, () =>
+      openXdpQueue(interfaceIndex, mtu, this.#counters),
+    );
+    if (opened === 'unavailable') this.#isDirectAvailable = false;
+    else if (opened !== 'not-now') this.#direct = opened;
+  }
+
+  #leaveDirectWay(): void {
+    this.#direct?.close();
+    this.#direct = undefined;
   }
 }

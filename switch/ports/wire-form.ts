@@ -33,6 +33,18 @@ export interface KernelFrame {
 }
 
 /**
+ * Whether a frame is as on the wire already: no checksum to finish, nothing to cut, no VLAN tag kept apart. Most are.
+ *
+ * @param start   of the frame in `memory`
+ * @param status  tp_status
+ */
+export function hasWireForm(memory: Uint8Array, start: number, status: number): boolean {
+  const header = start - vnetHeaderBytes;
+  const isTouched = (memory[header]! & vnet.needsChecksum) | memory[header + 1]!;
+  return isTouched === 0 && (status & TP_STATUS_VLAN_VALID) === 0;
+}
+
+/**
  * Works in place: the frame and the bytes before it are overwritten.
  *
  * @param scratch  for segments, `superFrameBytesMax` long
