@@ -55,6 +55,11 @@ export function sum16(bytes: Uint8Array, start: number, end: number): number {
 
 /** Turns a sum of 16-bit words (below 2^48) into a checksum. */
 export function foldedComplement(sum: number): number {
+  // Two steps fold whatever integers hold, and that is every header.
+  if (sum < 0x8000_0000) {
+    const once = (sum & 0xffff) + (sum >>> 16);
+    return ~((once & 0xffff) + (once >>> 16)) & 0xffff;
+  }
   let folded = sum;
   while (folded > 0xffff) folded = (folded % 0x10000) + Math.floor(folded / 0x10000);
   return ~folded & 0xffff;

@@ -213,7 +213,8 @@ export class PacketLife {
     }
     const limit = F[slots.truncate]!;
     if (limit !== 0 && end - start > limit - 1) end = start + limit - 1;
-    this.sink.transmit(port, A.subarray(start, end));
+    // Half the price of subarray, which asks for the class to make.
+    this.sink.transmit(port, new Uint8Array(A.buffer, start, end - start));
   }
 
   /** Egress and what follows it. @returns where the packet now starts, -1 when it is gone */

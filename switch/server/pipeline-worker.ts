@@ -11,6 +11,7 @@ import { openDoorbell } from '../ports/doorbell.ts';
 import { runLoop } from '../ports/loop.ts';
 import { openPacketPorts } from '../ports/packet-socket.ts';
 import type { Ports } from '../ports/port.ts';
+import { BatchClock } from './batch-clock.ts';
 import { idleSweepMs, settingsOf } from './host.ts';
 import { Runner } from './runner.ts';
 import {
@@ -31,9 +32,10 @@ function run(setup: WorkerSetup): void {
   const doorbell = openDoorbell(setup.doorbell);
   const ports = openPorts(setup, doorbell);
   const start = performance.now();
+  const clock = new BatchClock(() => (performance.now() - start) * 1000);
   const runner = new Runner({
     ...settingsOf(setup),
-    nowMicros: () => (performance.now() - start) * 1000,
+    nowMicros: () => clock.read(),
     send: (port, frame) => ports.send(port, frame),
   });
   let outputsPosted = 0;
@@ -71,6 +73,7 @@ function run(setup: WorkerSetup): void {
   };
 
   const onControl = (): 'continue' | 'stop' => {
+    clock.expire();
     for (;;) {
       const received = receiveMessageOnPort(channel) as { message: WorkerRequest } | undefined;
       if (received === undefined) break;
@@ -93,12 +96,13 @@ function run(setup: WorkerSetup): void {
 
   post({ kind: 'ready' });
   runLoop({
-    ports: withAfterPoll(ports, postOutput),
+    ports: aroundPoll(ports, () => clock.expire(), postOutput),
     doorbell,
     onFrame: (port, frame) => runner.process(port, frame),
     onControl,
     tickIntervalMs: outputTickMs,
     onTick: (nowMs) => {
+      clock.expire();
       postOutput();
       if (nowMs < nextSweepMs) return;
       nextSweepMs = nowMs + idleSweepMs;
@@ -118,14 +122,15 @@ function openPorts(
   return captureDirectory === undefined ? ports : capturePorts(ports, interfaces, captureDirectory);
 }
 
-/** Does something after each batch of frames, when what they caused is complete. */
-function withAfterPoll(ports: Ports, afterPoll: () => void): Ports {
+/** Does something before each batch of frames, and after it, when what they caused is complete. */
+function aroundPoll(ports: Ports, beforePoll: () => void, afterPoll: () => void): Ports {
   return {
     send: (port, frame) => ports.send(port, frame),
     flush: () => ports.flush(),
     counters: () => ports.counters(),
     close: () => ports.close(),
     poll(timeoutMs, receive) {
+      beforePoll();
       const frames = ports.poll(timeoutMs, receive);
       if (frames > 0) afterPoll();
       return frames;
