@@ -144,7 +144,7 @@ function mutate(root: Json, random: Random): void {
 test('a program with something changed is refused for a reason, or loaded, and then takes packets', async () => {
   const random = randomOf(firstSeed);
   let refused = 0;
-  for (let run = 0; run < 150 * runFactor; run++) {
+  for (let run = 0; run < 100 * runFactor; run++) {
     const json = JSON.parse(text) as Json;
     for (let count = 1 + random.below(3); count > 0; count--) mutate(json, random);
     const refusal = await push(bytesOf(JSON.stringify(json)));
@@ -188,7 +188,7 @@ function mutateP4Info(p4info: P4Info, random: Random): void {
 test('a P4Info with something changed is refused for a reason, or taken, and then can be read and written', async () => {
   const random = randomOf(firstSeed);
   let refused = 0;
-  for (let run = 0; run < 150 * runFactor; run++) {
+  for (let run = 0; run < 100 * runFactor; run++) {
     const p4info = clone(P4InfoSchema, features.p4info);
     for (let count = 1 + random.below(3); count > 0; count--) mutateP4Info(p4info, random);
     const refusal = await push(features.json, p4info);

@@ -36,7 +36,7 @@ import {
   startBench,
 } from './support.ts';
 
-const runs = 400 * runFactor;
+const runs = 250 * runFactor;
 
 /** Every id of the P4Info: of tables, actions, counters and all the others. */
 const ids = [

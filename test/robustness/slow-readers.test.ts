@@ -110,7 +110,7 @@ test('so it is with digests', async () => {
   expect(await bench.client.write([configureDigest({ maxListSize: 1 })])).toMatchObject({ code: 0 });
   await stalledPrimary(2n);
   const before = await heldMib();
-  for (let source = 0; source < 80_000 * runFactor; source++) bench.running.inject(1, frameOf(9, source));
+  for (let source = 0; source < 30_000 * runFactor; source++) bench.running.inject(1, frameOf(9, source));
   expect((await heldMib()) - before).toBeLessThan(controllerLimits.backlog.bytesMax / mib + 16);
   expect(bench.logs).toContainEqual(expect.stringMatching(/^warn: controller \d+ is too slow/));
   await bench.stream.arbitrate(3n);
@@ -122,7 +122,7 @@ test('a controller that asks who is primary and does not read the answers costs 
   const request = stalled(raw, '/p4.v1.P4Runtime/StreamChannel', []);
   const questions = Buffer.concat(new Array(1000).fill(grpcFrame(arbitration(5n))));
   const before = await heldMib();
-  for (let round = 0; round < 60 * runFactor; round++) {
+  for (let round = 0; round < 30 * runFactor; round++) {
     await new Promise((resolve) => request.write(questions, resolve));
   }
   // Another connection is served, so all of that has been taken.
@@ -184,7 +184,7 @@ test('a dataplane client that does not read misses frames beyond its backlog', a
 });
 
 test('many reads of a large table by clients that do not read cost a piece each', async () => {
-  const entries = 20_000;
+  const entries = 12_000;
   const writes = Array.from({ length: entries }, (_, target) => codec.insert(route(target + 1, 2)));
   expect(await bench.client.write(writes)).toMatchObject({ code: 0 });
   const wanted: Entity = entityOf({
