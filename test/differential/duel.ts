@@ -66,6 +66,18 @@ export async function duel(
   return { difference: undefined, explained, updates, accepted, packets, outputs };
 }
 
+/** The script as the rule `accepted` tells it to the second switch. */
+export async function toldSteps(program: TestProgram, script: Script, first: Target): Promise<Script> {
+  await first.reset(program);
+  const steps: Step[] = [];
+  for (const given of script.steps) {
+    const step = withoutBadPacketOuts(program, given);
+    const { told } = onlyAccepted(step, await first.run(program, step, undefined));
+    if (told.kind !== 'write' || told.updates.length > 0) steps.push(told);
+  }
+  return { ...script, steps };
+}
+
 /** As `duel`, but a difference is looked for again, slowly. */
 export async function confirmedDuel(
   ...[program, script, first, second, rule]: Parameters<typeof duel>

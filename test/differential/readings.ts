@@ -84,7 +84,8 @@ async function read(
     if (!(cause instanceof P4RuntimeError) || cause.status === undefined) throw cause;
     return { what, code: cause.status, entities: [] };
   }
-  return { what, code: 0, entities: entities.sort() };
+  // simple_switch_grpc tells a member once for each unit of weight it has in a group.
+  return { what, code: 0, entities: [...new Set(entities)].sort() };
 }
 
 /** @returns undefined for what says nothing: a counter at zero, a meter without rates */
@@ -121,6 +122,8 @@ function lineOf(given: Entity, index: P4InfoIndex): string | undefined {
     }
     case 'actionProfileGroup':
       entity.value.members.sort((first, second) => first.memberId - second.memberId);
+      // simple_switch_grpc tells the port that the last member watches as that of every member.
+      for (const member of entity.value.members) member.watchKind = { case: undefined };
       break;
     default:
   }

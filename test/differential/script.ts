@@ -54,6 +54,9 @@ export interface BurstResult {
   readonly digests: readonly string[];
 }
 
+/** What a switch did in every step of a script. */
+export type Transcript = readonly StepResult[];
+
 /** The answer to one Read. */
 export interface Reading {
   /** What was read: `table talk`. */

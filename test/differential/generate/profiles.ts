@@ -40,6 +40,29 @@ export class ProfileMaker {
     }
   }
 
+  /** Something to begin with: without members there is nothing that a group or an entry could name. */
+  opening(): Update[] {
+    const inUse = this.#program.index.actionProfiles
+      .all()
+      .filter(({ id }) => this.#modes.get(id) === 'members');
+    return inUse.flatMap(({ id, object }) => {
+      const members = [1, 2, 3, 4, 5].map((memberId) =>
+        update(Update_Type.INSERT, {
+          case: 'actionProfileMember',
+          value: { actionProfileId: id, memberId, action: this.#someAction(id) },
+        }),
+      );
+      if (!object.withSelector) return members;
+      const group = {
+        actionProfileId: id,
+        groupId: groupIds[0],
+        maxSize: object.maxGroupSize || 64,
+        members: [1, 2].map((memberId) => ({ memberId, weight: 1 })),
+      };
+      return [...members, update(Update_Type.INSERT, { case: 'actionProfileGroup', value: group })];
+    });
+  }
+
   member(): Update {
     const dice = this.#dice;
     const profile = this.#someProfile();

@@ -79,14 +79,15 @@ export class WriteMaker {
     return this.#installed;
   }
 
-  /** What every script begins with: digests are wanted, one sample at a time. */
+  /** What every script begins with: digests are wanted, one sample at a time, and profiles have members. */
   opening(): Update[] {
-    return this.#program.index.digests.all().map(({ id }) =>
+    const digests = this.#program.index.digests.all().map(({ id }) =>
       update(Update_Type.INSERT, {
         case: 'digestEntry',
         value: { digestId: id, config: { maxListSize: 1 } },
       }),
     );
+    return [...digests, ...this.#profiles.opening()];
   }
 
   batch(count: number): Update[] {
@@ -107,6 +108,8 @@ export class WriteMaker {
       priority: old?.priority ?? this.#keys.priority(table),
     });
     if (type !== Update_Type.DELETE || dice.chance(0.2)) this.#dress(table, entry);
+    // Without rates the entry gets those of a deleted one whose place it takes in simple_switch_grpc.
+    if (type === Update_Type.INSERT && table.directMeter) entry.meterConfig = this.#meterConfig();
     if (type === Update_Type.INSERT && old === undefined) {
       this.#installed.push({ table, match: entry.match, priority: entry.priority });
     }

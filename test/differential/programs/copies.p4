@@ -75,7 +75,8 @@ control Ask(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_
         mark_to_drop(standard);
         standard.egress_spec = port & 7;
     }
-    action multicast(bit<16> group) { standard.mcast_grp = group; }
+    // From 32768 on simple_switch_grpc has its clone sessions.
+    action multicast(bit<16> group) { standard.mcast_grp = group & 0x7fff; }
     action pass_by(inout standard_metadata_t copy) { mark_to_drop(copy); }
     table by_group {
         key = { hdr.order.group : exact @name("group"); }
@@ -113,7 +114,7 @@ control Ask(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_
                 if (WISH(4)) { resubmit_preserving_field_list(2); } else { resubmit_preserving_field_list(0); }
             }
         }
-        if (WISH(5)) { standard.mcast_grp = hdr.order.group; }
+        if (WISH(5)) { standard.mcast_grp = hdr.order.group & 0x7fff; }
         if (WISH(6)) { truncate((bit<32>)hdr.order.cut + 14); }
         by_group.apply();
         if (WISH(7)) { pass_by(standard); }
