@@ -4,6 +4,7 @@
  * on the packet sockets (worker-host.ts). Requests are carried out in the order in which they are made.
  */
 
+import type { Tier } from '../engine/compile.ts';
 import type {
   CounterCell,
   DigestSample,
@@ -108,12 +109,14 @@ export interface PipelineSettings {
   priorityQueues?: number | undefined;
   /** Bytes of each packet that are logged as it comes and goes; none without it. */
   packetDumpBytes?: number | undefined;
+  /** How programs are run; compiled without it. */
+  tier?: Tier | undefined;
 }
 
 /** Only the settings of an object that has more. */
 export function settingsOf(settings: PipelineSettings): PipelineSettings {
-  const { cpuPort, dropPort, priorityQueues, packetDumpBytes } = settings;
-  return { cpuPort, dropPort, priorityQueues, packetDumpBytes };
+  const { cpuPort, dropPort, priorityQueues, packetDumpBytes, tier } = settings;
+  return { cpuPort, dropPort, priorityQueues, packetDumpBytes, tier };
 }
 
 export interface PipelineOutput {

@@ -56,6 +56,7 @@ export class Runner {
     const { pipeline, program } = compile(parseJson(json), {
       dropPort: this.#options.dropPort,
       priorityQueues: this.#options.priorityQueues ?? 1,
+      tier: this.#options.tier,
       sink: this.#sinkOf(this.#generation + 1),
     });
     this.#staged = pipeline;

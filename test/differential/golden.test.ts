@@ -8,12 +8,14 @@ import { knownDifference, knownDifferences } from './known-differences.ts';
 import { loadProgram, programNames } from './programs.ts';
 import { wanders } from './target.ts';
 
-describe('what simple_switch_grpc did', () => {
-  it.each(programNames)('is what the embedded switch does: %s', async (name) => {
+const tiers = ['compiled', 'interpreted'] as const;
+
+describe.each(tiers)('what simple_switch_grpc did', (tier) => {
+  it.each(programNames)(`is what the embedded switch does, ${tier}: %s`, async (name) => {
     const program = loadProgram(name);
     const { header, recordings } = readGolden(name);
     expect(header.program, 'the program has changed since: see record.ts').toBe(hashText(program.json));
-    const embedded = await startEmbedded();
+    const embedded = await startEmbedded({ tier });
     try {
       for (const { script, transcript } of recordings) {
         await embedded.reset(program);
