@@ -10,7 +10,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { whyNoLab } from '../../lab/capability.ts';
 import { buildLab, type Lab } from '../../lab/topology.ts';
 import { EntryCodec } from '../../p4runtime/entries.ts';
-import { EntitySchema, Update_Type, UpdateSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import {
+  EntitySchema,
+  SetForwardingPipelineConfigRequest_Action,
+  Update_Type,
+  UpdateSchema,
+} from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { openPacketPorts, type PacketPorts } from '../ports/packet-socket.ts';
 import { type RunningSwitch, startSwitch } from './switch.ts';
 import { features, index, TestClient, type TestStream } from './testdata/harness.ts';
@@ -124,6 +129,29 @@ describe.skipIf(reason !== undefined)(
       const metadata = [{ metadataId: field!.id, value: Uint8Array.of(2) }];
       stream.send({ case: 'packet', value: { payload: frameOf(50, 1), metadata } });
       expect(await receiveUntil(2, 50)).toEqual([50]);
+    });
+
+    test('registers are reached, and a program that takes over the state of another does so in the worker', async () => {
+      const registerId = features.p4info.registers[0]!.preamble!.id;
+      const cell = create(EntitySchema, {
+        entity: {
+          case: 'registerEntry',
+          value: {
+            registerId,
+            index: { index: 3n },
+            data: { data: { case: 'bitstring', value: Uint8Array.of(9) } },
+          },
+        },
+      });
+      const write = create(UpdateSchema, { type: Update_Type.MODIFY, entity: cell });
+      expect((await client.write([write, toPort(60, 2)])).code).toBe(0);
+      await client.push(SetForwardingPipelineConfigRequest_Action.RECONCILE_AND_COMMIT);
+      expect((await client.read(cell))[0]?.entity.value).toMatchObject({
+        data: { data: { case: 'bitstring', value: Buffer.of(9) } },
+      });
+      hosts.send(1, frameOf(60, 1));
+      hosts.flush();
+      expect(await receiveUntil(2, 60)).toEqual([60]);
     });
 
     test('a program that cannot be loaded is told with its reasons', async () => {
