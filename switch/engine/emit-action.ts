@@ -17,6 +17,7 @@ import type {
   Target,
 } from './program.ts';
 import { emitStructured, end } from './structure.ts';
+import { orderAfterShift } from './union-shift.ts';
 import {
   bigCodeOf,
   bigWords,
@@ -222,7 +223,8 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
     }
     case 'push':
     case 'pop':
-      emitShift(blockOf(primitive.stack), primitive.op, primitive.count, out);
+      if ('unions' in primitive.stack) emitShiftUnions(primitive.stack, primitive.op, primitive.count, out);
+      else emitShift(blockOf(primitive.stack), primitive.op, primitive.count, out);
       return;
     case 'exit':
       out.line(`${slotWord(slots.exit, 'exit')} = 1;`);
@@ -422,6 +424,27 @@ function emitCopyStack(target: StackBlock, source: StackBlock, out: Emitter): vo
       `V.copyWithin(${target.varbitBase}, ${source.varbitBase}, ${source.varbitBase + size * varbitStride});`,
     );
   out.line(`${target.next} = ${source.next};`);
+}
+
+function emitShiftUnions(stack: HeaderUnionStack, op: 'push' | 'pop', count: number, out: Emitter): void {
+  const { name, next, size, base, stride, varbitBase, varbitStride } = blockOf(stack);
+  const move = (array: string, from: number, distance: number) => {
+    if (distance === 0) return;
+    const before = out.name('before');
+    out.line(
+      `const ${before} = ${array}.slice(${from}, ${from + size * distance}); // ${name}.${op}(${count})`,
+    );
+    for (const [place, former] of orderAfterShift(op === 'push' ? count : -count, size).entries()) {
+      if (place === former) continue;
+      const source = `${before}.subarray(${former * distance}, ${(former + 1) * distance})`;
+      out.line(`${array}.set(${source}, ${from + place * distance});`);
+    }
+  };
+  move('F', base, stride);
+  move('V', varbitBase, varbitStride);
+  out.line(
+    `${next} = ${op === 'push' ? `Math.min(${next} + ${count}, ${size})` : `Math.max(${next} - ${count}, 0)`};`,
+  );
 }
 
 function emitShift(stack: StackBlock, op: 'push' | 'pop', count: number, out: Emitter): void {

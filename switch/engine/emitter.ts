@@ -1,17 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Generated source text: lines with indentation, and names for intermediate results. */
 
+/** A program whose code would be longer is refused. Large ones need some ten thousand lines. */
+export const codeLinesMax = 1_000_000;
+
+/** A program whose code would nest deeper is refused: JavaScript engines compile recursively. */
+export const codeDepthMax = 1000;
+
+export class CodeLimitError extends Error {}
+
 export class Emitter {
   readonly lines: string[] = [];
   private depth: number;
-  private readonly names: { count: number };
+  /** Of the whole text. */
+  private readonly counts: { names: number; lines: number };
 
-  constructor(depth = 0, names = { count: 0 }) {
+  constructor(depth = 0, counts = { names: 0, lines: 0 }) {
+    if (depth > codeDepthMax) throw new CodeLimitError(`its code would nest deeper than ${codeDepthMax}`);
     this.depth = depth;
-    this.names = names;
+    this.counts = counts;
   }
 
+  /** @throws CodeLimitError */
   line(text: string): void {
+    this.counts.lines += 1;
+    if (this.counts.lines > codeLinesMax)
+      throw new CodeLimitError(`its code would have more than ${codeLinesMax} lines`);
     this.lines.push('  '.repeat(this.depth) + text);
   }
 
@@ -26,7 +40,7 @@ export class Emitter {
 
   /** A text of its own at the depth a block here would have, to be looked at before it is placed with `append`. */
   fork(): Emitter {
-    return new Emitter(this.depth + 1, this.names);
+    return new Emitter(this.depth + 1, this.counts);
   }
 
   append(other: Emitter): void {
@@ -35,8 +49,8 @@ export class Emitter {
 
   /** A name nothing else in this text has. */
   name(prefix: string): string {
-    this.names.count += 1;
-    return `${prefix}${this.names.count}`;
+    this.counts.names += 1;
+    return `${prefix}${this.counts.names}`;
   }
 
   toString(): string {

@@ -7,7 +7,7 @@ import { inputBits } from './emit-calculation.ts';
 import { emitActionFunction, emitControl, type TablePlan } from './emit-control.ts';
 import { emitDeparser, emitUpdate, emitVerify } from './emit-deparser.ts';
 import { emitParser } from './emit-parser.ts';
-import { Emitter } from './emitter.ts';
+import { CodeLimitError, Emitter } from './emitter.ts';
 import { crc16, crc32, csum16, foldedComplement, sum16, xor16 } from './hashes.ts';
 import { frameBytesMax, slackBytes } from './layout.ts';
 import type { Memory } from './memory.ts';
@@ -43,12 +43,23 @@ export function generate(program: Program, memory: Memory, dropPort: number, spe
       },
     ]),
   );
-  const source = emitProgram(program, plans, memory.headroom, options);
+  const source = withinLimits(() => emitProgram(program, plans, memory.headroom, options));
   if (problems.size > 0) throw new ProgramError([...problems]);
   const scratchBytes = Math.ceil(scratchBits(program) / 8) + frameBytesMax + slackBytes;
   const stages = () =>
     new Function('library', 'memory', source)(library(memory, scratchBytes, speaker), memory) as Stages;
   return { source, stages };
+}
+
+/** @throws ProgramError where the code has no end */
+function withinLimits<T>(emit: () => T): T {
+  try {
+    return emit();
+  } catch (cause) {
+    if (cause instanceof CodeLimitError)
+      throw new ProgramError([`the program is too large: ${cause.message}`]);
+    throw cause;
+  }
 }
 
 function emitProgram(

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Calculations: which hash over which fields, and the checksums that use them. */
 
+import { inputBits } from './emit-calculation.ts';
 import type { Condition } from './expression.ts';
 import { findHash } from './hash-names.ts';
 import { loadCondition, loadFieldRef, loadHeader, type Names } from './load-expression.ts';
 import type { Resources } from './load-primitive.ts';
 import type { Calculation, CalculationItem, Checksum, FieldRef } from './program.ts';
 import type { Reader } from './reader.ts';
+
+/** Bits of the input of a hash, without payload; more are refused. */
+const inputBitsMax = 1 << 20;
 
 export function loadCalculation(node: Reader, names: Names): Calculation {
   return loadHashing(node.get('name').name(), node, names);
@@ -21,7 +25,9 @@ export function loadHashing(name: string, node: Reader, names: Names): Calculati
     .get('input')
     .array()
     .map((item) => loadItem(item, names));
-  return { name, ...found, items };
+  const calculation = { name, ...found, items };
+  if (inputBits(calculation) > inputBitsMax) node.get('input').refuse(`more than ${inputBitsMax} bits`);
+  return calculation;
 }
 
 function loadItem(item: Reader, names: Names): CalculationItem {

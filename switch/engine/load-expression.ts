@@ -27,7 +27,7 @@ export interface Names {
 }
 
 /** Nesting beyond this is not a program but an attack on the stack. */
-const depthMax = 400;
+const depthMax = 250;
 
 /** As far as the parser can look without leaving its buffer. */
 const lookaheadBitsMax = (slackBytes - 8) * 8;
@@ -175,6 +175,12 @@ export function loadTarget(operand: Reader, names: Names): Target {
   if (value.op !== 'element') return node.refuse('an expression that is no place to write');
   if (value.field === validField) node.refuse('$valid$ cannot be assigned');
   return { kind: 'element', stack: value.stack, index: value.index, field: value.field };
+}
+
+/** Refuses an operation that stands in an operand without a wrapper of its own: BMv2 finds no type there. */
+export function refuseUnwrapped(operand: Reader): void {
+  if (operand.get('type').value === 'expression' && !operand.get('value').has('type'))
+    operand.refuse('an operation without a second {"type": "expression"} around it, which BMv2 cannot load');
 }
 
 /** The value of an operand that must have this type. */

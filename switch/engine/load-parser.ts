@@ -9,6 +9,7 @@ import {
   loadStack,
   loadUnionStackMember,
   loadValue,
+  refuseUnwrapped,
   typed,
 } from './load-expression.ts';
 import { loadPrimitive, type Resources } from './load-primitive.ts';
@@ -156,6 +157,7 @@ function loadParserOp(node: Reader, names: Resources): ParserOp {
   const op = node.get('op').string();
   const at = node.called(op);
   const operands = at.get('parameters').tuple(operandCounts.get(op) ?? 1) as [Reader, Reader];
+  if (op !== 'verify') for (const operand of operands) refuseUnwrapped(operand);
   switch (op) {
     case 'extract':
       return loadExtract(operands[0], names);

@@ -14,6 +14,7 @@ import {
   loadUnionStack,
   loadValue,
   type Names,
+  refuseUnwrapped,
   typed,
 } from './load-expression.ts';
 import { parseLogFormat } from './log-format.ts';
@@ -61,6 +62,7 @@ export function loadPrimitive(node: Reader, names: Resources): Primitive {
   const op = node.get('op').string();
   const at = node.called(op);
   const operands = at.get('parameters').array();
+  for (const operand of operands) refuseUnwrapped(operand);
   const take = (count: number) => {
     if (operands.length !== count) at.refuse(`takes ${count} operands, has ${operands.length}`);
     return operands as [Reader, Reader, Reader, Reader];

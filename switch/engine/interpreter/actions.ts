@@ -17,6 +17,7 @@ import type {
 } from '../program.ts';
 import { loopHeads } from '../structure.ts';
 import type { Meters } from '../tables/meters.ts';
+import { orderAfterShift } from '../union-shift.ts';
 import { runCalculation } from './calculations.ts';
 import { elementAt, evaluate, evaluateSmall, holds, registerCell, type Surroundings } from './expressions.ts';
 import {
@@ -316,6 +317,11 @@ function isWithin(index: number, array: { name: string; size: number }, what: st
 /** Moves elements away from the front (push), or towards it when `by` is negative (pop). */
 function shift(stack: HeaderStack | HeaderUnionStack, by: number, { memory }: Machine): void {
   const elements = elementsOf(stack);
+  memory.F[stack.next] = Math.min(Math.max(memory.F[stack.next]! + by, 0), elements.length);
+  if ('unions' in stack) {
+    shiftUnions(elements, by, memory);
+    return;
+  }
   const indexes = [...elements.keys()];
   // From the far end, so that nothing is overwritten before it has moved.
   for (const index of by > 0 ? indexes.reverse() : indexes) {
@@ -325,7 +331,21 @@ function shift(stack: HeaderStack | HeaderUnionStack, by: number, { memory }: Ma
       else clearHeader(memory, header);
     }
   }
-  memory.F[stack.next] = Math.min(Math.max(memory.F[stack.next]! + by, 0), elements.length);
+}
+
+function shiftUnions(
+  elements: readonly (readonly Header[])[],
+  by: number,
+  { F, V }: Machine['memory'],
+): void {
+  const before = { F: F.slice(), V: V.slice() };
+  for (const [place, former] of orderAfterShift(by, elements.length).entries()) {
+    for (const [member, { base, varbitBase, type }] of elements[place]!.entries()) {
+      const source = elements[former]![member]!;
+      F.set(before.F.subarray(source.base, source.base + type.stride), base);
+      V.set(before.V.subarray(source.varbitBase, source.varbitBase + type.varbitBytes), varbitBase);
+    }
+  }
 }
 
 /** The headers of each element: one, or the members of a union. */

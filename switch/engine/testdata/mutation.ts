@@ -46,8 +46,9 @@ function damageAt({ parent, key }: Place, places: readonly Place[], random: Rand
       else parent[key] = structuredClone(other.parent[other.key]);
       return;
     case 3:
-      parent[key] = other.parent[other.key];
-      other.parent[other.key] = value;
+      // Copies: one may stand inside the other, and a tree must stay one.
+      parent[key] = structuredClone(other.parent[other.key]);
+      other.parent[other.key] = structuredClone(value);
       return;
     case 4:
       if (Array.isArray(value)) value.reverse();
@@ -145,7 +146,7 @@ const junk: readonly (() => unknown)[] = [
   () => ({ toString: 1, valueOf: 2 }),
   () => ({ type: 'field', value: ['scalars', '$valid$'] }),
   () => ({ type: 'expression', value: { op: '-', left: null, right: { type: 'hexstr', value: '0x1' } } }),
-  () => nested(1000),
+  () => nested(300),
 ];
 
 function nested(depth: number): unknown {
