@@ -9,15 +9,18 @@ import type { Placement } from '../controller/core/desired.ts';
 import type { Target } from '../demo/targets.ts';
 import { enterLab } from '../lab/capability.ts';
 import { benchCommit, formatCommitBench } from './commit.ts';
+import { benchDigests, digestBenchDefaults, formatDigestBench } from './digests.ts';
 import { benchForwarding, formatForwarding, forwardingDefaults } from './forwarding.ts';
+import { benchMemory, formatMemoryBench, memoryBenchDefaults } from './memory.ts';
 import { benchPipeline, formatPipelineBench, pipelineBenchDefaults } from './pipeline.ts';
 import { balancer } from './programs/balancer.ts';
 import { router } from './programs/router.ts';
 import { type SwitchKind, whyNot } from './traffic/switches.ts';
+import { benchWrites, formatWriteBench, writeBenchDefaults } from './writes.ts';
 
 const { values } = parseArgs({
   options: {
-    /** commit, forwarding or pipeline */
+    /** One of `benches`. */
     what: { type: 'string', default: 'commit' },
     target: { type: 'string' },
     // commit
@@ -28,7 +31,9 @@ const { values } = parseArgs({
     program: { type: 'string' },
     switches: { type: 'string' },
     'frame-bytes': { type: 'string' },
-    // forwarding and pipeline
+    // memory
+    rows: { type: 'string' },
+    // several
     rounds: { type: 'string' },
     'duration-ms': { type: 'string' },
   },
@@ -41,6 +46,9 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   commit: commitBench,
   forwarding: forwardingBench,
   pipeline: pipelineBench,
+  writes: writesBench,
+  memory: memoryBench,
+  digests: digestsBench,
 };
 
 const bench = benches[values.what];
@@ -68,13 +76,7 @@ async function forwardingBench(): Promise<void> {
   await enterLab();
   const programs = { balancer, router };
   const names = (values.program?.split(',') ?? ['balancer', 'router']) as (keyof typeof programs)[];
-  const switches = ((values.switches?.split(',') as SwitchKind[]) ?? forwardingDefaults.switches).filter(
-    (kind) => {
-      const reason = whyNot(kind);
-      if (reason !== undefined) say([`${kind}: not measured: ${reason}`]);
-      return reason === undefined;
-    },
-  );
+  const switches = available(forwardingDefaults.switches);
   for (const name of names) {
     const program = programs[name]();
     const results = await benchForwarding({
@@ -97,4 +99,31 @@ async function pipelineBench(): Promise<void> {
     frameBytes: Number(values['frame-bytes'] ?? pipelineBenchDefaults.frameBytes),
   });
   say(formatPipelineBench(results));
+}
+
+async function writesBench(): Promise<void> {
+  const options = { ...writeBenchDefaults, switches: available(writeBenchDefaults.switches) };
+  say(formatWriteBench(await benchWrites({ ...options, rounds: Number(values.rounds ?? options.rounds) })));
+}
+
+async function memoryBench(): Promise<void> {
+  const options = { ...memoryBenchDefaults, switches: available(memoryBenchDefaults.switches) };
+  say(formatMemoryBench(await benchMemory({ ...options, rows: Number(values.rows ?? options.rows) })));
+}
+
+async function digestsBench(): Promise<void> {
+  await enterLab();
+  const options = { ...digestBenchDefaults, switches: available(digestBenchDefaults.switches) };
+  say(formatDigestBench(await benchDigests({ ...options, onProgress: (line) => say([line]) })));
+}
+
+/** Those that are asked for and can be had here. */
+function available<Kind extends SwitchKind>(all: readonly Kind[]): Kind[] {
+  const wanted = values.switches?.split(',');
+  return all.filter((kind) => {
+    if (wanted !== undefined && !wanted.includes(kind)) return false;
+    const reason = whyNot(kind);
+    if (reason !== undefined) say([`${kind}: not measured: ${reason}`]);
+    return reason === undefined;
+  });
 }

@@ -6,7 +6,7 @@ import { compile } from '../switch/engine/compile.ts';
 import type { Pipeline, PipelineSink } from '../switch/engine/pipeline.ts';
 import type { Program } from '../switch/engine/program.ts';
 import { tcpFlags } from '../wire/tcp.ts';
-import { balancer, balancerDefaults, balancerEntries, pool } from './programs/balancer.ts';
+import { balancer, balancerDefaults, balancerEntries, madeUnstable, pool } from './programs/balancer.ts';
 import { defaultOf, operationsOf } from './programs/operations.ts';
 import type { BenchProgram } from './programs/program.ts';
 import { router, routerDefaults, routerEntries } from './programs/router.ts';
@@ -92,11 +92,7 @@ export function pathsOf(frameBytes: number): Path[] {
   const flows = program.flows(frameBytes);
   const forwarded = { sent: true, digest: false };
   // Every slot is unstable, column 1 is prepared; filter slot 0 was base, slot 1 is active.
-  const unstable = stable.map((entry) =>
-    entry.table === 'slot'
-      ? { ...entry, action: { name: 'set_slot', params: { ...entry.action!.params, unstable: 1 } } }
-      : entry,
-  );
+  const unstable = stable.map(madeUnstable);
   const columns = Array.from({ length: balancerDefaults.slots }, (_, slot) => ({
     table: 'slot_version',
     match: { pool, slot, column: 1 },

@@ -51,6 +51,21 @@ export function balancer({ slots, backends }: BalancerSize = balancerDefaults): 
   };
 }
 
+/** Every slot is unstable, and no filter slot knows any flow: each packet takes base and asks to be pinned, by a digest. */
+export function unknownFlows(): BenchProgram {
+  const program = balancer();
+  return {
+    ...program,
+    updates: insertsOf(program.p4info, balancerEntries(balancerDefaults).map(madeUnstable)),
+  };
+}
+
+/** The row of a slot as a change under way has it; other rows as they are. */
+export function madeUnstable(entry: EntryInput): EntryInput {
+  if (entry.table !== 'slot') return entry;
+  return { ...entry, action: { name: 'set_slot', params: { ...entry.action!.params, unstable: 1 } } };
+}
+
 export function balancerEntries({ slots, backends }: BalancerSize): EntryInput[] {
   const entries: EntryInput[] = [
     {

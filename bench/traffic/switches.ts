@@ -55,9 +55,13 @@ export async function startP4RuntimeSwitch(
 ): Promise<RunningBenchSwitch & { client: P4RuntimeClient }> {
   const found = kind === 'bmv2' ? findBmv2() : embeddedSwitch();
   if ('unavailable' in found) throw new Error(found.unavailable);
+  const [executable, ...parameters] = found.command as [string, ...string[]];
   const address = `127.0.0.1:${await freePort()}`;
   const watched = startProgram([
-    ...found.command,
+    executable,
+    // As its first line has it, for who starts it by name.
+    ...(kind === 'embedded' ? ['--max-semi-space-size=64'] : []),
+    ...parameters,
     '--no-p4',
     '--device-id',
     String(deviceId),

@@ -12,7 +12,8 @@ import { pause, programPath, until, type Watched, watch } from '../../demo/progr
 import { buildLab, type LabPort } from '../../lab/topology.ts';
 import { inNetworkNamespace } from '../../switch/ports/network-namespace.ts';
 import { openPacketPorts } from '../../switch/ports/packet-socket.ts';
-import type { Flows } from './flows.ts';
+import { type Flows, framesOf } from './flows.ts';
+import { PacketGenerator } from './generator.ts';
 import type { GeneratorCommand, GeneratorReport } from './generator-process.ts';
 import { sinkPort, sourcePort } from './ports.ts';
 
@@ -64,6 +65,12 @@ export class Testbed {
 
   async setFlows(flows: Flows): Promise<void> {
     await this.#ask({ kind: 'flows', flows }, readyTimeoutMs);
+  }
+
+  /** Another source, in this process: for who wants to know when a frame left. @throws SystemError */
+  openSender(flows: Flows): PacketGenerator {
+    const { namespace, interfaceName } = this.#lab.host('source');
+    return inNetworkNamespace(namespace.name, () => new PacketGenerator(interfaceName, framesOf(flows)));
   }
 
   /** Offers frames at a rate. Returns when the last of them have had time to come out. */
