@@ -30,7 +30,8 @@ type Build = (json: unknown, sink: PipelineSink) => { pipeline: Pipeline; progra
 const dropPort = 511;
 
 export const engines = {
-  compiled: (json, sink) => compile(json, { dropPort, sink }),
+  compiled: (json, sink) => compile(json, { dropPort, sink, tier: 'compiled' }),
+  interpreted: (json, sink) => compile(json, { dropPort, sink, tier: 'interpreted' }),
 } as const satisfies Readonly<Record<string, Build>>;
 
 export type Engine = keyof typeof engines;
