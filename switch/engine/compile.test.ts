@@ -490,7 +490,7 @@ describe('tiers', () => {
         if (primitive.op !== 'assign') continue;
         endless.right = primitive.parameters[0];
         const value = { op: '==', left: { type: 'expression', value: endless }, right: endless.left };
-        primitive.parameters[1] = { type: 'expression', value };
+        primitive.parameters[1] = { type: 'expression', value: { type: 'expression', value } };
       }
     }
     for (const tier of ['compiled', 'interpreted', 'adaptive'] as const) {

@@ -14,15 +14,19 @@ import type { Observer } from './observer.ts';
 import { PacketLife } from './packet-life.ts';
 import type {
   CounterCell,
+  DigestSample,
   MeterRates,
   Pipeline,
   PipelineOptions,
+  PipelineSink,
   ProfileOperation,
   Replica,
   TableOperation,
 } from './pipeline.ts';
 import type { Program, Table } from './program.ts';
 import { noAction, type TableState } from './tables/table-state.ts';
+import { Recorder, type TraceContext, traceContext } from './trace/recorder.ts';
+import type { PacketTrace } from './trace/trace.ts';
 
 /** Who handles packets: the generated code, the interpreter, or first the one and then the other. */
 export type Tier = 'compiled' | 'interpreted' | 'adaptive';
@@ -47,6 +51,8 @@ export interface CompiledPipeline extends Pipeline {
   finishCompiling(): void;
   /** Is told of everything that happens to packets that are interpreted; undefined: nobody is. */
   observer: Observer | undefined;
+  /** As `process`, with all its effects, and told step by step. Interpreted, whichever the tier. */
+  trace(port: number, frame: Uint8Array, nowMicros: number): PacketTrace;
 }
 
 /** @throws ProgramError with every reason why the program cannot run here, whichever the tier */
@@ -55,12 +61,45 @@ export function compile(
   options: CompileOptions,
 ): { pipeline: CompiledPipeline; program: Program } {
   const program = load(json);
-  const { sink } = options;
+  const sink = new WatchedSink(options.sink);
   const diagnostic = (what: string) => sink.diagnostic(what);
   const memory = allocate(program, diagnostic);
-  const speaker = { diagnostic, log: (text: string) => sink.log?.(text) };
+  const speaker = { diagnostic, log: (text: string) => sink.log(text) };
   const generated = generate(program, memory, options.dropPort, speaker);
-  return { pipeline: new LocalPipeline(program, generated, memory, options), program };
+  const traces = traceContext(json, program, memory, options.dropPort);
+  const pipeline = new LocalPipeline(program, generated, memory, traces, { ...options, sink });
+  return { pipeline, program };
+}
+
+/** Lets an observer hear of diagnostics. */
+class WatchedSink implements PipelineSink {
+  observer: Observer | undefined;
+  private readonly sink: PipelineSink;
+
+  constructor(sink: PipelineSink) {
+    this.sink = sink;
+  }
+
+  transmit(port: number, frame: Uint8Array): void {
+    this.sink.transmit(port, frame);
+  }
+
+  digest(sample: DigestSample): void {
+    this.sink.digest(sample);
+  }
+
+  diagnostic(what: string): void {
+    this.observer?.observe({ kind: 'diagnostic', what });
+    this.sink.diagnostic(what);
+  }
+
+  log(text: string): void {
+    this.sink.log?.(text);
+  }
+}
+
+interface LocalOptions extends CompileOptions {
+  sink: WatchedSink;
 }
 
 class LocalPipeline implements CompiledPipeline {
@@ -73,17 +112,27 @@ class LocalPipeline implements CompiledPipeline {
   /** Until the generated code takes over; infinite when it never does. */
   private interpretedLeft: number;
   private readonly memory: Memory;
+  private readonly traces: TraceContext;
+  private readonly sink: WatchedSink;
   private readonly life: PacketLife;
   private readonly multicastGroups = new Map<number, readonly Replica[]>();
   private readonly cloneSessions = new Map<number, readonly Replica[]>();
 
-  constructor(program: Program, generated: Generated, memory: Memory, options: CompileOptions) {
+  constructor(
+    program: Program,
+    generated: Generated,
+    memory: Memory,
+    traces: TraceContext,
+    options: LocalOptions,
+  ) {
     const { sink, dropPort, tier = 'compiled', lookup = 'index' } = options;
     this.source = generated.source;
     this.tier = tier;
     this.program = program;
     this.generated = generated;
     this.memory = memory;
+    this.traces = traces;
+    this.sink = sink;
     this.scan = lookup === 'scan' ? new ScanLookup() : undefined;
     this.interpreter = interpret({
       program,
@@ -91,7 +140,7 @@ class LocalPipeline implements CompiledPipeline {
       dropPort,
       lookup: this.scan ?? new IndexedLookup(memory.tables),
       diagnostic: (what) => sink.diagnostic(what),
-      log: (text) => sink.log?.(text),
+      log: (text) => sink.log(text),
       observer: undefined,
     });
     this.interpretedLeft =
@@ -117,6 +166,23 @@ class LocalPipeline implements CompiledPipeline {
 
   set observer(observer: Observer | undefined) {
     this.interpreter.machine.observer = observer;
+    this.life.observer = observer;
+    this.sink.observer = observer;
+  }
+
+  trace(port: number, frame: Uint8Array, nowMicros: number): PacketTrace {
+    const recorder = new Recorder(this.traces, port, frame, nowMicros);
+    const { observer } = this;
+    const { stages } = this.life;
+    this.observer = recorder;
+    this.life.stages = this.interpreter;
+    try {
+      this.life.process(port, frame, nowMicros);
+    } finally {
+      this.observer = observer;
+      this.life.stages = stages;
+    }
+    return recorder.trace;
   }
 
   finishCompiling(): void {

@@ -10,6 +10,7 @@
 import { abandoned } from './abandon.ts';
 import { frameBytesMax, slots } from './layout.ts';
 import type { Memory } from './memory.ts';
+import type { DropReason, EgressReason, Observer, PassReason } from './observer.ts';
 import type { PipelineOptions, PipelineSink, Replica } from './pipeline.ts';
 import type { FieldRef, Program, StandardMetadata } from './program.ts';
 import type { Stages } from './stages.ts';
@@ -28,6 +29,12 @@ const instanceTypes = {
   replica: 5,
   resubmitted: 6,
 } as const;
+
+const passReasons: ReadonlyMap<number, PassReason> = new Map([
+  [instanceTypes.normal, 'received'],
+  [instanceTypes.recirculated, 'recirculate'],
+  [instanceTypes.resubmitted, 'resubmit'],
+]);
 
 /** A packet that enters the parser. */
 interface Pass {
@@ -51,6 +58,8 @@ export class PacketLife {
   private readonly program: Program;
   /** May be replaced between two packets. */
   stages: Stages;
+  /** Likewise; undefined: nobody looks. */
+  observer: Observer | undefined;
   private readonly memory: Memory;
   private readonly sink: PipelineSink;
   private readonly dropPort: number;
@@ -91,6 +100,7 @@ export class PacketLife {
   private isTooLong(frame: Uint8Array): boolean {
     if (frame.length <= frameBytesMax) return false;
     this.sink.diagnostic(`a frame of ${frame.length} bytes was dropped: the limit is ${frameBytesMax}`);
+    this.dropped('frame-too-long');
     return true;
   }
 
@@ -100,6 +110,7 @@ export class PacketLife {
         this.sink.diagnostic(
           `a packet was cut off after ${passesMax} passes (resubmit, recirculate or clone loop)`,
         );
+        this.dropped('passes');
         this.passes.length = 0;
         this.egressCopies.length = 0;
         return;
@@ -129,12 +140,14 @@ export class PacketLife {
     F[at.instanceType] = instanceType;
     if (at.ingressTimestamp) this.store(at.ingressTimestamp, timestamp);
     for (const { slot, word } of kept) F[slot] = word;
+    this.observer?.observe({ kind: 'pass', why: passReasons.get(instanceType)!, port, frame });
     if (!this.runIngress()) return;
     F[slots.exit] = 0;
 
     if (F[slots.cloneSession] !== 0) this.cloneFromIngress(frame);
     if (F[slots.digest] !== 0) this.sampleDigest();
     if (F[slots.resubmit] !== 0) {
+      this.observer?.observe({ kind: 'again', why: 'resubmit' });
       const fields = this.keptFields(F[slots.resubmit]! - 1);
       this.passes.push({
         frame,
@@ -150,9 +163,12 @@ export class PacketLife {
       return;
     }
     const egressPort = F[at.egressSpec]!;
-    if (egressPort === this.dropPort) return;
+    if (egressPort === this.dropPort) {
+      this.dropped('egress-spec');
+      return;
+    }
     F[at.instanceType] = instanceTypes.normal;
-    this.runEgress(egressPort);
+    this.runEgress(egressPort, 'unicast', 0);
   }
 
   /** @returns whether the packet goes on */
@@ -160,11 +176,23 @@ export class PacketLife {
     try {
       this.stages.parse();
       this.stages.verify();
+      this.observer?.observe({ kind: 'control', control: 'ingress' });
       this.stages.ingress();
       return true;
     } catch (cause) {
-      return refuseAllBut(abandoned, cause);
+      return this.gaveUp(cause);
     }
+  }
+
+  /** @returns false; whatever else was thrown goes on */
+  private gaveUp(cause: unknown): false {
+    if (cause !== abandoned) throw cause;
+    this.dropped('abandoned');
+    return false;
+  }
+
+  private dropped(why: DropReason, id?: number): void {
+    this.observer?.observe({ kind: 'drop', why, id });
   }
 
   /** Fresh state with the frame in the packet buffer. */
@@ -178,7 +206,7 @@ export class PacketLife {
     F[this.at.packetLength] = frame.length & this.at.packetLengthMask;
   }
 
-  private runEgress(port: number): void {
+  private runEgress(port: number, why: EgressReason, instance: number): void {
     const { at } = this;
     const { F, A, clock } = this.memory;
     const now = clock[0]!;
@@ -187,6 +215,7 @@ export class PacketLife {
       this.sink.diagnostic(
         `a packet of priority ${queue} was dropped: there are ${this.priorityQueues} priority queues`,
       );
+      this.dropped('priority', queue);
       return;
     }
     if (at.queueing) this.storeQueueing(at.queueing, now, queue);
@@ -195,6 +224,7 @@ export class PacketLife {
     F[at.egressSpec] = (this.dropPort + 1) & at.egressSpecMask;
     F[at.packetLength] = F[slots.length]! & at.packetLengthMask;
     F[slots.cloneSession] = 0;
+    this.observer?.observe({ kind: 'egress', why, port, instance });
     const start = this.runEgressStages();
     if (start < 0) return;
     let end = F[slots.end]!;
@@ -202,19 +232,24 @@ export class PacketLife {
       this.sink.diagnostic(
         `a packet was dropped: its headers grew by ${end - start - F[slots.receivedLength]!} bytes, and there is room for ${grownBytesMax}`,
       );
+      this.dropped('grown');
       return;
     }
     if (F[slots.recirculate] !== 0) {
       const kept = this.keptFields(F[slots.recirculate]! - 1);
       const frame = A.slice(start, end);
       if (this.isTooLong(frame)) return;
+      this.observer?.observe({ kind: 'again', why: 'recirculate' });
       this.passes.push({ frame, port: 0, timestamp: 0, instanceType: instanceTypes.recirculated, kept });
       return;
     }
     const limit = F[slots.truncate]!;
-    if (limit !== 0 && end - start > limit - 1) end = start + limit - 1;
+    const whole = end - start;
+    if (limit !== 0 && whole > limit - 1) end = start + limit - 1;
     // Half the price of subarray, which asks for the class to make.
-    this.sink.transmit(port, new Uint8Array(A.buffer, start, end - start));
+    const frame = new Uint8Array(A.buffer, start, end - start);
+    this.observer?.observe({ kind: 'transmit', port, frame, whole });
+    this.sink.transmit(port, frame);
   }
 
   /** Egress and what follows it. @returns where the packet now starts, -1 when it is gone */
@@ -224,11 +259,15 @@ export class PacketLife {
       this.stages.egress();
       F[slots.exit] = 0;
       if (F[slots.cloneSession] !== 0) this.cloneFromEgress();
-      if (F[this.at.egressSpec] === this.dropPort) return -1;
+      if (F[this.at.egressSpec] === this.dropPort) {
+        this.dropped('egress');
+        return -1;
+      }
+      this.observer?.observe({ kind: 'control', control: 'deparser' });
       this.stages.update();
       return this.stages.deparse();
     } catch (cause) {
-      refuseAllBut(abandoned, cause);
+      this.gaveUp(cause);
       return -1;
     }
   }
@@ -245,6 +284,7 @@ export class PacketLife {
   private multicast(group: number): void {
     const { F, V } = this.memory;
     const replicas = this.replicasOfGroup.get(group);
+    this.observer?.observe({ kind: 'copies', why: 'multicast', id: group, replicas });
     if (!replicas) return;
     // Copies forget what the original asked for, as in BMv2; in egress each may ask again.
     F[slots.truncate] = 0;
@@ -256,30 +296,34 @@ export class PacketLife {
       F.set(words);
       V.set(varbits);
       this.storeRid(replica.instance);
-      this.runEgress(replica.port);
+      this.runEgress(replica.port, 'multicast', replica.instance);
     }
   }
 
   /** The clone leaves before the packet it was made from, whose state is put back afterwards. */
   private cloneFromIngress(frame: Uint8Array): void {
     const { F, A, V, headroom } = this.memory;
-    const replicas = this.replicasOfSession.get(F[slots.cloneSession]! - 1);
+    const session = F[slots.cloneSession]! - 1;
+    const replicas = this.replicasOfSession.get(session);
+    this.observer?.observe({ kind: 'copies', why: 'ingress-clone', id: session, replicas });
     const kept = this.keptFields(F[slots.cloneFieldList]!);
     const original = F.slice();
     const originalVarbits = V.slice();
     for (const replica of replicas ?? []) {
       this.receive(frame);
+      this.observer?.observe({ kind: 'pass', why: 'ingress-clone', port: 0, frame });
       if (!this.parseClone()) continue;
       this.clearMetadata();
       for (const { slot, word } of kept) F[slot] = word;
       F[this.at.instanceType] = instanceTypes.ingressClone;
       this.storeRid(replica.instance);
-      this.runEgress(replica.port);
+      this.runEgress(replica.port, 'ingress-clone', replica.instance);
     }
     F.set(original);
     V.set(originalVarbits);
     A.set(frame, headroom);
     F[slots.cloneSession] = 0;
+    this.observer?.observe({ kind: 'copied' });
   }
 
   /** @returns whether the clone goes on */
@@ -289,13 +333,15 @@ export class PacketLife {
       this.stages.verify();
       return true;
     } catch (cause) {
-      return refuseAllBut(abandoned, cause);
+      return this.gaveUp(cause);
     }
   }
 
   private cloneFromEgress(): void {
     const { F, A, V } = this.memory;
-    const replicas = this.replicasOfSession.get(F[slots.cloneSession]! - 1);
+    const session = F[slots.cloneSession]! - 1;
+    const replicas = this.replicasOfSession.get(session);
+    this.observer?.observe({ kind: 'copies', why: 'egress-clone', id: session, replicas });
     F[slots.cloneSession] = 0;
     for (const replica of replicas ?? []) {
       this.egressCopies.push({
@@ -329,7 +375,7 @@ export class PacketLife {
     F[slots.end] = payload + copy.payload.length;
     F[this.at.instanceType] = instanceTypes.egressClone;
     this.storeRid(copy.replica.instance);
-    this.runEgress(copy.replica.port);
+    this.runEgress(copy.replica.port, 'egress-clone', copy.replica.instance);
   }
 
   private clearMetadata(): void {
@@ -359,6 +405,7 @@ export class PacketLife {
       }
       return value;
     });
+    this.observer?.observe({ kind: 'digest', list, values });
     this.sink.digest({ list: list.id, values });
   }
 
@@ -419,12 +466,6 @@ function placeOf(ref: FieldRef): NumberPlace {
   const { width } = ref.field;
   const mask = 2 ** Math.min(32, width) - 1;
   return { slot: slotOf(ref), mask, highMask: 2 ** Math.max(0, width - 32) - 1 };
-}
-
-/** @returns false; whatever else was thrown goes on */
-function refuseAllBut(expected: unknown, cause: unknown): false {
-  if (cause !== expected) throw cause;
-  return false;
 }
 
 function slotOf(ref: FieldRef): number {

@@ -21,7 +21,7 @@ export function runControl(control: Control, machine: Machine): void {
       machine.observer?.observe({ kind: 'conditional', conditional: node, outcome });
       at = outcome ? node.onTrue : node.onFalse;
     } else if ('action' in node) {
-      runAction(node.action, [], machine);
+      perform(node, node.action, [], machine);
       if (machine.memory.F[slots.exit] !== 0) return;
       at = node.next;
     } else {
@@ -59,22 +59,29 @@ function applyTable(table: Table, machine: Machine): string | null | undefined {
     ? throughProfile(table, table.profile, state, row, machine)
     : actionAt(state, row, table.actions);
   if (chosen) {
-    const { action, data } = chosen;
-    observer?.observe({ kind: 'action', table, action, data });
-    runAction(action, data, machine);
-    observer?.observe({ kind: 'action-done', action });
+    perform(table, chosen.action, chosen.data, machine);
     if (memory.F[slots.exit] !== 0) return undefined;
   }
   if (!('byAction' in table.next)) return row !== 0 ? table.next.hit : table.next.miss;
   return chosen ? (table.next.byAction.get(chosen.action.id) ?? null) : table.baseNext;
 }
 
+function perform(by: Table | ActionCall, action: Action, data: readonly bigint[], machine: Machine): void {
+  const { observer } = machine;
+  observer?.observe({ kind: 'action', by, action, data });
+  runAction(action, data, machine);
+  observer?.observe({ kind: 'action-done', action });
+}
+
 /** Counts, and lets the entry's meter run. Row 0 takes what misses count; nobody reads it. */
 function noteHit(table: Table, state: TableState, row: number, machine: Machine): void {
-  const { memory } = machine;
+  const { memory, observer } = machine;
   if (table.withCounters) {
-    state.packets[row]! += 1;
-    state.bytes[row]! += memory.F[slots.receivedLength]!;
+    const { packets, bytes } = state;
+    packets[row]! += 1;
+    bytes[row]! += memory.F[slots.receivedLength]!;
+    const cell = { packets: BigInt(packets[row]!), bytes: BigInt(bytes[row]!) };
+    if (row !== 0) observer?.observe({ kind: 'direct-count', table, cell });
   }
   if (table.supportsTimeout) state.lastHit[row] = memory.clock[0]!;
   const { directMeter } = table;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The compiler is right as far as the interpreter is: every program here, told anything and sent anything.
- * EVENKEEL_SEED chooses other scripts, EVENKEEL_RUNS multiplies their number.
+ * EVENKEEL_SEED chooses other scripts, EVENKEEL_RUNS multiplies their number, EVENKEEL_PROGRAMS names a folder of
+ * more programs.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -11,18 +12,26 @@ import { Oracle, type ScriptStep } from './oracle.ts';
 
 const seed = Number(process.env.EVENKEEL_SEED ?? 1);
 const runFactor = Number(process.env.EVENKEEL_RUNS ?? 1);
-const scriptsPerProgram = 25;
+const scriptsPerProgram = 12;
 const stepsMax = 150;
 
-const testdata = join(import.meta.dirname, '..', 'testdata');
 const root = join(import.meta.dirname, '..', '..', '..');
-const programs = [
-  ...readdirSync(testdata)
-    .filter((name) => name.endsWith('.json'))
-    .map((name) => join(testdata, name)),
-  join(root, 'p4', 'build', 'evenkeel.json'),
-  join(root, 'switch', 'server', 'testdata', 'features.json'),
-];
+const folders = [
+  'switch/engine/testdata',
+  'switch/server/testdata',
+  'test/differential/programs/build',
+  'p4/build',
+].map((folder) => join(root, folder));
+if (process.env.EVENKEEL_PROGRAMS) folders.push(process.env.EVENKEEL_PROGRAMS);
+
+const programs = folders
+  .filter((folder) => existsSync(folder))
+  .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
+  .filter((path) => path.endsWith('.json'))
+  .flatMap((path) => {
+    const json = JSON.parse(readFileSync(path, 'utf8')) as { pipelines?: unknown };
+    return json.pipelines === undefined ? [] : [{ name: basename(path, '.json'), json }];
+  });
 
 const step: fc.Arbitrary<ScriptStep> = fc.record({
   kind: fc.constantFrom('owner' as const, 'packet' as const),
@@ -30,8 +39,7 @@ const step: fc.Arbitrary<ScriptStep> = fc.record({
 });
 
 describe('compiled and interpreted, side by side', () => {
-  it.each(programs.map((path) => [basename(path, '.json'), path]))('%s', (_, path) => {
-    const json: unknown = JSON.parse(readFileSync(path, 'utf8'));
+  it.each(programs)('$name', ({ json }) => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: stepsMax, size: 'max' }), (script) => {
         const oracle = new Oracle(json);

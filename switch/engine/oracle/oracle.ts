@@ -14,6 +14,8 @@ import { plainly } from '../interpreter/machine.ts';
 import { slots } from '../layout.ts';
 import { allocate } from '../memory.ts';
 import type { Program } from '../program.ts';
+import { traceText } from '../trace/text.ts';
+import type { PacketTrace } from '../trace/trace.ts';
 import { Dice } from './dice.ts';
 import { type OwnerStep, RandomOwner } from './random-owner.ts';
 import { type RandomPacket, randomPacket, storeBits } from './random-packet.ts';
@@ -75,9 +77,8 @@ export class Oracle {
     }
     const packet = this.packet(dice);
     this.now += dice.below(200_000);
-    const [compiled, interpreted] = [this.compiled, this.interpreted].map((side) =>
-      side.send(packet, this.now),
-    );
+    const compiled = this.compiled.send(packet, this.now, false);
+    const interpreted = this.interpreted.send(packet, this.now, dice.once(4));
     return { what: `port ${packet.port} ${hex(packet.frame)} at ${this.now}`, compiled, interpreted };
   }
 
@@ -147,11 +148,22 @@ class Side {
     }
   }
 
-  send({ port, frame }: RandomPacket, now: number): Seen {
+  /** @param isTraced  which makes no difference but for the trace */
+  send({ port, frame }: RandomPacket, now: number, isTraced: boolean): Seen {
     this.seen = nothingSeen();
-    this.pipeline.process(port, frame, now);
+    if (isTraced) this.checkTrace(this.pipeline.trace(port, frame, now));
+    else this.pipeline.process(port, frame, now);
     // How often generated code says the same about one packet is not promised.
     return { ...this.seen, diagnostics: [...new Set(this.seen.diagnostics)].sort() };
+  }
+
+  /** It tells all that has left, and is plain data that can be written as text. */
+  private checkTrace(trace: PacketTrace): void {
+    const steps = trace.parts.flatMap((part) => part.steps);
+    const told = steps.flatMap((step) => (step.kind === 'transmit' ? [`${step.port}: ${step.frame}`] : []));
+    if (told.join() !== this.seen.transmitted.join()) throw new Error(`the trace tells of ${told.join()}`);
+    const copy = JSON.parse(JSON.stringify(trace)) as PacketTrace;
+    if (traceText(copy) !== traceText(trace)) throw new Error('the trace is not plain data');
   }
 
   leftovers(): unknown {
