@@ -13,6 +13,7 @@ import { parseFlow } from './flow.ts';
 import type { ControllerCommandOptions } from './processes.ts';
 import { statusText } from './status-text.ts';
 import { pause, type Terminal } from './terminal.ts';
+import type { TraceOptions } from './trace.ts';
 
 /** A question to a running controller need not wait until a switch has been loaded. */
 const processes = () => import('./processes.ts');
@@ -59,6 +60,7 @@ function buildProgram(terminal: Terminal): Command {
   addProcesses(program, terminal);
   addQuestions(program, terminal);
   addChanges(program, terminal);
+  addTrace(program, terminal);
   for (const command of [program, ...program.commands])
     command
       .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
@@ -217,6 +219,43 @@ function addQuestions(program: Command, terminal: Terminal): void {
     .argument('<file>')
     .addHelpText('after', '\nExamples:\n  $ evenkeel check evenkeel.yaml && echo sound')
     .action(async (file: string) => (await import('./check.ts')).checkFile(file, terminal));
+}
+
+function addTrace(program: Command, terminal: Terminal): void {
+  program
+    .command('trace')
+    .summary('show what a P4 program does to a packet')
+    .description(
+      'Shows what a P4 program does to packets, step by step, with the places in its source.\n' +
+        'The program is the JSON of p4c-bm2-ss. Packets are captures (pcap) or hexadecimal text: an empty line ends\n' +
+        "a packet, # begins a comment, '3:' in front names the port.",
+    )
+    .argument('<program>', 'BMv2 JSON')
+    .argument('<packets...>', 'files of packets')
+    .option('--p4info <file>', 'P4Info of the program (default: the file beside it)')
+    .option(
+      '--entries <file>',
+      "what to write first: p4.v1.WriteRequest in text format, or the tutorials' sX-runtime.json; may be repeated",
+      (file: string, files: string[]) => [...files, file],
+      [],
+    )
+    .option('--port <n>', 'where packets arrive whose file does not say', wholeNumber, 0)
+    .option('--json', 'one line of JSON for each packet')
+    .option('--cpu-port <n>', 'port of packet-ins and packet-outs', wholeNumber, 510)
+    .option('--drop-port <n>', 'egress_spec of dropped packets', wholeNumber, 511)
+    .addOption(
+      new Option('--compat <mode>', 'whom entries must please')
+        .choices(['strict', 'bmv2', 'spec'])
+        .default('strict'),
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ evenkeel trace p4/build/evenkeel.json --entries s1-runtime.json packet.hex --port 1\n' +
+        '  $ evenkeel trace basic.json --p4info basic.p4info.txtpb --entries entries.txtpb capture.pcap --json',
+    )
+    .action(async (path: string, packets: string[], options: TraceOptions) =>
+      (await import('./trace.ts')).traceFiles(path, packets, options, terminal),
+    );
 }
 
 function addChanges(program: Command, terminal: Terminal): void {

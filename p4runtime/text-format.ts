@@ -18,6 +18,8 @@ export interface TextFormatOptions {
   fileName?: string;
   /** Types that may stand in an expanded Any, `[type.googleapis.com/p4.v1.Error] { ... }`. */
   registry?: Registry;
+  /** Is filled with where each message within the text begins, as an offset. */
+  offsets?: Map<object, number>;
 }
 
 /** Messages nest at most this deep, so that hostile input cannot exhaust the stack. */
@@ -36,6 +38,12 @@ export function parseText<Desc extends DescMessage>(
   const message = reflect(schema);
   new Parser(text, options).parseFields(message, undefined, 0);
   return message.message as MessageShape<Desc>;
+}
+
+/** "file:line:column", both from 1. */
+export function placeIn(text: string, offset: number, fileName = 'text'): string {
+  const before = text.slice(0, offset).split('\n');
+  return `${fileName}:${before.length}:${before.at(-1)!.length + 1}`;
 }
 
 type TokenKind = 'name' | 'number' | 'string' | 'symbol' | 'end';
@@ -131,9 +139,11 @@ class Parser {
   }
 
   private parseMessage(desc: DescMessage, depth: number): ReflectMessage {
+    const { offset } = this.token;
     const close = this.openBracket();
     const message = reflect(desc);
     this.parseFields(message, close, depth + 1);
+    this.options.offsets?.set(message.message, offset);
     return message;
   }
 
@@ -366,8 +376,7 @@ class Parser {
   }
 
   private problem(message: string, at: Token = this.token): P4RuntimeError {
-    const before = this.text.slice(0, at.offset).split('\n');
-    const where = `${this.options.fileName ?? 'text'}:${before.length}:${before.at(-1)!.length + 1}`;
+    const where = placeIn(this.text, at.offset, this.options.fileName);
     return new P4RuntimeError('bad-text', { message: `${where}: ${message}` });
   }
 }

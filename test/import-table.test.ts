@@ -47,8 +47,13 @@ const table: readonly Part[] = [
     imports: ['switch', 'p4runtime'],
     packages: ['node', '@bufbuild/protobuf', '@grpc/grpc-js'],
   },
+  {
+    folder: 'switch/trace',
+    imports: ['switch', 'p4runtime'],
+    packages: ['node', '@bufbuild/protobuf', '@grpc/grpc-js'],
+  },
   { folder: 'lab', imports: ['switch/ports'], packages: ['node'] },
-  { folder: 'cli', imports: ['controller', 'switch'], packages: ['node', 'commander'] },
+  { folder: 'cli', imports: ['controller', 'switch', 'p4runtime'], packages: ['node', 'commander'] },
   { folder: 'demo', imports: ['wire', 'lab', 'controller', 'switch', 'p4runtime'], packages: ['node'] },
   {
     folder: 'bench',

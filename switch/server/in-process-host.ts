@@ -5,6 +5,7 @@
  */
 
 import type { Program } from '../engine/program.ts';
+import type { PacketTrace } from '../engine/trace/trace.ts';
 import type { PortCounters } from '../ports/port.ts';
 import { CounterTable } from '../ports/port.ts';
 import type { Clock } from './clock.ts';
@@ -73,6 +74,13 @@ export class InProcessHost implements PipelineHost {
   inject(port: number, frame: Uint8Array): void {
     this.#runner.process(port, frame);
     if (this.#runner.hasOutput) this.#listener.output(this.#runner.takeOutput());
+  }
+
+  /** As `inject`, told step by step. */
+  trace(port: number, frame: Uint8Array): PacketTrace {
+    const trace = this.#runner.trace(port, frame);
+    if (this.#runner.hasOutput) this.#listener.output(this.#runner.takeOutput());
+    return trace;
   }
 
   async readCounters(counter: number, firstIndex: number, count: number) {

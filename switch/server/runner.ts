@@ -4,7 +4,7 @@
  * what is meant for the controller until somebody takes it.
  */
 
-import { compile } from '../engine/compile.ts';
+import { type CompiledPipeline, compile } from '../engine/compile.ts';
 import type {
   CounterCell,
   Pipeline,
@@ -14,6 +14,7 @@ import type {
 } from '../engine/pipeline.ts';
 import { ProgramError } from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
+import type { PacketTrace } from '../engine/trace/trace.ts';
 import type { CarryOver, HostOperation, PipelineOutput, PipelineSettings } from './host.ts';
 
 export interface RunnerOptions extends PipelineSettings {
@@ -32,8 +33,8 @@ export const outputLimits = {
 
 export class Runner {
   readonly #options: RunnerOptions;
-  #staged: Pipeline | undefined;
-  #pipeline: Pipeline | undefined;
+  #staged: CompiledPipeline | undefined;
+  #pipeline: CompiledPipeline | undefined;
   #generation = 0;
   #applied = 0;
   #output: PipelineOutput = emptyOutput(0);
@@ -95,6 +96,11 @@ export class Runner {
     this.#pipeline?.process(port, frame, this.#options.nowMicros());
   }
 
+  /** As `process`, told step by step. */
+  trace(port: number, frame: Uint8Array): PacketTrace {
+    return this.#loaded().trace(port, frame, this.#options.nowMicros());
+  }
+
   readCounters(counter: number, firstIndex: number, count: number): CounterCell[] {
     const pipeline = this.#loaded();
     return Array.from({ length: count }, (_, offset) => pipeline.readCounter(counter, firstIndex + offset));
@@ -131,7 +137,7 @@ export class Runner {
     return output;
   }
 
-  #loaded(): Pipeline {
+  #loaded(): CompiledPipeline {
     if (this.#pipeline === undefined) throw new Error('a program is committed before it is used');
     return this.#pipeline;
   }
