@@ -184,6 +184,7 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
       const { header } = primitive;
       out.block(`if (${validWord(header)} === 0)`, () => {
         emitClearSiblings(header, out);
+        if (header.keepsFields) emitClear(header, header.type.stride, out);
         out.line(`${validWord(header)} = 1;`);
         out.line(`${slotWord(slots.length, 'length')} += ${header.type.bytes};`);
       });
@@ -193,7 +194,7 @@ export function emitPrimitive(primitive: Primitive, scope: Scope, options: EmitO
       const { header } = primitive;
       out.block(`if (${validWord(header)} !== 0)`, () => {
         out.line(`${slotWord(slots.length, 'length')} -= ${headerLength(header)};`);
-        emitClear(header, header.type.stride, out);
+        emitClear(header, header.keepsFields ? 1 : header.type.stride, out);
       });
       return;
     }

@@ -4,7 +4,8 @@
  * stack (its "next" counter), then every header: its validity, followed by its fields.
  *
  * Two rules make the generated code short. A word is always canonical: an unsigned number with no bit above the
- * field's width. A header that is not valid has zeroes in all its words, so that reading it needs no test.
+ * field's width. A header that is not valid has zeroes in all its words, or what it had when it was removed (`keepsFields`), so
+ * that reading it needs no test.
  */
 
 /** The engine's own words. `listId + 1` is kept where 0 must mean "not asked for". */

@@ -139,7 +139,11 @@ class HeaderLoader {
     const unionStacks = this.sections.read('header_union_stacks', (node) =>
       this.unionStack(node, unionTypes, unionOf),
     );
-    for (const header of headers) if (!this.placed.has(header)) this.place(header);
+    for (const header of headers) {
+      if (this.placed.has(header)) continue;
+      this.place(header);
+      header.isPlain = !header.metadata && header.union === undefined && header.type.varbitBytes === 0;
+    }
     this.sections.attempt(() => {
       const { root } = this.sections;
       if (this.nextSlot > packetWordsMax)

@@ -115,6 +115,7 @@ export function loadPrimitive(node: Reader, names: Resources): Primitive {
         return { op: op === 'add_header' ? 'add_element' : 'remove_element', stack, index };
       }
       const { header } = place;
+      if (op === 'remove_header' && header.isPlain) header.keepsFields = true;
       if (!header.metadata) return { op, header };
       // Metadata is valid from the start.
       return op === 'add_header' ? { op: 'no_op' } : at.refuse(`${header.name} is metadata, always valid`);

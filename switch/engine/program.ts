@@ -51,6 +51,13 @@ export interface Header {
   varbitBase: number;
   /** The union it is a member of: at most one member is valid. */
   union: HeaderUnion | undefined;
+  /** Neither metadata nor in a stack or union, and without varbit field. */
+  isPlain?: boolean;
+  /**
+   * Its fields can be read after it was removed, as in BMv2, where removing a header only makes it invalid. Only of plain
+   * headers that some action or parser state removes: the words of all others are zero while they are not valid.
+   */
+  keepsFields?: boolean;
 }
 
 export interface HeaderStack {

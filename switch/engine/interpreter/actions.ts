@@ -256,6 +256,7 @@ export function runPrimitive(primitive: Primitive, place: Place, machine: Machin
 function addHeader(header: Header, { memory }: Machine): void {
   if (isValid(memory, header)) return;
   clearSiblings(memory, header);
+  clearHeader(memory, header);
   memory.F[header.base] = 1;
   memory.F[slots.length]! += header.type.bytes;
 }
@@ -263,7 +264,8 @@ function addHeader(header: Header, { memory }: Machine): void {
 function removeHeader(header: Header, { memory }: Machine): void {
   if (!isValid(memory, header)) return;
   memory.F[slots.length]! -= wireBytes(memory, header);
-  clearHeader(memory, header);
+  if (header.keepsFields) memory.F[header.base] = 0;
+  else clearHeader(memory, header);
 }
 
 function headerAt(chosen: HeaderPlace, around: Surroundings): Header | undefined {

@@ -8,7 +8,7 @@ import type { DataPlan, TableState } from '../tables/table-state.ts';
 import { executeMeter, runAction } from './actions.ts';
 import { runCalculation } from './calculations.ts';
 import { holds } from './expressions.ts';
-import { readField, readWords } from './fields.ts';
+import { isValid, readField, readWords } from './fields.ts';
 import { type Machine, plainly } from './machine.ts';
 
 export function runControl(control: Control, machine: Machine): void {
@@ -49,7 +49,8 @@ function applyTable(table: Table, machine: Machine): string | null | undefined {
   const { memory, observer, lookup } = machine;
   const state = memory.tables.get(table.id)!;
   const key = table.key.map(({ ref, mask, width }) => {
-    const value = BigInt.asUintN(width, readField(memory, ref));
+    // Where a header is not valid, keys see zeroes, whatever it has kept.
+    const value = isValid(memory, ref.header) ? BigInt.asUintN(width, readField(memory, ref)) : 0n;
     return mask === undefined ? value : value & mask;
   });
   const row = key.length === 0 ? 0 : lookup.find(table, key);
