@@ -40,6 +40,7 @@ export async function duel(
   await second.reset(program);
   const loose = wanders(program);
   const explained = new Map<string, number>();
+  let hasDiverged = false;
   let [updates, accepted, packets, outputs] = [0, 0, 0, 0];
   for (const [index, given] of script.steps.entries()) {
     const step = rule === 'accepted' ? withoutBadPacketOuts(program, given) : given;
@@ -51,7 +52,9 @@ export async function duel(
       const known = knownDifference(difference, told, rule);
       if (!known) return { difference, explained, updates, accepted, packets, outputs };
       explained.set(known.name, (explained.get(known.name) ?? 0) + 1);
+      hasDiverged ||= known.diverges;
     }
+    if (hasDiverged) break;
     if (result.kind === 'write') {
       updates += result.codes.length;
       accepted += result.codes.filter((code) => code === 0).length;

@@ -37,7 +37,10 @@ export const hasty: Pace = { quietMs: 25, stallMs: 400 };
 /** To confirm a difference: the machine may have been busy. */
 export const patient: Pace = { quietMs: 400, stallMs: 3000 };
 
-/** Packets in flight together. BMv2 drops beyond 64 at one port, and each may become several. */
+/**
+ * Packets in flight together. BMv2 drops beyond 64 at one port, and each may become several. One at a time where packets
+ * may overtake others, and where there are digests: BMv2 merges equal samples until the first has been acknowledged.
+ */
 const burstSize = 12;
 
 export class Target {
@@ -114,7 +117,7 @@ export class Target {
     packets: readonly Packet[],
     wanted: readonly BurstResult[] | undefined,
   ): Promise<BurstResult[]> {
-    const size = wanders(program) ? 1 : burstSize;
+    const size = wanders(program) || program.p4info.digests.length > 0 ? 1 : burstSize;
     const bursts = inBursts(packets, size);
     const results: BurstResult[] = [];
     for (const burst of bursts) {

@@ -17,6 +17,8 @@ import { update } from './writes.ts';
 /** Members have ids up to here, groups above: few, so that they meet. */
 const memberIdMax = 8;
 const groupIds = [21, 22, 23, 24] as const;
+/** Their members may watch ports; they are never modified, because simple_switch_grpc fails when such a member goes. */
+const watchingGroupIds: ReadonlySet<number> = new Set([23, 24]);
 /** Is inserted without members, and keeps none. */
 const emptyGroupId = 29;
 /** Ports that members watch; others never go down. */
@@ -78,19 +80,22 @@ export class ProfileMaker {
   group(): Update {
     const dice = this.#dice;
     const profile = this.#someProfile();
-    const type = this.#type();
     const isEmpty = dice.chance(0.08);
+    const groupId = isEmpty ? emptyGroupId : dice.pick(groupIds);
+    const canWatch = watchingGroupIds.has(groupId);
+    const drawn = this.#type();
+    const type = canWatch && drawn === Update_Type.MODIFY ? Update_Type.DELETE : drawn;
     const count = isEmpty ? 0 : dice.integer(1, 4);
     const ids = new Set(Array.from({ length: count }, () => dice.integer(1, memberIdMax)));
     const members = [...ids].map((memberId, position) => ({
       memberId,
       weight: dice.chance(0.97) ? dice.integer(1, 3) : dice.pick([0, -1]),
-      ...this.#watch(position),
+      ...(canWatch && this.#watch(position)),
     }));
     if (members.length > 0 && dice.chance(0.03)) members.push(members[0]!);
     const value = {
       actionProfileId: profile.id,
-      groupId: isEmpty ? emptyGroupId : dice.pick(groupIds),
+      groupId,
       members,
       maxSize: this.#groupSize(profile.id),
     };

@@ -366,8 +366,9 @@ export class WriteMaker {
           value: {
             sessionId: id,
             replicas,
-            classOfService: dice.chance(0.97) ? 0 : 1,
-            packetLengthBytes: dice.chance(0.97) ? 0 : 100,
+            // simple_switch_grpc refuses a MODIFY with these, but keeps its replicas.
+            classOfService: type !== Update_Type.INSERT || dice.chance(0.95) ? 0 : 1,
+            packetLengthBytes: type !== Update_Type.INSERT || dice.chance(0.95) ? 0 : 100,
           },
         };
     return update(type, { case: 'packetReplicationEngineEntry', value: { type: entry } });
