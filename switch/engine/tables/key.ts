@@ -25,6 +25,8 @@ export interface KeyPlan {
   boundWords: number;
   /** How an entry is found: by equality alone, or by trying one mask after the other. */
   search: 'none' | 'exact' | 'masked';
+  /** One lpm field that a prefix trie can take, and nothing else. */
+  isPrefix: boolean;
   /** No mask anywhere. */
   isPlain: boolean;
 }
@@ -58,6 +60,7 @@ export function planKey(fields: readonly KeyField[]): KeyPlan {
     }
   }
   const masked = fields.some((field) => field.kind !== 'exact');
+  const [only] = fields;
   return {
     fields,
     words: room.length,
@@ -65,6 +68,7 @@ export function planKey(fields: readonly KeyField[]): KeyPlan {
     ranges,
     boundWords,
     search: fields.length === 0 ? 'none' : masked ? 'masked' : 'exact',
+    isPrefix: fields.length === 1 && only!.kind === 'lpm' && only!.width <= 32 && only!.mask === undefined,
     isPlain: !masked && fields.every((field) => field.mask === undefined),
   };
 }

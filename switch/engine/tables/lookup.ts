@@ -3,8 +3,9 @@
 
 import type { Emitter } from '../emitter.ts';
 import type { Table } from '../program.ts';
-import { fieldWords, literal, validWord } from '../words.ts';
+import { fieldWords, literal } from '../words.ts';
 import type { KeyPlan } from './key.ts';
+import { prefixTrieLines } from './prefix-trie.ts';
 
 /**
  * The arguments for `find`: packed words as signed numbers (which V8 passes without allocating), then the range
@@ -26,9 +27,7 @@ export function keyArguments(table: Table, plan: KeyPlan): string[] {
 }
 
 function keyWord(ref: Table['key'][number]['ref'], fieldWord: number, mask: bigint | undefined): string {
-  const word = fieldWords(ref)[fieldWord]!.code;
-  // Where a header is not valid, keys see zeroes, whatever it has kept.
-  const code = ref.header.keepsFields ? `(${validWord(ref.header)} === 0 ? 0 : ${word})` : word;
+  const code = fieldWords(ref)[fieldWord]!.code;
   if (mask === undefined) return code;
   return `(${code} & ${literal(Number(BigInt.asUintN(32, mask >> BigInt(32 * fieldWord))))})`;
 }
@@ -41,6 +40,8 @@ export function emitFind(id: number, plan: KeyPlan, out: Emitter): void {
   );
   out.block(`function find_${id}(${[...keys, ...ranges].join(', ')})`, () => {
     if (plan.search === 'exact') emitExact(id, keys, out);
+    else if (plan.isPrefix)
+      for (const line of prefixTrieLines(`table_${id}.trie`, plan.fields[0]!.width)) out.line(line);
     else emitMasked(id, keys, plan, out);
   });
 }

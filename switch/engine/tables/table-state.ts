@@ -5,13 +5,15 @@
  * Rows are found through one open-addressing hash table. An exact table hashes its key words. Any other table hashes
  * masked key words together with the mask (tuple space search): one hash probe per distinct mask in use, masks with
  * the best entries first. Longest prefix match is the case where the prefix length is the priority. Entries with equal
- * masked words form a list, best first; only there do ranges and repeated keys cost anything.
+ * masked words form a list, best first; only there do ranges and repeated keys cost anything. A table of one short
+ * prefix is looked up in a trie instead (prefix-trie.ts).
  *
  * Source: Srinivasan, Suri, Varghese, "Packet Classification using Tuple Space Search", SIGCOMM 1999.
  */
 
 import type { KeyPart } from '../pipeline.ts';
 import { type KeyPlan, type PackedKey, packKey, unpackKey } from './key.ts';
+import { PrefixTrie } from './prefix-trie.ts';
 
 /** Where the parameters of each action stand in a row's data: action id -> first word and width of each. */
 export type DataPlan = ReadonlyMap<number, readonly { at: number; width: number }[]>;
@@ -56,6 +58,9 @@ export class TableState {
   private idleMicros = new Float64Array(firstRows);
   private rowEnd = 1;
 
+  /** Finds what the hash table finds, faster; only of a plan that `isPrefix`. */
+  readonly trie: PrefixTrie | undefined;
+
   /** The hash table: rows that head a list, 0 where empty. */
   slots = new Int32Array(firstSlots);
   slotMask = firstSlots - 1;
@@ -82,6 +87,7 @@ export class TableState {
     this.keys = new Int32Array(firstRows * plan.words);
     this.bounds = new Uint32Array(firstRows * plan.boundWords);
     this.tupleMasks = new Int32Array(4 * plan.words);
+    this.trie = plan.isPrefix ? new PrefixTrie((row) => this.priority[row]!) : undefined;
   }
 
   insert(
@@ -107,6 +113,7 @@ export class TableState {
     this.priority[row] = this.isPrefixOrder ? packed.prefixLength : priority;
     this.tuple[row] = this.plan.search === 'masked' ? this.joinTuple(packed, this.priority[row]!) : 0;
     this.link(row);
+    this.trie?.insert(this.prefixBits(row), this.priority[row]!, row);
     if (row >= this.rowEnd) this.rowEnd = row + 1;
   }
 
@@ -119,6 +126,7 @@ export class TableState {
   delete(handle: number): void {
     const row = this.rowOf(handle);
     this.unlink(row);
+    this.trie?.remove(this.prefixBits(row), this.priority[row]!, row, this.heirOf(row));
     if (this.plan.search === 'masked') this.leaveTuple(this.tuple[row]!);
     this.action[row] = noAction;
     this.idleMicros[row] = 0;
@@ -162,6 +170,27 @@ export class TableState {
       if (timeout > 0 && nowMicros - this.lastHit[row]! >= timeout) idle.push(row - 1);
     }
     return idle;
+  }
+
+  /** Of a table with a trie: the prefix as the high bits of a word. */
+  private prefixBits(row: number): number {
+    return this.keys[row]! << (32 - this.plan.fields[0]!.width);
+  }
+
+  /** Of a table with a trie: the row that takes over from one that has been unlinked, 0 when there is none. */
+  private heirOf(row: number): number {
+    const key = this.keys[row]!;
+    const length = this.priority[row]!;
+    for (const { id, masks, top } of this.order) {
+      if (top > length) continue;
+      const masked = Int32Array.of(key & masks[0]!);
+      for (let slot = hashOf(id, masked, 0, 1) & this.slotMask; ; slot = (slot + 1) & this.slotMask) {
+        const heir = this.slots[slot]!;
+        if (heir === 0) break;
+        if (this.tuple[heir] === id && this.keys[heir] === masked[0]) return heir;
+      }
+    }
+    return 0;
   }
 
   private setAction(row: number, action: number, data: readonly bigint[]): void {
