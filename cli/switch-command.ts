@@ -2,6 +2,7 @@
 /** A switch by the command line of simple_switch_grpc: `evenkeel-switch-grpc`, and `evenkeel switch`. */
 
 import { readFileSync } from 'node:fs';
+import { majorVersion, minorVersionMax } from '../switch/engine/load.ts';
 import { switchOptionsOf } from '../switch/server/command-files.ts';
 import { type CommandLine, parseCommandLine } from '../switch/server/command-line.ts';
 import { usage } from '../switch/server/command-options.ts';
@@ -22,11 +23,13 @@ export async function runSwitch(args: readonly string[], terminal: Terminal): Pr
 const answers = {
   help: () => usage,
   version: () => `${packageVersion()}\n`,
-  'json-version': () => '2.24\n',
+  'json-version': () => `${majorVersion}.${minorVersionMax}\n`,
 } as const;
 
 function packageVersion(): string {
-  const path = new URL('../../package.json', import.meta.url);
+  // What was built lies one folder deeper.
+  const up = import.meta.url.endsWith('.ts') ? '..' : '../..';
+  const path = new URL(`${up}/package.json`, import.meta.url);
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 

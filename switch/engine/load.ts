@@ -33,8 +33,9 @@ import type {
 import { Reader } from './reader.ts';
 import { byName, Sections } from './sections.ts';
 
-const majorVersion = 2;
-const minorVersionMax = 24;
+/** The newest JSON that is read is `majorVersion.minorVersionMax`. */
+export const majorVersion = 2;
+export const minorVersionMax = 24;
 
 /** Largest array of counters, meters or registers: what BMv2 programs use is far below. */
 export const arraySizeMax = 1 << 24;

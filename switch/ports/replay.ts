@@ -8,7 +8,7 @@
  */
 
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import type { CapturedPort } from './capture.ts';
 import { PcapWriter, readPcapFile } from './pcap.ts';
 import { CounterTable, countDrop, type PortCounters, type Ports, type ReceiveFrame } from './port.ts';
@@ -37,13 +37,13 @@ export class ReplayPorts implements Ports {
   constructor(ports: readonly CapturedPort[], directory: string) {
     this.#counters = new CounterTable(ports.map(({ port }) => port));
     const arrivals = ports.flatMap(({ port, interfaceName }): Arrival[] => {
-      const path = join(directory, `${interfaceName}_in.pcap`);
+      const path = resolve(directory, `${interfaceName}_in.pcap`);
       return existsSync(path) ? readPcapFile(path).map((record) => ({ port, ...record })) : [];
     });
     // The sort is stable: at the same time, the ports go in the order in which they were given.
     this.#arrivals = arrivals.sort((a, b) => Number(a.timestampNs - b.timestampNs));
     for (const { port, interfaceName } of ports) {
-      this.#outputs.set(port, new PcapWriter(join(directory, `${interfaceName}_out.pcap`)));
+      this.#outputs.set(port, new PcapWriter(resolve(directory, `${interfaceName}_out.pcap`)));
     }
   }
 
