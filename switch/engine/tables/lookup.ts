@@ -3,7 +3,7 @@
 
 import type { Emitter } from '../emitter.ts';
 import type { Table } from '../program.ts';
-import { fieldWords, literal } from '../words.ts';
+import { fieldWords, literal, validWord } from '../words.ts';
 import type { KeyPlan } from './key.ts';
 import { prefixTrieLines } from './prefix-trie.ts';
 
@@ -27,7 +27,9 @@ export function keyArguments(table: Table, plan: KeyPlan): string[] {
 }
 
 function keyWord(ref: Table['key'][number]['ref'], fieldWord: number, mask: bigint | undefined): string {
-  const code = fieldWords(ref)[fieldWord]!.code;
+  const word = fieldWords(ref)[fieldWord]!.code;
+  // Where a header is not valid, keys see zeroes, whatever it has kept.
+  const code = ref.header.keepsFields ? `(${validWord(ref.header)} === 0 ? 0 : ${word})` : word;
   if (mask === undefined) return code;
   return `(${code} & ${literal(Number(BigInt.asUintN(32, mask >> BigInt(32 * fieldWord))))})`;
 }
