@@ -14,6 +14,7 @@ import { type Batch, put } from './batch.ts';
 import type { BoundTable } from './binding.ts';
 import type { Rules } from './compat.ts';
 import { cellOf } from './counters.ts';
+import { HandlePool } from './handle-pool.ts';
 import type { HostOperation } from './host.ts';
 import { keyParts, priorityOf, readKey, textOfParts, writeMatch } from './match-key.ts';
 import { ratesOf } from './meters.ts';
@@ -55,7 +56,7 @@ export class TableState {
   readonly #profile: ActionProfileState | undefined;
   readonly #entries = new Map<string, Entry>();
   readonly #entryByHandle: (Entry | undefined)[] = [];
-  readonly #freeHandles: number[] = [];
+  readonly #handles = new HandlePool();
   /** By handle; without one a meter is always green. */
   readonly #meterConfigs = new Map<number, MeterConfig>();
   readonly #initialDefault: ActionCall | undefined;
@@ -213,9 +214,9 @@ export class TableState {
     put(batch, this.#entries, key, undefined);
     put(batch, this.#meterConfigs, handle, undefined);
     this.#entryByHandle[handle] = undefined;
-    this.#freeHandles.push(handle);
+    this.#handles.release(handle);
     batch.undo?.push(() => {
-      this.#freeHandles.pop();
+      this.#handles.retake(handle);
       this.#entryByHandle[handle] = before;
     });
     batch.push({ kind: 'delete', table: this.bound.table.id, handle });
@@ -286,12 +287,8 @@ export class TableState {
   }
 
   #takeHandle(batch: Batch): number {
-    const reused = this.#freeHandles.pop();
-    const handle = reused ?? this.#entryByHandle.length;
-    batch.undo?.push(() => {
-      if (reused === undefined) this.#entryByHandle.length = handle;
-      else this.#freeHandles.push(handle);
-    });
+    const handle = this.#handles.take();
+    batch.undo?.push(() => this.#handles.release(handle));
     return handle;
   }
 
@@ -365,11 +362,9 @@ export class TableState {
       const adopted = { ...entry, call, batch: 0 };
       this.#entries.set(adopted.key, adopted);
       this.#entryByHandle[adopted.handle] = adopted;
+      this.#handles.retake(adopted.handle);
       const config = before.#meterConfigs.get(entry.handle);
       if (config !== undefined) this.#meterConfigs.set(entry.handle, config);
-    }
-    for (let handle = this.#entryByHandle.length - 1; handle >= 0; handle--) {
-      if (this.#entryByHandle[handle] === undefined) this.#freeHandles.push(handle);
     }
     return [
       ...problems,
