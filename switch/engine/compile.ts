@@ -25,8 +25,10 @@ import type {
 } from './pipeline.ts';
 import type { Program, Table } from './program.ts';
 import { noAction, type TableState } from './tables/table-state.ts';
+import type { FilterProblem } from './trace/filter.ts';
 import { Recorder, type TraceContext, traceContext } from './trace/recorder.ts';
 import type { PacketTrace } from './trace/trace.ts';
+import { Watching, type WatchReport, type WatchRequest } from './trace/watching.ts';
 
 /** Who handles packets: the generated code, the interpreter, or first the one and then the other. */
 export type Tier = 'compiled' | 'interpreted' | 'adaptive';
@@ -53,6 +55,16 @@ export interface CompiledPipeline extends Pipeline {
   observer: Observer | undefined;
   /** As `process`, with all its effects, and told step by step. Interpreted, whichever the tier. */
   trace(port: number, frame: Uint8Array, nowMicros: number): PacketTrace;
+  /**
+   * Traces packets that fit a filter as they are processed, and reports them to the sink. Costs every packet a second
+   * parser, and nothing when nobody watches.
+   *
+   * @param id  chosen by the owner, not in use
+   * @returns what is wrong with the request; nothing is watched then
+   */
+  watch(id: number, request: WatchRequest): FilterProblem | undefined;
+  /** Ends a watch, if it has not ended by itself. */
+  unwatch(id: number): void;
 }
 
 /** @throws ProgramError with every reason why the program cannot run here, whichever the tier */
@@ -96,6 +108,10 @@ class WatchedSink implements PipelineSink {
   log(text: string): void {
     this.sink.log?.(text);
   }
+
+  report(report: WatchReport): void {
+    this.sink.report?.(report);
+  }
 }
 
 interface LocalOptions extends CompileOptions {
@@ -114,6 +130,8 @@ class LocalPipeline implements CompiledPipeline {
   private readonly memory: Memory;
   private readonly traces: TraceContext;
   private readonly sink: WatchedSink;
+  /** While somebody watches. */
+  private watching: Watching | undefined;
   private readonly life: PacketLife;
   private readonly multicastGroups = new Map<number, readonly Replica[]>();
   private readonly cloneSessions = new Map<number, readonly Replica[]>();
@@ -185,6 +203,34 @@ class LocalPipeline implements CompiledPipeline {
     return recorder.trace;
   }
 
+  watch(id: number, request: WatchRequest): FilterProblem | undefined {
+    const watching = this.watching ?? this.newWatching();
+    const problem = watching.add(id, request);
+    if (!watching.isIdle) this.watching = watching;
+    return problem;
+  }
+
+  unwatch(id: number): void {
+    this.watching?.remove(id);
+    if (this.watching?.isIdle) this.watching = undefined;
+  }
+
+  private newWatching(): Watching {
+    const { F, A, V } = this.memory;
+    const memory: Memory = {
+      ...this.memory,
+      F: new Uint32Array(F.length),
+      A: new Uint8Array(A.length),
+      V: new Uint8Array(V.length),
+    };
+    const stages = this.generated.stages(memory, { diagnostic: () => {}, log: () => {} });
+    return new Watching(this.program, memory, stages, {
+      process: (port, frame, nowMicros) => this.run(port, frame, nowMicros),
+      trace: (port, frame, nowMicros) => this.trace(port, frame, nowMicros),
+      report: (report) => this.sink.report(report),
+    });
+  }
+
   finishCompiling(): void {
     if (this.tier !== 'adaptive' || this.interpretedLeft === 0) return;
     this.interpretedLeft = 0;
@@ -200,6 +246,15 @@ class LocalPipeline implements CompiledPipeline {
   }
 
   process(port: number, frame: Uint8Array, nowMicros: number): void {
+    if (this.watching === undefined) {
+      this.run(port, frame, nowMicros);
+      return;
+    }
+    this.watching.process(port, frame, nowMicros);
+    if (this.watching.isIdle) this.watching = undefined;
+  }
+
+  private run(port: number, frame: Uint8Array, nowMicros: number): void {
     this.life.process(port, frame, nowMicros);
     if (this.interpretedLeft !== 0 && --this.interpretedLeft === 0) {
       this.life.stages = this.generated.stages();

@@ -25,8 +25,8 @@ export interface Speaker {
 /** A program as JavaScript text, checked but not yet run. */
 export interface Generated {
   source: string;
-  /** Turns the text into functions over the memory it was generated for. */
-  stages(): Stages;
+  /** Turns the text into functions over the memory it was generated for, or over one of the same shape. */
+  stages(memory?: Memory, speaker?: Speaker): Stages;
 }
 
 /** @throws ProgramError for what validation could not see: values without bound, code without end */
@@ -46,8 +46,8 @@ export function generate(program: Program, memory: Memory, dropPort: number, spe
   const source = withinLimits(() => emitProgram(program, plans, memory.headroom, options));
   if (problems.size > 0) throw new ProgramError([...problems]);
   const scratchBytes = Math.ceil(scratchBits(program) / 8) + frameBytesMax + slackBytes;
-  const stages = () =>
-    new Function('library', 'memory', source)(library(memory, scratchBytes, speaker), memory) as Stages;
+  const stages = (over = memory, to = speaker) =>
+    new Function('library', 'memory', source)(library(over, scratchBytes, to), over) as Stages;
   return { source, stages };
 }
 

@@ -7,6 +7,8 @@
  * that a pipeline can live in this thread or behind a message port in a worker.
  */
 
+import type { WatchReport } from './trace/watching.ts';
+
 /** One key field of an entry. A field left out by the client arrives as a full wildcard. Values fit the field's width. */
 export type KeyPart =
   | { kind: 'exact'; value: bigint }
@@ -98,6 +100,8 @@ export interface PipelineSink {
   diagnostic(what: string): void;
   /** What the program writes with `log_msg`. */
   log?(text: string): void;
+  /** Something to tell a watch (trace/watching.ts). */
+  report?(report: WatchReport): void;
 }
 
 export interface PipelineOptions {
