@@ -253,7 +253,7 @@ export function loadPrimitive(node: Reader, names: Resources): Primitive {
       return at.refuse(
         op.startsWith('_')
           ? 'a method of an extern of its own (p4c --emit-externs), which this switch does not have'
-          : 'there is no such primitive',
+          : 'there is no such primitive; an extern of its own (p4c --emit-externs) needs a switch built with it',
       );
   }
 }

@@ -464,8 +464,7 @@ function standardSlots(standard: StandardMetadata) {
 
 function placeOf(ref: FieldRef): NumberPlace {
   const { width } = ref.field;
-  const mask = 2 ** Math.min(32, width) - 1;
-  return { slot: slotOf(ref), mask, highMask: 2 ** Math.max(0, width - 32) - 1 };
+  return { slot: slotOf(ref), mask: onesOf(Math.min(32, width)), highMask: onesOf(Math.max(0, width - 32)) };
 }
 
 function slotOf(ref: FieldRef): number {
@@ -473,5 +472,10 @@ function slotOf(ref: FieldRef): number {
 }
 
 function maskOf(ref: FieldRef): number {
-  return 2 ** ref.field.width - 1;
+  return onesOf(ref.field.width);
+}
+
+/** As a signed number: 32 ones are -1, which V8 keeps as a small integer. */
+function onesOf(bits: number): number {
+  return (2 ** bits - 1) | 0;
 }
