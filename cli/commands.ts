@@ -13,7 +13,7 @@ import { parseFlow } from './flow.ts';
 import type { ControllerCommandOptions } from './processes.ts';
 import { statusText } from './status-text.ts';
 import { pause, type Terminal } from './terminal.ts';
-import type { TraceOptions } from './trace.ts';
+import type { LiveOptions, TraceOptions } from './trace.ts';
 
 /** A question to a running controller need not wait until a switch has been loaded. */
 const processes = () => import('./processes.ts');
@@ -230,8 +230,11 @@ function addTrace(program: Command, terminal: Terminal): void {
         'The program is the JSON of p4c-bm2-ss. Packets are captures (pcap) or hexadecimal text: an empty line ends\n' +
         "a packet, # begins a comment, '3:' in front names the port.",
     )
-    .argument('<program>', 'BMv2 JSON')
-    .argument('<packets...>', 'files of packets')
+    .argument('[program]', 'BMv2 JSON')
+    .argument('[packets...]', 'files of packets')
+    .option('--live <address>', 'instead of files: packets that pass through a running switch, as they pass')
+    .option('--filter <filter>', 'which ones: ingress_port == 1 && tcp.dst_port in 80..90')
+    .option('--count <n>', 'stop after so many', wholeNumber, 0)
     .option('--p4info <file>', 'P4Info of the program (default: the file beside it)')
     .option(
       '--entries <file>',
@@ -251,10 +254,28 @@ function addTrace(program: Command, terminal: Terminal): void {
     .addHelpText(
       'after',
       '\nExamples:\n  $ evenkeel trace p4/build/evenkeel.json --entries s1-runtime.json packet.hex --port 1\n' +
-        '  $ evenkeel trace basic.json --p4info basic.p4info.txtpb --entries entries.txtpb capture.pcap --json',
+        '  $ evenkeel trace basic.json --p4info basic.p4info.txtpb --entries entries.txtpb capture.pcap --json\n' +
+        "  $ evenkeel trace --live 127.0.0.1:9559 --filter 'ipv4.dst_addr in 10.0.0.0/24 && tcp' --count 5",
     )
-    .action(async (path: string, packets: string[], options: TraceOptions) =>
-      (await import('./trace.ts')).traceFiles(path, packets, options, terminal),
+    .action(
+      async (
+        path: string | undefined,
+        packets: string[],
+        options: TraceOptions & Partial<LiveOptions>,
+        command: Command,
+      ) => {
+        const { live, filter, count = 0, json } = options;
+        const trace = await import('./trace.ts');
+        if (live !== undefined) {
+          if (path !== undefined) command.error('error: with --live there are no files');
+          if (filter === undefined) command.error('error: --live needs a --filter');
+          return trace.traceLive({ live, filter, count, json }, terminal);
+        }
+        if (path === undefined || packets.length === 0) {
+          command.error('error: name a program and files of packets, or a switch with --live');
+        }
+        return trace.traceFiles(path, packets, options, terminal);
+      },
     );
 }
 

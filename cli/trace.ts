@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `evenkeel trace`: what a program does to a packet, step by step. */
 import { existsSync, readFileSync } from 'node:fs';
+import { status as Code, type ServiceError } from '@grpc/grpc-js';
+import type { WatchResponse } from '../p4runtime/generated/evenkeel/switch/v1/trace_pb.ts';
 import { P4InfoIndex, parseP4Info } from '../p4runtime/p4info.ts';
 import { P4RuntimeError } from '../p4runtime/p4runtime-error.ts';
 import { traceText } from '../switch/engine/trace/text.ts';
@@ -8,10 +10,50 @@ import { PcapError } from '../switch/ports/pcap.ts';
 import type { Compat } from '../switch/server/compat.ts';
 import { Refusal } from '../switch/server/refusal.ts';
 import { parseEntries } from '../switch/trace/entries-file.ts';
+import { watchLive } from '../switch/trace/live.ts';
 import { OfflineSwitch } from '../switch/trace/offline.ts';
 import { PacketFileError, parsePackets } from '../switch/trace/packet-file.ts';
 import { CommandError, exitCodes } from './exit-code.ts';
 import type { Terminal } from './terminal.ts';
+
+export interface LiveOptions {
+  live: string;
+  filter: string;
+  /** 0: as many as the switch thinks right. */
+  count: number;
+  json?: true | undefined;
+}
+
+/** Shows packets as they pass through a running switch, until it has shown enough or is told to stop. @throws CommandError */
+export async function traceLive(
+  { live, filter, count, json }: LiveOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const say = ({ text, json: data, skipped, ended }: WatchResponse): void => {
+    if (skipped > 0n) terminal.err(`${skipped} packets that fit were not traced\n`);
+    if (text !== '') terminal.out(json ? `${data}\n` : `${text}\n`);
+    if (ended !== '' && count === 0) terminal.err(`${ended}\n`);
+  };
+  try {
+    await watchLive(live, { filter, perSecond: 0, total: count }, say, terminal.stop);
+  } catch (cause) {
+    const { code, details } = cause as Partial<ServiceError>;
+    if (code === undefined) throw cause;
+    if (code === Code.UNAVAILABLE) {
+      throw new CommandError(exitCodes.unreachable, `no switch answers at ${live}: ${details}`);
+    }
+    if (code === Code.UNIMPLEMENTED) {
+      throw new CommandError(exitCodes.failed, `the switch at ${live} cannot trace: it is not evenkeel's`);
+    }
+    throw new CommandError(exitCodes.failed, pointedAt(filter, details ?? ''));
+  }
+}
+
+/** "column 3: ..." with the filter and a mark under the column. */
+function pointedAt(filter: string, message: string): string {
+  const column = Number(/^column (\d+): /.exec(message)?.[1] ?? 0);
+  return column === 0 ? message : `${message}\n  ${filter}\n  ${' '.repeat(column - 1)}^`;
+}
 
 export interface TraceOptions {
   p4info?: string | undefined;

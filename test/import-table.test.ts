@@ -53,7 +53,11 @@ const table: readonly Part[] = [
     packages: ['node', '@bufbuild/protobuf', '@grpc/grpc-js'],
   },
   { folder: 'lab', imports: ['switch/ports'], packages: ['node'] },
-  { folder: 'cli', imports: ['controller', 'switch', 'p4runtime'], packages: ['node', 'commander'] },
+  {
+    folder: 'cli',
+    imports: ['controller', 'switch', 'p4runtime'],
+    packages: ['node', 'commander', '@grpc/grpc-js'],
+  },
   { folder: 'demo', imports: ['wire', 'lab', 'controller', 'switch', 'p4runtime'], packages: ['node'] },
   {
     folder: 'bench',

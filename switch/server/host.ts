@@ -14,6 +14,8 @@ import type {
   TableOperation,
 } from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
+import type { FilterProblem } from '../engine/trace/filter.ts';
+import type { WatchReport, WatchRequest } from '../engine/trace/watching.ts';
 import type { PortCounters } from '../ports/port.ts';
 
 export type HostOperation =
@@ -71,6 +73,18 @@ export interface PipelineHost extends PipelineAccess {
   /** Whether what watches this port may be chosen; `listener.portChanged` tells when that changes. */
   isPortUp(port: number): boolean;
 
+  /**
+   * Traces packets that fit a filter, as they pass; `listener.output` brings the reports. A watch outlives its program
+   * if its filter fits the next one.
+   *
+   * @param id  chosen by the caller, never in use before
+   * @returns what is wrong with the request; nothing is watched then
+   */
+  watch(id: number, request: WatchRequest): Promise<FilterProblem | undefined>;
+
+  /** Ends a watch, if it has not ended by itself. */
+  unwatch(id: number): Promise<void>;
+
   /** Lets a frame arrive at a port as if the world had sent it. */
   inject(port: number, frame: Uint8Array): void;
 
@@ -127,6 +141,8 @@ export interface PipelineOutput {
   diagnostics: string[];
   /** Lines about packets, as `packetDumpBytes` asks for. */
   packetDump: string[];
+  /** To watches, oldest first. */
+  reports: WatchReport[];
   /** Samples, frames and lines dropped because nobody took the earlier ones in time. */
   lost: number;
 }

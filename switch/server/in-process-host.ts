@@ -5,7 +5,9 @@
  */
 
 import type { Program } from '../engine/program.ts';
+import type { FilterProblem } from '../engine/trace/filter.ts';
 import type { PacketTrace } from '../engine/trace/trace.ts';
+import type { WatchRequest } from '../engine/trace/watching.ts';
 import type { PortCounters } from '../ports/port.ts';
 import { CounterTable } from '../ports/port.ts';
 import type { Clock } from './clock.ts';
@@ -52,7 +54,9 @@ export class InProcessHost implements PipelineHost {
   }
 
   async commit(carry?: CarryOver): Promise<number> {
-    return this.#runner.commit(carry);
+    const generation = this.#runner.commit(carry);
+    this.#tellOutput();
+    return generation;
   }
 
   async apply(operations: readonly HostOperation[]): Promise<void> {
@@ -73,14 +77,22 @@ export class InProcessHost implements PipelineHost {
 
   inject(port: number, frame: Uint8Array): void {
     this.#runner.process(port, frame);
-    if (this.#runner.hasOutput) this.#listener.output(this.#runner.takeOutput());
+    this.#tellOutput();
   }
 
   /** As `inject`, told step by step. */
   trace(port: number, frame: Uint8Array): PacketTrace {
     const trace = this.#runner.trace(port, frame);
-    if (this.#runner.hasOutput) this.#listener.output(this.#runner.takeOutput());
+    this.#tellOutput();
     return trace;
+  }
+
+  async watch(id: number, request: WatchRequest): Promise<FilterProblem | undefined> {
+    return this.#runner.watch(id, request);
+  }
+
+  async unwatch(id: number): Promise<void> {
+    this.#runner.unwatch(id);
   }
 
   async readCounters(counter: number, firstIndex: number, count: number) {
@@ -105,6 +117,10 @@ export class InProcessHost implements PipelineHost {
 
   async close(): Promise<void> {
     this.#cancelSweep();
+  }
+
+  #tellOutput(): void {
+    if (this.#runner.hasOutput) this.#listener.output(this.#runner.takeOutput());
   }
 
   #sweepLater(): void {

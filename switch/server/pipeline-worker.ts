@@ -69,6 +69,11 @@ function run(setup: WorkerSetup): void {
         return runner.readIdleMicros(request.table, request.handles);
       case 'port-counters':
         return ports.counters();
+      case 'watch':
+        return runner.watch(request.watch, request.request);
+      case 'unwatch':
+        runner.unwatch(request.watch);
+        return undefined;
     }
   };
 

@@ -14,7 +14,9 @@ import type {
 } from '../engine/pipeline.ts';
 import { ProgramError } from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
+import type { FilterProblem } from '../engine/trace/filter.ts';
 import type { PacketTrace } from '../engine/trace/trace.ts';
+import type { WatchReport, WatchRequest } from '../engine/trace/watching.ts';
 import type { CarryOver, HostOperation, PipelineOutput, PipelineSettings } from './host.ts';
 
 export interface RunnerOptions extends PipelineSettings {
@@ -29,6 +31,7 @@ export const outputLimits = {
   packetInsMax: 4096,
   diagnosticsMax: 64,
   packetDumpMax: 4096,
+  reportsMax: 64,
 } as const;
 
 export class Runner {
@@ -38,6 +41,10 @@ export class Runner {
   #generation = 0;
   #applied = 0;
   #output: PipelineOutput = emptyOutput(0);
+  /** What is watched for, whichever the program. */
+  readonly #watches = new Map<number, WatchRequest>();
+  /** Packets that a watch was not told of, for want of room. */
+  readonly #untold = new Map<number, number>();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -72,6 +79,7 @@ export class Runner {
     this.#generation += 1;
     this.#applied = 0;
     this.#output = emptyOutput(this.#generation);
+    this.#watchOn(this.#pipeline);
     if (carry !== undefined) {
       this.apply(carry.operations);
       if (before !== undefined) carryValues(before, this.#pipeline, carry);
@@ -101,6 +109,20 @@ export class Runner {
     return this.#loaded().trace(port, frame, this.#options.nowMicros());
   }
 
+  /** @returns what is wrong with the request */
+  watch(id: number, request: WatchRequest): FilterProblem | undefined {
+    if (this.#pipeline === undefined) return { column: 0, message: 'there is no program yet' };
+    const problem = this.#pipeline.watch(id, request);
+    if (problem === undefined) this.#watches.set(id, request);
+    return problem;
+  }
+
+  unwatch(id: number): void {
+    this.#watches.delete(id);
+    this.#untold.delete(id);
+    this.#pipeline?.unwatch(id);
+  }
+
   readCounters(counter: number, firstIndex: number, count: number): CounterCell[] {
     const pipeline = this.#loaded();
     return Array.from({ length: count }, (_, offset) => pipeline.readCounter(counter, firstIndex + offset));
@@ -127,8 +149,9 @@ export class Runner {
   }
 
   get hasOutput(): boolean {
-    const { digests, packetIns, diagnostics, packetDump, lost } = this.#output;
-    return digests.length + packetIns.length + diagnostics.length + packetDump.length + lost > 0;
+    const { digests, packetIns, diagnostics, packetDump, reports, lost } = this.#output;
+    const lines = diagnostics.length + packetDump.length;
+    return digests.length + packetIns.length + lines + reports.length + lost > 0;
   }
 
   takeOutput(): PipelineOutput {
@@ -162,7 +185,33 @@ export class Runner {
           diagnostics.push(what);
         }
       },
+      report: (report) => this.#report(report),
     };
+  }
+
+  #report(report: WatchReport): void {
+    const { watch, ended } = report;
+    if (!this.#watches.has(watch)) return;
+    const skipped = report.skipped + (this.#untold.get(watch) ?? 0);
+    const { reports } = this.#output;
+    // A last word is always told: there is one for each watch.
+    if (reports.length >= outputLimits.reportsMax && ended === undefined) {
+      this.#untold.set(watch, skipped + 1);
+      return;
+    }
+    reports.push({ ...report, skipped });
+    this.#untold.delete(watch);
+    if (ended !== undefined) this.#watches.delete(watch);
+  }
+
+  /** Watches whose filter means nothing to the new program end. */
+  #watchOn(pipeline: CompiledPipeline): void {
+    for (const [watch, request] of this.#watches) {
+      const problem = pipeline.watch(watch, request);
+      if (problem === undefined) continue;
+      const ended = `the program was replaced, and the filter does not fit the new one: ${problem.message}`;
+      this.#report({ watch, trace: undefined, skipped: 0, ended });
+    }
   }
 
   /** The words are BMv2's. */
@@ -248,7 +297,7 @@ function carryValues(before: Pipeline, after: Pipeline, carry: CarryOver): void 
 }
 
 function emptyOutput(generation: number): PipelineOutput {
-  return { generation, digests: [], packetIns: [], diagnostics: [], packetDump: [], lost: 0 };
+  return { generation, digests: [], packetIns: [], diagnostics: [], packetDump: [], reports: [], lost: 0 };
 }
 
 function parseJson(text: string): unknown {

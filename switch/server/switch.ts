@@ -2,9 +2,12 @@
 /** A running switch: pipeline, ports and P4Runtime server put together. */
 
 import { Server, type ServerOptions } from '@grpc/grpc-js';
+import { Tracing } from '../../p4runtime/generated/evenkeel/switch/v1/trace_pb.ts';
 import { DataplaneInterface } from '../../p4runtime/generated/p4/bm/dataplane_interface_pb.ts';
 import { ServerConfig } from '../../p4runtime/generated/p4/server/v1/config_pb.ts';
 import { P4Runtime } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import type { FilterProblem } from '../engine/trace/filter.ts';
+import { type WatchRequest, watchDefaults } from '../engine/trace/watching.ts';
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
 import type { PortCounters } from '../ports/port.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -13,12 +16,13 @@ import { Controllers } from './controllers.ts';
 import { Dataplane } from './dataplane.ts';
 import { untrustingServiceDefinition } from './decoding.ts';
 import { Device } from './device.ts';
-import { type PipelineHost, type PipelineSettings, settingsOf } from './host.ts';
+import { type PipelineHost, type PipelineOutput, type PipelineSettings, settingsOf } from './host.ts';
 import { InProcessHost } from './in-process-host.ts';
 import { Code, Refusal } from './refusal.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
 import { ServerConfiguration } from './server-config.ts';
 import { p4runtimeHandlers } from './service.ts';
+import { type OnReport, TraceDesk } from './trace-desk.ts';
 import { listen, type TlsOptions } from './transport.ts';
 import { TrapLog } from './trap-log.ts';
 import { startWorkerHost } from './worker-host.ts';
@@ -83,6 +87,16 @@ export interface RunningSwitch {
    * @throws Error when the switch has real interfaces: their links are watched
    */
   setPortUp(port: number, isUp: boolean): void;
+  /**
+   * Traces packets that fit a filter (engine/trace/filter.ts), as they pass.
+   *
+   * @param onReport  called for each, until the report that says `ended`; must not call back into the switch
+   * @returns what stops it before that, or what is wrong with the filter
+   */
+  watch(
+    request: Pick<WatchRequest, 'filter'> & Partial<WatchRequest>,
+    onReport: OnReport,
+  ): Promise<{ stop: () => void } | { problem: FilterProblem }>;
   /** Empty for a switch whose ports are memory. */
   portCounters(): Promise<ReadonlyMap<number, PortCounters>>;
   /** Stops packets first, then the server. */
@@ -128,8 +142,12 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
   const server = new Server(grpcOptions(full.keepaliveMs));
   const replay = full.replay && new Replay(full.interfaces, full.replay);
 
+  const traces = new TraceDesk();
   const listener = {
-    output: device.output.bind(device),
+    output(output: PipelineOutput) {
+      traces.deliver(output.reports);
+      device.output(output);
+    },
     idle: device.idle.bind(device),
     portChanged: device.portChanged.bind(device),
     failed(cause: Error) {
@@ -143,9 +161,11 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
     for (const transmit of transmitters) transmit(port, frame);
   });
   device.attach(host);
+  traces.attach(host);
   const service = p4runtimeHandlers({ deviceId, rules, device, controllers, serverConfig, log });
   server.addService(untrustingServiceDefinition(P4Runtime), service);
   server.addService(untrustingServiceDefinition(ServerConfig), serverConfig.handlers);
+  server.addService(untrustingServiceDefinition(Tracing), traces.handlers);
   const dataplaneServer = new Server(grpcOptions(full.keepaliveMs));
   if (full.dataplaneAddress !== undefined && host instanceof InProcessHost) {
     const dataplane = new Dataplane({
@@ -175,6 +195,7 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
       host,
       replay,
       controllers,
+      traces,
       servers: [server, dataplaneServer],
     });
   } catch (cause) {
@@ -210,6 +231,7 @@ interface Parts {
   host: PipelineHost;
   replay: Replay | undefined;
   controllers: Controllers;
+  traces: TraceDesk;
   servers: readonly Server[];
 }
 
@@ -219,6 +241,7 @@ function runningSwitch({
   host,
   replay,
   controllers,
+  traces,
   servers,
 }: Parts): RunningSwitch {
   let closed: Promise<void> | undefined;
@@ -234,6 +257,7 @@ function runningSwitch({
       if (!(host instanceof InProcessHost)) throw new Error('the links of real interfaces are watched');
       host.setPortUp(changedPort, isUp);
     },
+    watch: (request, onReport) => traces.watch({ ...watchDefaults, ...request }, onReport),
     portCounters: async () => replay?.counters() ?? host.portCounters(),
     close() {
       closed ??= (async () => {

@@ -124,6 +124,22 @@ describe.skipIf(reason !== undefined)(
       expect((await running.portCounters()).get(1)?.receivedPackets).toBeGreaterThanOrEqual(1);
     });
 
+    test('packets are traced in the worker as they pass', async () => {
+      const traces: string[] = [];
+      const watching = await running.watch({ filter: 'frame.target == 61' }, ({ trace }) => {
+        traces.push(`port ${trace?.port} ${trace?.frame.slice(0, 12)}`);
+      });
+      expect((await client.write([toPort(61, 2), toPort(62, 2)])).code).toBe(0);
+      for (const target of [61, 62]) hosts.send(1, frameOf(target, 1));
+      hosts.flush();
+      await receiveUntil(2, 62);
+      await expect.poll(() => traces).toEqual(['port 1 00000000003d']);
+      if ('stop' in watching) watching.stop();
+      expect(await running.watch({ filter: 'frame.target' }, () => {})).toMatchObject({
+        problem: { column: 13 },
+      });
+    });
+
     test('a packet-out leaves on its port', async () => {
       const [field] = index.packetMetadata.get('packet_out').fields;
       const metadata = [{ metadataId: field!.id, value: Uint8Array.of(2) }];

@@ -13,6 +13,8 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { CounterCell } from '../engine/pipeline.ts';
 import { ProgramError } from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
+import type { FilterProblem } from '../engine/trace/filter.ts';
+import type { WatchRequest } from '../engine/trace/watching.ts';
 import { createDoorbell, type Doorbell } from '../ports/doorbell.ts';
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
 import type { PortCounters } from '../ports/port.ts';
@@ -142,6 +144,14 @@ export class WorkerHost implements PipelineHost {
 
   async readIdleMicros(table: number, handles: readonly number[]): Promise<number[]> {
     return (await this.#ask({ kind: 'read-idle-micros', table, handles })) as number[];
+  }
+
+  async watch(id: number, request: WatchRequest): Promise<FilterProblem | undefined> {
+    return (await this.#ask({ kind: 'watch', watch: id, request })) as FilterProblem | undefined;
+  }
+
+  async unwatch(id: number): Promise<void> {
+    await this.#ask({ kind: 'unwatch', watch: id });
   }
 
   async portCounters(): Promise<ReadonlyMap<number, PortCounters>> {

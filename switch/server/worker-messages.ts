@@ -4,6 +4,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { CounterCell } from '../engine/pipeline.ts';
 import type { Program } from '../engine/program.ts';
+import type { FilterProblem } from '../engine/trace/filter.ts';
+import type { WatchRequest } from '../engine/trace/watching.ts';
 import type { PacketPortBinding } from '../ports/packet-socket.ts';
 import type { PortCounters } from '../ports/port.ts';
 import type { CarryOver, HostOperation, PipelineOutput, PipelineSettings } from './host.ts';
@@ -31,6 +33,8 @@ export type WorkerRequest =
   | { kind: 'read-registers'; id: number; register: number; firstIndex: number; count: number }
   | { kind: 'read-idle-micros'; id: number; table: number; handles: readonly number[] }
   | { kind: 'port-counters'; id: number }
+  | { kind: 'watch'; id: number; watch: number; request: WatchRequest }
+  | { kind: 'unwatch'; id: number; watch: number }
   | { kind: 'stop' };
 
 export type WorkerAnswer =
@@ -40,6 +44,7 @@ export type WorkerAnswer =
   | number[]
   | bigint[]
   | ReadonlyMap<number, PortCounters>
+  | FilterProblem
   | undefined;
 
 export type WorkerMessage =

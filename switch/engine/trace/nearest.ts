@@ -6,12 +6,14 @@ const namesMax = 3;
 
 export function nearest(written: string, names: readonly string[]): string {
   const wanted = written.toLowerCase();
+  // Who stops early is as near as who mistypes a letter.
+  const distance = (name: string) => (name.startsWith(wanted) ? 1 : editDistance(wanted, name));
   const near = [...new Set(names)]
     .map((name) => {
       const suffixes = name.split('.').map((_, index, parts) => parts.slice(index).join('.').toLowerCase());
-      return { name, distance: Math.min(...suffixes.map((suffix) => editDistance(wanted, suffix))) };
+      return { name, distance: Math.min(...suffixes.map(distance)) };
     })
-    .filter(({ name, distance }) => distance <= Math.max(2, name.length / 3))
+    .filter((candidate) => candidate.distance <= Math.max(2, written.length / 3))
     .sort((first, second) => first.distance - second.distance)
     .slice(0, namesMax)
     .map(({ name }) => name);

@@ -114,6 +114,9 @@ function otherSwitch(address: string): RunningSwitch {
     setPortUp() {
       throw new Error('only a switch in memory has ports that a test can unplug');
     },
+    watch() {
+      throw new Error('only our own switch can be watched');
+    },
     dataplaneAddress: undefined,
     portCounters: async () => new Map(),
     close: async () => {},
