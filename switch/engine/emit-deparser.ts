@@ -5,8 +5,9 @@
  */
 
 import { type BitItem, chunksOf, storeChunk } from './bits.ts';
-import { type EmitOptions, emitPrimitive, headerLength } from './emit-action.ts';
+import { type EmitOptions, emitPrimitive } from './emit-action.ts';
 import { emitCalculation } from './emit-calculation.ts';
+import { headerLength } from './emit-header.ts';
 import type { Emitter } from './emitter.ts';
 import type { Value } from './expression.ts';
 import { slots } from './layout.ts';

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The generated parser: `parse()` fills the words of headers from the packet bytes `A` and says where the payload starts. */
 
-import { type EmitOptions, emitClearSiblings, emitPrimitive, nextSlot } from './emit-action.ts';
+import { type EmitOptions, emitPrimitive } from './emit-action.ts';
+import { emitClearSiblings, nextSlot } from './emit-header.ts';
 import type { Emitter } from './emitter.ts';
 import type { Value } from './expression.ts';
 import { loopTurnsMax, slots } from './layout.ts';
