@@ -81,7 +81,13 @@ class Loader {
     const calculations = sections.read('calculations', (node) => loadCalculation(node, names));
     const counters = sections.read('counter_arrays', counterArray);
     const meters = sections.read('meter_arrays', (node) => meterArray(node, names));
-    const learnLists = sections.read('learn_lists', (node) => fieldList(node, names), 1) as LearnList[];
+    // p4c makes a list for each place where a digest is asked for, all of the name of its type.
+    const learnLists = sections.read(
+      'learn_lists',
+      (node) => fieldList(node, names),
+      1,
+      'names may repeat',
+    ) as LearnList[];
     const fieldLists = sections.read('field_lists', (node) => fieldList(node, names), 1, 'names may repeat');
     const resources: Resources = {
       ...names,

@@ -125,3 +125,14 @@ test('what simple_switch_grpc cannot do is warned of', () => {
     { name: 'initial-entries', where: "table 'TestIngress.routes'" },
   ]);
 });
+
+test('a digest that the program asks for at two places has two lists of one name', () => {
+  const json = JSON.parse(features.json.toString());
+  const again = { ...json.learn_lists[0], id: 77 };
+  json.learn_lists.push(again);
+  const bound = bind(features.p4info, load(json));
+  if (!('binding' in bound)) throw new Error(bound.problems.join('\n'));
+  const { digestByList } = bound.binding;
+  expect(digestByList.get(77)).toBe(digestByList.get(json.learn_lists[0].id));
+  expect(digestByList.get(77)?.name).toBe(again.name);
+});

@@ -144,7 +144,10 @@ export interface BoundDigest {
   id: number;
   name: string;
   shape: 'struct' | 'tuple' | 'bitstring';
+  /** What its samples look like. */
   list: LearnList;
+  /** One for each place of the program that asks for the digest; all look like `list`. */
+  lists: readonly LearnList[];
 }
 
 /** The header between a packet and the controller. Fields lie in order, without gaps, most significant bit first. */
@@ -209,7 +212,9 @@ export function bind(p4info: P4Info, program: Program): { binding: Binding } | {
       registers: new Map(registers.map((register) => [register.id, register])),
       valueSets: new Map(valueSets.map((set) => [set.id, set])),
       digests: new Map(digests.map((digest) => [digest.id, digest])),
-      digestByList: new Map(digests.map((digest) => [digest.list.id, digest])),
+      digestByList: new Map(
+        digests.flatMap((digest) => digest.lists.map(({ id }): [number, BoundDigest] => [id, digest])),
+      ),
       packetIn: headers.get('packet_in'),
       packetOut: headers.get('packet_out'),
       traps,
@@ -534,10 +539,10 @@ function unitOf(unit: CounterSpec_Unit | undefined): CounterUnit {
 }
 
 function bindDigests(context: Context): BoundDigest[] {
-  const listByName = new Map(context.program.learnLists.map((list) => [list.name, list]));
   return context.p4info.digests.flatMap((digest) => {
     const name = nameOf(digest);
-    const list = listByName.get(name);
+    const lists = context.program.learnLists.filter((candidate) => candidate.name === name);
+    const [list] = lists;
     const layout = digestLayout(context.p4info, digest);
     if (layout === undefined) {
       context.problems.push(
@@ -551,13 +556,14 @@ function bindDigests(context: Context): BoundDigest[] {
       );
       return [];
     }
-    const widths = list.elements.map((element) => element.field.width);
-    if (widths.join() !== layout.widths.join()) {
+    for (const { elements } of lists) {
+      const widths = elements.map((element) => element.field.width);
+      if (widths.join() === layout.widths.join()) continue;
       context.problems.push(
         `digest '${name}' has members of ${layout.widths} bits in the P4Info, ${widths} in the JSON`,
       );
     }
-    return [{ id: idOf(digest), name, shape: layout.shape, list }];
+    return [{ id: idOf(digest), name, shape: layout.shape, list, lists }];
   });
 }
 

@@ -70,7 +70,9 @@ export class PacketMaker {
     const walk = new Walk(isFromController ? cpuPort : dice.integer(0, portMax));
     this.#walk(walk, isFromController ? packetOut.name : undefined);
     this.#meetAnEntry(walk);
-    const bytes = this.#noise(this.#withPayload(walk.bits.bytes()));
+    const noisy = this.#noise(this.#withPayload(walk.bits.bytes()));
+    // simple_switch_grpc takes an empty frame for none.
+    const bytes = noisy.length === 0 ? Uint8Array.of(0) : noisy;
     if (!isFromController) return { kind: 'frame', port: walk.port, frame: bytes };
     const metadata = packetOut.fields
       .filter(() => dice.chance(0.99))
@@ -239,7 +241,7 @@ export class PacketMaker {
     if (luck > 0.97) {
       return Uint8Array.from({ length: dice.integer(1, 120) }, () => dice.integer(0, 255));
     }
-    return bytes.length === 0 ? Uint8Array.of(0) : bytes;
+    return bytes;
   }
 }
 

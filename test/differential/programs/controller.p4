@@ -75,7 +75,7 @@ parser TalkParser(packet_in packet, out headers_t hdr, inout metadata_t meta, in
 NO_CHECKSUMS
 
 control Talk(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_t standard) {
-    // A digest has one place in the program: for a second one p4c makes another list of the same name.
+    // Each digest has one place: of several simple_switch_grpc configures only one.
     action learn() { meta.learns = 1; }
     action learn_wide(bit<32> constant) {
         digest<wide_t>(2, { hdr.learn.wide, hdr.learn.rest[0:0], constant });
