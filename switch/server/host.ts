@@ -46,7 +46,7 @@ export interface CarryOver {
 
 /** What a Read or a Write needs of a pipeline. */
 export interface PipelineAccess {
-  /** Resolves when every packet from now on sees all of the operations. */
+  /** Resolves when every packet that arrives from now on sees all of the operations. */
   apply(operations: readonly HostOperation[]): Promise<void>;
   readCounters(counter: number, firstIndex: number, count: number): Promise<CounterCell[]>;
   readDirectCounters(table: number, handles: readonly number[]): Promise<CounterCell[]>;

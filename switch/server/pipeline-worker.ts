@@ -16,6 +16,8 @@ import { idleSweepMs, settingsOf } from './host.ts';
 import { Runner } from './runner.ts';
 import {
   outputsInFlightMax,
+  requestsPosted,
+  requestsTaken,
   type WorkerAnswer,
   type WorkerMessage,
   type WorkerRequest,
@@ -28,7 +30,7 @@ const outputTickMs = 20;
 run(workerData as WorkerSetup);
 
 function run(setup: WorkerSetup): void {
-  const { channel, outputsTaken } = setup;
+  const { channel, outputsTaken, requests } = setup;
   const doorbell = openDoorbell(setup.doorbell);
   const ports = openPorts(setup, doorbell);
   const start = performance.now();
@@ -39,6 +41,8 @@ function run(setup: WorkerSetup): void {
     send: (port, frame) => ports.send(port, frame),
   });
   let outputsPosted = 0;
+  let taken = 0;
+  let isStopping = false;
   let nextSweepMs = performance.now() + idleSweepMs;
 
   const post = (message: WorkerMessage) => channel.postMessage(message);
@@ -50,14 +54,13 @@ function run(setup: WorkerSetup): void {
     post({ kind: 'output', output: runner.takeOutput() });
   };
 
-  const answer = (request: Exclude<WorkerRequest, { kind: 'inject' | 'stop' }>): WorkerAnswer => {
+  const answer = (request: Exclude<WorkerRequest, { kind: 'inject' | 'apply' | 'stop' }>): WorkerAnswer => {
     switch (request.kind) {
       case 'stage':
         return runner.stage(request.json);
       case 'commit':
         return runner.commit(request.carry);
-      case 'apply':
-        runner.apply(request.operations);
+      case 'sync':
         return undefined;
       case 'read-counters':
         return runner.readCounters(request.counter, request.firstIndex, request.count);
@@ -77,15 +80,23 @@ function run(setup: WorkerSetup): void {
     }
   };
 
-  const onControl = (): 'continue' | 'stop' => {
-    clock.expire();
-    for (;;) {
+  const takeRequests = () => {
+    while (!isStopping) {
       const received = receiveMessageOnPort(channel) as { message: WorkerRequest } | undefined;
       if (received === undefined) break;
       const { message: request } = received;
-      if (request.kind === 'stop') return 'stop';
+      taken = (taken + 1) | 0;
+      Atomics.store(requests, requestsTaken, taken);
+      if (request.kind === 'stop') {
+        isStopping = true;
+        break;
+      }
       if (request.kind === 'inject') {
         runner.process(request.port, request.frame);
+        continue;
+      }
+      if (request.kind === 'apply') {
+        runner.apply(request.operations);
         continue;
       }
       try {
@@ -95,15 +106,26 @@ function run(setup: WorkerSetup): void {
         post({ kind: 'problems', id: request.id, problems: cause.problems });
       }
     }
+  };
+
+  const onControl = (): 'continue' | 'stop' => {
+    clock.expire();
+    takeRequests();
     postOutput();
-    return 'continue';
+    return isStopping ? 'stop' : 'continue';
+  };
+
+  const onFrame = (port: number, frame: Uint8Array) => {
+    // A Write may have been answered before this frame came, which must see it.
+    if (Atomics.load(requests, requestsPosted) !== taken) takeRequests();
+    runner.process(port, frame);
   };
 
   post({ kind: 'ready' });
   runLoop({
     ports: aroundPoll(ports, () => clock.expire(), postOutput),
     doorbell,
-    onFrame: (port, frame) => runner.process(port, frame),
+    onFrame,
     onControl,
     tickIntervalMs: outputTickMs,
     onTick: (nowMs) => {

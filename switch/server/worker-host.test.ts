@@ -96,6 +96,17 @@ describe.skipIf(reason !== undefined)(
       }
     });
 
+    test('... and also in a rush of packets', async () => {
+      for (let target = 101; target <= 160; target++) {
+        for (let filler = 0; filler < 200; filler++) hosts.send(2, frameOf(200, filler & 255));
+        hosts.flush();
+        expect((await client.write([toPort(target, 2)])).code).toBe(0);
+        hosts.send(1, frameOf(target, 1));
+        hosts.flush();
+        expect((await receiveUntil(2, target)).filter((each) => each < 200)).toEqual([target]);
+      }
+    });
+
     test('digests, packet-ins and counters come back from the worker', async () => {
       const digestId = index.digests.get('seen_t').id;
       const entity = {

@@ -27,7 +27,15 @@ import {
   settingsOf,
 } from './host.ts';
 import { LinkWatch } from './link-watch.ts';
-import type { WorkerAnswer, WorkerMessage, WorkerRequest, WorkerSetup } from './worker-messages.ts';
+import {
+  requestsInFlightMax,
+  requestsPosted,
+  requestsTaken,
+  type WorkerAnswer,
+  type WorkerMessage,
+  type WorkerRequest,
+  type WorkerSetup,
+} from './worker-messages.ts';
 
 export interface WorkerHostOptions extends PipelineSettings {
   interfaces: readonly PacketPortBinding[];
@@ -45,6 +53,7 @@ export async function startWorkerHost(options: WorkerHostOptions): Promise<Worke
   const doorbell = createDoorbell();
   const { port1: channel, port2 } = new MessageChannel();
   const outputsTaken = new Int32Array(new SharedArrayBuffer(4));
+  const requests = new Int32Array(new SharedArrayBuffer(8));
   const setup: WorkerSetup = {
     channel: port2,
     interfaces: options.interfaces,
@@ -52,9 +61,10 @@ export async function startWorkerHost(options: WorkerHostOptions): Promise<Worke
     ...settingsOf(options),
     doorbell: doorbell.fd,
     outputsTaken,
+    requests,
   };
   const worker = new Worker(workerUrl(), { workerData: setup, transferList: [port2] });
-  const host = new WorkerHost(worker, channel, doorbell, outputsTaken, options);
+  const host = new WorkerHost(worker, channel, doorbell, { outputsTaken, requests }, options);
   await host.ready;
   return host;
 }
@@ -74,6 +84,7 @@ export class WorkerHost implements PipelineHost {
   readonly #channel: MessagePort;
   readonly #doorbell: Doorbell;
   readonly #outputsTaken: Int32Array;
+  readonly #requests: Int32Array;
   readonly #listener: HostListener;
   readonly #pending = new Map<number, Pending>();
   readonly #links: LinkWatch;
@@ -88,12 +99,13 @@ export class WorkerHost implements PipelineHost {
     worker: Worker,
     channel: MessagePort,
     doorbell: Doorbell,
-    outputsTaken: Int32Array,
+    { outputsTaken, requests }: Pick<WorkerSetup, 'outputsTaken' | 'requests'>,
     { interfaces, listener }: WorkerHostOptions,
   ) {
     this.#channel = channel;
     this.#doorbell = doorbell;
     this.#outputsTaken = outputsTaken;
+    this.#requests = requests;
     this.#listener = listener;
     this.#links = new LinkWatch({ interfaces, onChange: (port) => listener.portChanged(port) });
     this.#gone = new Promise((resolve) => {
@@ -118,7 +130,14 @@ export class WorkerHost implements PipelineHost {
   }
 
   async apply(operations: readonly HostOperation[]): Promise<void> {
-    await this.#ask({ kind: 'apply', operations });
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#post({ kind: 'apply', operations });
+    // Before every frame the worker looks whether something was posted, so there is no need to wait for it.
+    const [posted, taken] = [
+      Atomics.load(this.#requests, requestsPosted),
+      Atomics.load(this.#requests, requestsTaken),
+    ];
+    if (((posted - taken) | 0) > requestsInFlightMax) await this.#ask({ kind: 'sync' });
   }
 
   isPortUp(port: number): boolean {
@@ -180,6 +199,7 @@ export class WorkerHost implements PipelineHost {
 
   #post(request: WorkerRequest): void {
     this.#channel.postMessage(request);
+    Atomics.add(this.#requests, requestsPosted, 1);
     // One ring for all that is posted in one turn of the event loop.
     if (this.#isRinging) return;
     this.#isRinging = true;

@@ -21,12 +21,16 @@ export interface WorkerSetup extends PipelineSettings {
   doorbell: number;
   /** One counter: outputs the main thread has taken. */
   outputsTaken: Int32Array;
+  /** Two counters: requests posted, and of these taken. */
+  requests: Int32Array;
 }
 
 export type WorkerRequest =
   | { kind: 'stage'; id: number; json: string }
   | { kind: 'commit'; id: number; carry: CarryOver | undefined }
-  | { kind: 'apply'; id: number; operations: readonly HostOperation[] }
+  /** Has no answer: whoever needs to know that it is done asks for something else. */
+  | { kind: 'apply'; operations: readonly HostOperation[] }
+  | { kind: 'sync'; id: number }
   | { kind: 'inject'; port: number; frame: Uint8Array }
   | { kind: 'read-counters'; id: number; counter: number; firstIndex: number; count: number }
   | { kind: 'read-direct-counters'; id: number; table: number; handles: readonly number[] }
@@ -59,6 +63,13 @@ export type WorkerMessage =
       entries: readonly (readonly [table: number, handle: number])[];
       applied: number;
     };
+
+/** Places in `WorkerSetup.requests`. */
+export const requestsPosted = 0;
+export const requestsTaken = 1;
+
+/** Requests the worker may fall behind; a Write beyond it waits until it has caught up. */
+export const requestsInFlightMax = 64;
 
 /** Outputs on their way to the main thread; beyond it the worker collects, and drops when that is full too. */
 export const outputsInFlightMax = 64;
