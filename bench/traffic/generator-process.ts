@@ -24,7 +24,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   switch (command.kind) {
     case 'flows':
       generator?.close();
-      generator = new PacketGenerator(interfaceName, framesOf(command.flows));
+      generator = new PacketGenerator(interfaceName, undefined, framesOf(command.flows));
       report({ kind: 'ready' });
       break;
     case 'run':

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Sends frames at a steady rate out of an interface: many frames per system call, the frames laid out beforehand, asleep
- * between two bursts, so that it takes no more of the machine than the kernel does for each frame.
+ * Sends frames at a steady rate out of an interface: many frames per system call, and asleep between two bursts, so that
+ * it takes little more of the machine than the kernel does for each frame.
  */
 
-import { addressOf, systemCalls, systemError } from '../../switch/ports/linux.ts';
-import { bindPacketSocket, openPacketSocket, packetProtocol } from '../../switch/ports/packet-link.ts';
-
-/** struct mmsghdr and struct iovec, on every 64-bit Linux. */
-const messageBytes = 64;
-const vectorBytes = 16;
+import { emptyCounters } from '../../switch/ports/port.ts';
+import { TransmitQueue } from '../../switch/ports/transmit-queue.ts';
 
 /** Bursts are no longer than this: queues in a switch may be as short as 64 packets. */
 export const burstFramesMax = 32;
@@ -22,76 +18,56 @@ export interface Offered {
 }
 
 export class PacketGenerator {
-  readonly #fd: number;
-  readonly #count: number;
-  readonly #messages: BigUint64Array;
-  readonly #messagesAddress: bigint;
-  /** Only to keep the memory alive. */
-  readonly #memory: readonly unknown[];
+  readonly #queue: TransmitQueue;
+  readonly #counters = emptyCounters();
+  readonly #frames: readonly Uint8Array[];
   #next = 0;
 
-  /** @throws SystemError */
-  constructor(interfaceName: string, frames: readonly Uint8Array[]) {
-    const link = openPacketSocket(interfaceName);
-    bindPacketSocket(link, packetProtocol.none);
-    this.#fd = link.fd;
-    this.#count = frames.length;
-    const slab = new Uint8Array(
-      frames.reduce((bytes, frame) => bytes + Math.ceil(frame.length / 64) * 64, 0),
-    );
-    const vectors = new BigUint64Array((frames.length * vectorBytes) / 8);
-    this.#messages = new BigUint64Array((frames.length * messageBytes) / 8);
-    this.#messagesAddress = addressOf(this.#messages);
-    const slabAddress = addressOf(slab);
-    const vectorsAddress = addressOf(vectors);
-    let at = 0;
-    for (const [index, frame] of frames.entries()) {
-      slab.set(frame, at);
-      vectors[index * 2] = slabAddress + BigInt(at);
-      vectors[index * 2 + 1] = BigInt(frame.length);
-      this.#messages[index * 8 + 2] = vectorsAddress + BigInt(index * vectorBytes);
-      this.#messages[index * 8 + 3] = 1n;
-      at += Math.ceil(frame.length / 64) * 64;
-    }
-    this.#memory = [slab, vectors];
+  /**
+   * @param namespace  a named network namespace; undefined for the one we are in
+   * @throws SystemError
+   */
+  constructor(interfaceName: string, namespace: string | undefined, frames: readonly Uint8Array[]) {
+    this.#queue = new TransmitQueue(interfaceName, namespace, this.#counters, burstFramesMax);
+    this.#queue.choose(true);
+    this.#frames = frames;
   }
 
-  /** Blocks this thread. @throws SystemError */
+  /** Blocks this thread. */
   run(framesPerSecond: number, durationMs: number): Offered {
     const sleeper = new Int32Array(new SharedArrayBuffer(4));
     const perMs = framesPerSecond / 1000;
     const burst = Math.max(1, Math.min(burstFramesMax, Math.floor(perMs)));
+    const sentBefore = this.#counters.sentPackets;
     const startMs = performance.now();
-    let sent = 0;
-    let forgotten = 0;
+    let done = 0;
     for (;;) {
       const elapsedMs = performance.now() - startMs;
-      if (elapsedMs >= durationMs) return { frames: sent, durationMs: elapsedMs };
-      let due = Math.floor(elapsedMs * perMs) - sent - forgotten;
-      if (due > backlogMsMax * perMs) {
-        forgotten += due - Math.floor(backlogMsMax * perMs);
-        due = Math.floor(backlogMsMax * perMs);
+      if (elapsedMs >= durationMs) {
+        return { frames: this.#counters.sentPackets - sentBefore, durationMs: elapsedMs };
       }
-      if (due < burst) Atomics.wait(sleeper, 0, 0, (burst - due) / perMs);
-      else sent += this.#send(Math.min(due, burstFramesMax));
+      const due = Math.floor(elapsedMs * perMs) - done;
+      const tooLate = due - Math.floor(backlogMsMax * perMs);
+      if (tooLate > 0) done += tooLate;
+      else if (due < burst) Atomics.wait(sleeper, 0, 0, (burst - due) / perMs);
+      else {
+        const frames = Math.min(due, burstFramesMax);
+        this.burst(frames);
+        done += frames;
+      }
     }
   }
 
-  /** Sends the next frames at once. @throws SystemError */
+  /** Sends the next frames at once. */
   burst(frames: number): void {
-    for (let left = frames; left > 0; ) left -= this.#send(left);
+    for (let count = 0; count < frames; count += 1) {
+      this.#queue.push(this.#frames[this.#next]!);
+      this.#next = this.#next + 1 === this.#frames.length ? 0 : this.#next + 1;
+    }
+    this.#queue.flush();
   }
 
   close(): void {
-    if (this.#memory.length > 0) systemCalls().close(this.#fd);
-  }
-
-  #send(frames: number): number {
-    const count = Math.min(frames, this.#count - this.#next);
-    const at = this.#messagesAddress + BigInt(this.#next * messageBytes);
-    const sent = systemCalls().sendmmsg(this.#fd, at, count, 0);
-    if (sent < 0) throw systemError('send a burst');
-    this.#next = (this.#next + sent) % this.#count;
-    return sent;
+    this.#queue.close();
   }
 }

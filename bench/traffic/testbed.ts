@@ -70,7 +70,7 @@ export class Testbed {
   /** Another source, in this process: for who wants to know when a frame left. @throws SystemError */
   openSender(flows: Flows): PacketGenerator {
     const { namespace, interfaceName } = this.#lab.host('source');
-    return inNetworkNamespace(namespace.name, () => new PacketGenerator(interfaceName, framesOf(flows)));
+    return new PacketGenerator(interfaceName, namespace.name, framesOf(flows));
   }
 
   /** Offers frames at a rate. Returns when the last of them have had time to come out. */

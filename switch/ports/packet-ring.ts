@@ -32,7 +32,7 @@ export interface PacketRingOptions {
 }
 
 export const packetRingDefaults: Readonly<Omit<PacketRingOptions, 'diagnostic'>> = {
-  ringBytes: 4 * 1024 * 1024,
+  ringBytes: 8 * 1024 * 1024,
   batchFramesMax: 256,
   superFrameQueueBytes: 8 * 1024 * 1024,
 };
