@@ -48,6 +48,11 @@ const table: readonly Part[] = [
     packages: ['node', '@bufbuild/protobuf', '@grpc/grpc-js'],
   },
   {
+    folder: 'switch/server/testdata',
+    imports: ['switch', 'p4runtime'],
+    packages: ['node', '@bufbuild/protobuf', '@grpc/grpc-js', 'fast-check', 'vitest'],
+  },
+  {
     folder: 'switch/trace',
     imports: ['switch', 'p4runtime'],
     packages: ['node', '@bufbuild/protobuf', '@grpc/grpc-js'],
