@@ -5,7 +5,7 @@
  * meters and registers they work on.
  */
 
-import { type Generated, generate } from './generate.ts';
+import { type Generated, generate, type Speaker } from './generate.ts';
 import { type Interpreter, interpret } from './interpreter/interpreter.ts';
 import { IndexedLookup, ScanLookup } from './interpreter/lookup.ts';
 import { load } from './load.ts';
@@ -14,7 +14,6 @@ import type { Observer } from './observer.ts';
 import { PacketLife } from './packet-life.ts';
 import type {
   CounterCell,
-  DigestSample,
   MeterRates,
   Pipeline,
   PipelineOptions,
@@ -28,7 +27,7 @@ import { noAction, type TableState } from './tables/table-state.ts';
 import type { FilterProblem } from './trace/filter.ts';
 import { Recorder, type TraceContext, traceContext } from './trace/recorder.ts';
 import type { PacketTrace } from './trace/trace.ts';
-import { Watching, type WatchReport, type WatchRequest } from './trace/watching.ts';
+import { Watching, type WatchRequest } from './trace/watching.ts';
 
 /** Who handles packets: the generated code, the interpreter, or first the one and then the other. */
 export type Tier = 'compiled' | 'interpreted' | 'adaptive';
@@ -73,18 +72,16 @@ export function compile(
   options: CompileOptions,
 ): { pipeline: CompiledPipeline; program: Program } {
   const program = load(json);
-  const sink = new WatchedSink(options.sink);
-  const diagnostic = (what: string) => sink.diagnostic(what);
-  const memory = allocate(program, diagnostic);
-  const speaker = { diagnostic, log: (text: string) => sink.log(text) };
+  const speaker = new WatchedSpeaker(options.sink);
+  const memory = allocate(program, speaker.diagnostic);
   const generated = generate(program, memory, options.dropPort, speaker);
   const traces = traceContext(json, program, memory, options.dropPort);
-  const pipeline = new LocalPipeline(program, generated, memory, traces, { ...options, sink });
+  const pipeline = new LocalPipeline(program, generated, memory, traces, speaker, options);
   return { pipeline, program };
 }
 
-/** Lets an observer hear of diagnostics. */
-class WatchedSink implements PipelineSink {
+/** Passes on what a program says, and lets an observer hear of it. */
+class WatchedSpeaker implements Speaker {
   observer: Observer | undefined;
   private readonly sink: PipelineSink;
 
@@ -92,30 +89,14 @@ class WatchedSink implements PipelineSink {
     this.sink = sink;
   }
 
-  transmit(port: number, frame: Uint8Array): void {
-    this.sink.transmit(port, frame);
-  }
-
-  digest(sample: DigestSample): void {
-    this.sink.digest(sample);
-  }
-
-  diagnostic(what: string): void {
+  readonly diagnostic = (what: string): void => {
     this.observer?.observe({ kind: 'diagnostic', what });
     this.sink.diagnostic(what);
-  }
+  };
 
-  log(text: string): void {
+  readonly log = (text: string): void => {
     this.sink.log?.(text);
-  }
-
-  report(report: WatchReport): void {
-    this.sink.report?.(report);
-  }
-}
-
-interface LocalOptions extends CompileOptions {
-  sink: WatchedSink;
+  };
 }
 
 class LocalPipeline implements CompiledPipeline {
@@ -129,7 +110,8 @@ class LocalPipeline implements CompiledPipeline {
   private interpretedLeft: number;
   private readonly memory: Memory;
   private readonly traces: TraceContext;
-  private readonly sink: WatchedSink;
+  private readonly speaker: WatchedSpeaker;
+  private readonly sink: PipelineSink;
   /** While somebody watches. */
   private watching: Watching | undefined;
   private readonly life: PacketLife;
@@ -141,7 +123,8 @@ class LocalPipeline implements CompiledPipeline {
     generated: Generated,
     memory: Memory,
     traces: TraceContext,
-    options: LocalOptions,
+    speaker: WatchedSpeaker,
+    options: CompileOptions,
   ) {
     const { sink, dropPort, tier = 'compiled', lookup = 'index' } = options;
     this.source = generated.source;
@@ -150,6 +133,7 @@ class LocalPipeline implements CompiledPipeline {
     this.generated = generated;
     this.memory = memory;
     this.traces = traces;
+    this.speaker = speaker;
     this.sink = sink;
     this.scan = lookup === 'scan' ? new ScanLookup() : undefined;
     this.interpreter = interpret({
@@ -157,8 +141,8 @@ class LocalPipeline implements CompiledPipeline {
       memory,
       dropPort,
       lookup: this.scan ?? new IndexedLookup(memory.tables),
-      diagnostic: (what) => sink.diagnostic(what),
-      log: (text) => sink.log(text),
+      diagnostic: speaker.diagnostic,
+      log: speaker.log,
       observer: undefined,
     });
     this.interpretedLeft =
@@ -185,7 +169,7 @@ class LocalPipeline implements CompiledPipeline {
   set observer(observer: Observer | undefined) {
     this.interpreter.machine.observer = observer;
     this.life.observer = observer;
-    this.sink.observer = observer;
+    this.speaker.observer = observer;
   }
 
   trace(port: number, frame: Uint8Array, nowMicros: number): PacketTrace {
@@ -227,7 +211,7 @@ class LocalPipeline implements CompiledPipeline {
     return new Watching(this.program, memory, stages, {
       process: (port, frame, nowMicros) => this.run(port, frame, nowMicros),
       trace: (port, frame, nowMicros) => this.trace(port, frame, nowMicros),
-      report: (report) => this.sink.report(report),
+      report: (report) => this.sink.report?.(report),
     });
   }
 

@@ -99,7 +99,7 @@ export class PacketLife {
 
   private isTooLong(frame: Uint8Array): boolean {
     if (frame.length <= frameBytesMax) return false;
-    this.sink.diagnostic(`a frame of ${frame.length} bytes was dropped: the limit is ${frameBytesMax}`);
+    this.diagnostic(`a frame of ${frame.length} bytes was dropped: the limit is ${frameBytesMax}`);
     this.dropped('frame-too-long');
     return true;
   }
@@ -107,7 +107,7 @@ export class PacketLife {
   private runCaused(): void {
     for (let count = 1; this.passes.length > 0 || this.egressCopies.length > 0; count++) {
       if (count >= passesMax) {
-        this.sink.diagnostic(
+        this.diagnostic(
           `a packet was cut off after ${passesMax} passes (resubmit, recirculate or clone loop)`,
         );
         this.dropped('passes');
@@ -191,6 +191,11 @@ export class PacketLife {
     return false;
   }
 
+  private diagnostic(what: string): void {
+    this.observer?.observe({ kind: 'diagnostic', what });
+    this.sink.diagnostic(what);
+  }
+
   private dropped(why: DropReason, id?: number): void {
     this.observer?.observe({ kind: 'drop', why, id });
   }
@@ -212,7 +217,7 @@ export class PacketLife {
     const now = clock[0]!;
     const queue = at.priority < 0 ? 0 : F[at.priority]!;
     if (queue >= this.priorityQueues) {
-      this.sink.diagnostic(
+      this.diagnostic(
         `a packet of priority ${queue} was dropped: there are ${this.priorityQueues} priority queues`,
       );
       this.dropped('priority', queue);
@@ -229,7 +234,7 @@ export class PacketLife {
     if (start < 0) return;
     let end = F[slots.end]!;
     if (end - start > F[slots.receivedLength]! + grownBytesMax) {
-      this.sink.diagnostic(
+      this.diagnostic(
         `a packet was dropped: its headers grew by ${end - start - F[slots.receivedLength]!} bytes, and there is room for ${grownBytesMax}`,
       );
       this.dropped('grown');
