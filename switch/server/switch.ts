@@ -23,7 +23,7 @@ import { Replay, type ReplayOptions } from './replay.ts';
 import { ServerConfiguration } from './server-config.ts';
 import { p4runtimeHandlers } from './service.ts';
 import { type OnReport, TraceDesk } from './trace-desk.ts';
-import { listen, type TlsOptions } from './transport.ts';
+import { listen, shutDown, type TlsOptions } from './transport.ts';
 import { TrapLog } from './trap-log.ts';
 import { startWorkerHost } from './worker-host.ts';
 
@@ -198,7 +198,7 @@ export async function startSwitch(options: Partial<SwitchOptions> = {}): Promise
       replay,
       controllers,
       traces,
-      servers: [server, dataplaneServer],
+      servers: { main: server, dataplane: dataplaneServer },
     });
   } catch (cause) {
     for (const started of [server, dataplaneServer]) started.forceShutdown();
@@ -234,7 +234,7 @@ interface Parts {
   replay: Replay | undefined;
   controllers: Controllers;
   traces: TraceDesk;
-  servers: readonly Server[];
+  servers: { main: Server; dataplane: Server };
 }
 
 function runningSwitch({
@@ -266,7 +266,8 @@ function runningSwitch({
         replay?.close();
         await host.close();
         controllers.closeAll(new Refusal(Code.UNAVAILABLE, 'the switch is shutting down'));
-        for (const server of servers) server.forceShutdown();
+        shutDown(servers.main, address);
+        shutDown(servers.dataplane, dataplaneAddress);
       })();
       return closed;
     },
