@@ -52,7 +52,8 @@ export async function duel(
       const known = knownDifference(difference, told, rule);
       if (!known) return { difference, explained, updates, accepted, packets, outputs };
       explained.set(known.name, (explained.get(known.name) ?? 0) + 1);
-      hasDiverged ||= known.diverges;
+      hasDiverged = known.diverges;
+      if (hasDiverged) break;
     }
     if (hasDiverged) break;
     if (result.kind === 'write') {
