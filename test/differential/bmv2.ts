@@ -55,6 +55,8 @@ export async function startBmv2(executable: string): Promise<Bmv2> {
     ],
     { stdio: ['ignore', log, log] },
   );
+  // However this process ends, it leaves no switch behind.
+  process.once('exit', () => child.kill('SIGKILL'));
   let death: string | undefined;
   child.on('error', (cause) => {
     death = cause.message;

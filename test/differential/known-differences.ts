@@ -19,6 +19,13 @@ export interface KnownDifference {
   matches(difference: Difference, step: Step): boolean;
 }
 
+/** A refused update of a group, or of an entry that names one. */
+const refusedGroup = refused(
+  (_update, entity) =>
+    entity.case === 'actionProfileGroup' ||
+    (entity.case === 'tableEntry' && entity.value.action?.type.case === 'actionProfileGroupId'),
+);
+
 export const knownDifferences: readonly KnownDifference[] = [
   {
     name: 'masked-key-unreadable',
@@ -66,11 +73,7 @@ export const knownDifferences: readonly KnownDifference[] = [
       'A group in an action profile without selector: simple_switch_grpc keeps such groups, and refuses only the entry ' +
       'that names one (UNKNOWN). A group that nothing can use is no use, so we refuse it in every mode.',
     diverges: true,
-    matches: refused(
-      (_update, entity) =>
-        entity.case === 'actionProfileGroup' ||
-        (entity.case === 'tableEntry' && entity.value.action?.type.case === 'actionProfileGroupId'),
-    ),
+    matches: (difference, step) => difference.first === 'code 3' && refusedGroup(difference, step),
   },
   {
     name: 'failed-group-stays',
@@ -79,13 +82,10 @@ export const knownDifferences: readonly KnownDifference[] = [
       'INSERT of a group with a member that does not exist, or twice: simple_switch_grpc answers NOT_FOUND, and has the ' +
       'group without members from then on. A refused write must not change anything.',
     diverges: true,
-    matches: ({ where, first, second }, step) =>
-      /^groups of /.test(where)
-        ? first === 'nothing' || /"groupId"/.test(second)
-        : refused((_update, entity) => entity.case === 'actionProfileGroup')(
-            { where, first, second, step: 0 },
-            step,
-          ),
+    matches: (difference, step) =>
+      /^groups of /.test(difference.where)
+        ? /"groupId"/.test(difference.second) && !/"members"/.test(difference.second)
+        : difference.first === 'code 5' && refusedGroup(difference, step),
   },
   {
     name: 'negative-priority',
