@@ -20,9 +20,10 @@ export interface ForwardingOptions {
   switches: readonly SwitchKind[];
   frameBytes: readonly number[];
   rounds: number;
+  /** Of a confirmation; a step of the search takes half of it. */
   trialMs: number;
   /** Where the search begins; left out: what any machine carries. */
-  firstRate?: number;
+  firstRate?: number | undefined;
   /** The search goes no higher. */
   perSecondMax?: number;
   onProgress: (line: string) => void;
@@ -56,6 +57,8 @@ const firstRates: Readonly<Record<SwitchKind, number>> = {
 };
 const warmUpMs = 1_500;
 const climb = 1.4;
+/** Where later rounds begin, of the least that was found before. */
+const restart = 0.7;
 const resolution = 1.03;
 /** After a failed confirmation. */
 const backOff = 0.96;
@@ -79,10 +82,12 @@ export async function benchForwarding(options: ForwardingOptions): Promise<Forwa
         const running = await startBenchSwitch(switchKind, testbed.ports, options.program);
         try {
           for (const frameBytes of options.frameBytes) {
-            const result = await search(testbed, switchKind, frameBytes, options);
             const key = `${switchKind} ${frameBytes}`;
             const rows = found.get(key) ?? { switchKind, frameBytes, rounds: [] };
             found.set(key, rows);
+            const before = rows.rounds.map(deliveredOf);
+            const first = before.length === 0 ? options.firstRate : restart * Math.min(...before);
+            const result = await search(testbed, switchKind, frameBytes, { ...options, firstRate: first });
             rows.rounds.push(result);
             const rate = Math.round(deliveredOf(result)).toLocaleString('en');
             const limit = result.isGeneratorLimit ? ' (no more could be offered)' : '';
@@ -150,11 +155,11 @@ async function search(
   await testbed.run(first, Math.min(warmUpMs, 2 * trialMs));
   let isGeneratorLimit = false;
   /** Whether the rate is sustained; more than one attempt, because a hiccup of the machine is not a limit of the switch. */
-  const sustains = async (rate: number): Promise<Trial | undefined> => {
+  const sustains = async (rate: number, durationMs: number): Promise<Trial | undefined> => {
     for (let attempt = 0; attempt < attempts; attempt++) {
-      const trial = await testbed.run(rate, trialMs);
+      const trial = await testbed.run(rate, durationMs);
       if (trial.loss > lossMax) continue;
-      const asked = (rate * trialMs) / 1000;
+      const asked = (rate * durationMs) / 1000;
       if (trial.offered + burstFramesMax >= asked * (1 - shortfallMax)) return trial;
       isGeneratorLimit = true;
     }
@@ -165,13 +170,13 @@ async function search(
   let bad = Number.POSITIVE_INFINITY;
   for (let step = 0; step < ratesMax && good < perSecondMax && bad / good > resolution; step++) {
     const rate = bad === Number.POSITIVE_INFINITY ? good * climb : Math.sqrt(good * bad);
-    if (await sustains(rate)) good = rate;
+    if (await sustains(rate, trialMs / 2)) good = rate;
     else bad = rate;
   }
   for (let step = 0; step < ratesMax; step++, good *= backOff) {
     const trials: Trial[] = [];
     while (trials.length < confirmations) {
-      const trial = await sustains(good);
+      const trial = await sustains(good, trialMs);
       if (trial === undefined) break;
       trials.push(trial);
     }

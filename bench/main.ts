@@ -27,7 +27,7 @@ const { values } = parseArgs({
     slots: { type: 'string' },
     placement: { type: 'string' },
     removals: { type: 'string', default: '20' },
-    // forwarding
+    // forwarding: balancer or router
     program: { type: 'string' },
     switches: { type: 'string' },
     'frame-bytes': { type: 'string' },
@@ -75,7 +75,7 @@ async function commitBench(): Promise<void> {
 async function forwardingBench(): Promise<void> {
   await enterLab();
   const programs = { balancer, router };
-  const names = (values.program?.split(',') ?? ['balancer', 'router']) as (keyof typeof programs)[];
+  const names = (values.program ?? 'balancer').split(',') as (keyof typeof programs)[];
   const switches = available(forwardingDefaults.switches);
   for (const name of names) {
     const program = programs[name]();
