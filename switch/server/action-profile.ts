@@ -537,17 +537,9 @@ export class ActionProfileState {
   }
 
   #watchedPort(watchKind: WatchKind): number | undefined {
-    switch (watchKind.case) {
-      case 'watch':
-        return watchKind.value === 0 ? undefined : watchKind.value;
-      case 'watchPort': {
-        if (watchKind.value.length === 0) return undefined;
-        const port = watchKind.value.reduce((value, byte) => value * 256 + byte, 0);
-        return port === 0 && this.#rules.answer('watch-port-zero') !== 'watched' ? undefined : port;
-      }
-      default:
-        return undefined;
-    }
+    const port = plainPort(watchKind);
+    const isNone = port === 0 && this.#rules.answer('watch-port-zero') !== 'watched';
+    return isNone ? undefined : port;
   }
 
   #exhausted(): Refusal {
@@ -591,6 +583,19 @@ function takeHandle(pool: HandlePool, batch: Batch): number {
 function releaseHandle(pool: HandlePool, handle: number, batch: Batch): void {
   pool.release(handle);
   batch.undo?.push(() => pool.retake(handle));
+}
+
+/** Undefined when no port is named. */
+export function plainPort(watchKind: WatchKind): number | undefined {
+  switch (watchKind.case) {
+    case 'watch':
+      return watchKind.value === 0 ? undefined : watchKind.value;
+    case 'watchPort':
+      if (watchKind.value.length === 0) return undefined;
+      return watchKind.value.reduce((value, byte) => value * 256 + byte, 0);
+    default:
+      return undefined;
+  }
 }
 
 function chosen<Item>(items: ReadonlyMap<number, Item>, wanted: number): Item[] {

@@ -546,13 +546,13 @@ function bindDigests(context: Context): BoundDigest[] {
     const layout = digestLayout(context.p4info, digest);
     if (layout === undefined) {
       context.problems.push(
-        `digest '${name}' has a member that is not a plain bit<W>; simple_switch_grpc refuses such a program`,
+        `digest '${name}' has a member that is not a plain bit<W>, as simple_switch_grpc wants it (trap digest-fields)`,
       );
       return [];
     }
     if (list === undefined) {
       context.problems.push(
-        `digest '${name}' is in the P4Info, but not in the JSON (only digests of a named struct keep their name)`,
+        `digest '${name}' is in the P4Info, but not in the JSON: only those of a named struct keep it (trap digest-tuple)`,
       );
       return [];
     }

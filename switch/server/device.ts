@@ -36,11 +36,13 @@ import type { CarryOver, HostListener, PipelineHost, PipelineOutput } from './ho
 import { freshlyLoaded, type Loaded, operationsOf } from './loaded.ts';
 import { decodePacketIn, encodePacketOut } from './packet-header.ts';
 import { checkProgramText } from './program-text.ts';
+import { programTraps } from './program-traps.ts';
 import { readEntity } from './read.ts';
 import { reconcile } from './reconcile.ts';
 import { Code, invalid, Refusal } from './refusal.ts';
 import { StagedAccess } from './staged-access.ts';
 import { TrapLog } from './trap-log.ts';
+import type { TrapName } from './traps.ts';
 import { writeUpdate } from './write.ts';
 import { writeStatus } from './write-status.ts';
 
@@ -53,6 +55,9 @@ export interface DeviceOptions {
   /** One line for the operator. */
   log: (level: 'info' | 'warn' | 'error', line: string) => void;
 }
+
+/** Entities that take about the 4 MiB that gRPC clients take by default. */
+const largeRead = 32_768;
 
 /** Idle entries told in one message. */
 const idleEntriesPerMessage = 4096;
@@ -141,15 +146,17 @@ export class Device implements HostListener {
 
   async #load(config: ForwardingPipelineConfig | undefined, access: Loaded['access']): Promise<Loaded> {
     const { rules, log } = this.#options;
-    const binding = await this.#stage(config);
+    const { binding, json } = await this.#stage(config);
     const traps = new TrapLog(rules, log);
-    for (const { name, where } of binding.traps) traps.note(name, where, true);
+    for (const { name, where } of [...binding.traps, ...programTraps(config!.p4info!, json)]) {
+      traps.note(name, where, true);
+    }
     return freshlyLoaded({ config: config!, binding, rules, traps, access }, (port) =>
       this.host.isPortUp(port),
     );
   }
 
-  async #stage(config: ForwardingPipelineConfig | undefined): Promise<Binding> {
+  async #stage(config: ForwardingPipelineConfig | undefined): Promise<{ binding: Binding; json: string }> {
     const { rules } = this.#options;
     if (config?.p4info === undefined) throw rules.refusal('bad-p4info', 'the config has no P4Info');
     if (config.p4DeviceConfig.length === 0) {
@@ -162,7 +169,10 @@ export class Device implements HostListener {
     }
     checkProgramText(json);
     const program = await this.host.stage(json).catch((cause: unknown) => {
-      throw cause instanceof ProgramError ? rules.refusal('bad-json', cause.message) : cause;
+      if (!(cause instanceof ProgramError)) throw cause;
+      // v1model declares it, and no target has it.
+      const isTrap = /"algo"\s*:\s*"random"/.test(json);
+      throw rules.refusal('bad-json', isTrap ? `${cause.message}\n(trap hash-algorithm)` : cause.message);
     });
     this.#staged = config;
     const bound = bind(config.p4info, program);
@@ -170,7 +180,7 @@ export class Device implements HostListener {
       const list = bound.problems.map((each) => `  - ${each}`).join('\n');
       throw rules.refusal('bad-p4info', `P4Info and JSON do not fit together:\n${list}`);
     }
-    return bound.binding;
+    return { binding: bound.binding, json };
   }
 
   async #commitSaved(): Promise<void> {
@@ -278,6 +288,11 @@ export class Device implements HostListener {
     }
   }
 
+  /** A controller has stepped on a trap. */
+  note(name: TrapName, where: string): void {
+    (this.#saved?.loaded ?? this.#loaded)?.traps.note(name, where);
+  }
+
   /** @throws Refusal FAILED_PRECONDITION before there is a program */
   async checkProgram(): Promise<void> {
     await this.#settled();
@@ -293,10 +308,14 @@ export class Device implements HostListener {
     const inOnePiece = rules.answer('read-messages') === 'one message';
     const results: UpdateResult[] = [];
     const whole: Entity[] = [];
+    let entityCount = 0;
     for (const entity of entities) {
       if (endsAtError && results.some((result) => result !== undefined)) break;
       try {
         for await (const piece of readEntity(loaded, entity)) {
+          entityCount += piece.length;
+          if (entityCount > largeRead)
+            loaded.traps.note('large-read', `a Read of ${largeRead} entities and more`);
           if (inOnePiece) for (const each of piece) whole.push(each);
           else yield piece;
           await this.#settled();

@@ -20,6 +20,7 @@ export interface Loaded {
   binding: Binding;
   rules: Rules;
   traps: TrapLog;
+  isPortUp: (port: number) => boolean;
   /** Where its counters and registers are; changes when a saved program comes into force. */
   access: PipelineAccess;
   /** The host's number of it; undefined while it is only saved. */
@@ -58,6 +59,7 @@ export function freshlyLoaded(
   );
   return {
     ...parts,
+    isPortUp,
     generation: undefined,
     tables,
     tableByProgramId: new Map([...tables.values()].map((table) => [table.bound.table.id, table])),

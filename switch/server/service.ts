@@ -46,6 +46,9 @@ export interface ServiceOptions {
   log: (level: 'info' | 'warn' | 'error', line: string) => void;
 }
 
+/** What C++ and Python clients take by default. */
+const portableDetailsBytes = 8192;
+
 export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<typeof P4Runtime> {
   const { device, controllers, rules } = options;
   const gate = new PushGate();
@@ -55,6 +58,10 @@ export function p4runtimeHandlers(options: ServiceOptions): ServiceHandlers<type
       answer(options, callback, async () => {
         const results = await write(options, gate, call.request);
         const status = writeStatus(results);
+        const [details] = status?.metadata.get('grpc-status-details-bin') ?? [];
+        if ((details?.length ?? 0) > portableDetailsBytes) {
+          device.note('long-error-details', `${details!.length} bytes of details`);
+        }
         if (status !== undefined) throw status;
         return create(WriteResponseSchema);
       });

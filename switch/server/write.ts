@@ -3,6 +3,7 @@
 
 import type { Entity, Update } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { Update_Type } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import { plainPort } from './action-profile.ts';
 import { type Batch, put } from './batch.ts';
 import { cellOf } from './counters.ts';
 import type { DigestDesk } from './digest-desk.ts';
@@ -53,6 +54,7 @@ export function writeUpdate(
       profileOf(loaded, given.value.actionProfileId).writeMember(type, given.value, batch);
       break;
     case 'actionProfileGroup':
+      noteWatches(loaded, given.value.members);
       profileOf(loaded, given.value.actionProfileId).writeGroup(type, given.value, batch);
       break;
     case 'valueSetEntry':
@@ -73,13 +75,27 @@ type ValueOf<Case extends Entity['entity']['case']> =
     : never;
 
 function noteEntryTraps(
-  { traps, tables }: Loaded,
+  loaded: Loaded,
   type: Update_Type,
-  { tableId, meterConfig }: ValueOf<'tableEntry'>,
+  { tableId, action, meterConfig }: ValueOf<'tableEntry'>,
 ): void {
+  const { traps, tables } = loaded;
+  if (action?.type.case === 'actionProfileActionSet') {
+    noteWatches(loaded, action.type.value.actionProfileActions);
+  }
   if (type !== Update_Type.MODIFY || meterConfig !== undefined) return;
   const bound = tables.get(tableId)?.bound;
   if (bound?.hasMeter) traps.note('modify-without-meter', `MODIFY of an entry of table '${bound.name}'`);
+}
+
+function noteWatches(
+  { traps, isPortUp }: Loaded,
+  parts: readonly Pick<ValueOf<'actionProfileGroup'>['members'][number], 'watchKind'>[],
+): void {
+  for (const { watchKind } of parts) {
+    const port = plainPort(watchKind);
+    if (port !== undefined && !isPortUp(port)) traps.note('watch-port', `port ${port} is watched and down`);
+  }
 }
 
 function writeCounter(

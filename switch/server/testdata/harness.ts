@@ -52,6 +52,7 @@ export interface TestProgram {
 
 export const features = testProgram('.', 'features');
 export const compat = testProgram('.', 'compat');
+export const trapped = testProgram('.', 'traps');
 export const selectors = testProgram('../../engine/testdata', 'selectors');
 export const meters = testProgram('../../engine/testdata', 'meters');
 
