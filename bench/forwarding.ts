@@ -63,7 +63,7 @@ const resolution = 1.03;
 /** After a failed confirmation. */
 const backOff = 0.96;
 const confirmations = 3;
-const attempts = 2;
+const attempts = 3;
 const ratesMax = 60;
 const probeFrames = 2 * flowCount;
 
