@@ -57,9 +57,10 @@ async function findPython(): Promise<{ python: string } | { reason: string }> {
   if (prepared !== undefined) return { python: join(prepared, 'bin', 'python') };
   const venv = join(homedir(), '.cache', 'evenkeel', 'venv');
   const python = join(venv, 'bin', 'python');
+  // Isolated (-I), because a folder `p4` in the working directory, such as ours, would pass for the package.
   try {
     if (!existsSync(python)) await run('python3', ['-m', 'venv', venv], { timeout: 60_000 });
-    await run(python, ['-c', 'import p4']).catch(() =>
+    await run(python, ['-I', '-c', 'from p4.v1 import p4runtime_pb2']).catch(() =>
       run(python, ['-m', 'pip', 'install', '--quiet', '--retries', '0', 'p4runtime'], { timeout: 120_000 }),
     );
     return { python };
@@ -100,7 +101,7 @@ test('a fact changes with number, type, label and oneof', () => {
 });
 
 async function loadTheirs(python: string) {
-  const { stdout } = await run(python, ['-c', dumpScript], {
+  const { stdout } = await run(python, ['-I', '-c', dumpScript], {
     // Generated before protobuf 4, whose fast implementation refuses such code.
     env: { ...process.env, PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION: 'python' },
     maxBuffer: 16 * 1024 * 1024,
