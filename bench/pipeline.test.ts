@@ -20,7 +20,7 @@ describe('the paths through the programs', () => {
 });
 
 test.skipIf(!isBuilt)(
-  'a small run gives a rate for each engine (skipped: npm run build)',
+  `a small run gives a rate for each engine${isBuilt ? '' : ' (skipped: npm run build)'}`,
   () => {
     const results = benchPipeline({ rounds: 1, durationMs: 10, frameBytes: 60, paths: ['stable slot'] });
     expect(results.map(({ engine }) => engine)).toEqual(Object.keys(engines));
