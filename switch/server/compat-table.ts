@@ -377,6 +377,12 @@ export const behaviours = {
     bmv2: 'UNKNOWN',
     spec: 'INVALID_ARGUMENT',
   },
+  'meter-counter-data': {
+    when: 'A meter is written with counts of its colours.',
+    strict: 'UNIMPLEMENTED',
+    bmv2: 'ignored',
+    spec: 'UNIMPLEMENTED',
+  },
   'meter-burst': {
     when: 'A meter config with a burst of more than 32 bits.',
     strict: 'UNIMPLEMENTED',
@@ -446,7 +452,7 @@ export const behaviours = {
     spec: 'watched',
   },
 
-  // Digests.
+  // Digests and idle entries.
   'digest-without-timer': {
     when: 'A digest with max_timeout_ns 0 and a list size above 1 has one sample.',
     strict: 'waits for a full list',
@@ -458,6 +464,13 @@ export const behaviours = {
     strict: 'sent once',
     bmv2: 'sent once',
     spec: 'all sent',
+  },
+
+  'idle-metadata': {
+    when: 'An idle entry that has metadata is reported.',
+    strict: 'without metadata',
+    bmv2: 'without metadata',
+    spec: 'with metadata',
   },
 
   // Replication.

@@ -378,12 +378,17 @@ export class Device implements HostListener {
   idle(generation: number, entries: readonly (readonly [number, number])[], applied: number): void {
     const loaded = this.#loaded;
     if (loaded === undefined || loaded.generation !== generation) return;
+    const tellsMetadata = loaded.rules.answer('idle-metadata') === 'with metadata';
     const due = loaded.idleWatch.sweep(loaded.tableByProgramId, entries, applied);
     const timestamp = BigInt(this.#options.clock.nowMicros()) * 1000n;
     for (let start = 0; start < due.length; start += idleEntriesPerMessage) {
       const tableEntry = due.slice(start, start + idleEntriesPerMessage).map(({ table, entry }) => {
-        const { tableId, match, priority, controllerMetadata, idleTimeoutNs } = table.message(entry);
-        return create(TableEntrySchema, { tableId, match, priority, controllerMetadata, idleTimeoutNs });
+        const { tableId, match, priority, controllerMetadata, metadata, idleTimeoutNs } =
+          table.message(entry);
+        return create(TableEntrySchema, {
+          ...{ tableId, match, priority, controllerMetadata, idleTimeoutNs },
+          ...(tellsMetadata && { metadata }),
+        });
       });
       const value = create(IdleTimeoutNotificationSchema, { tableEntry, timestamp });
       this.#send({ case: 'idleTimeoutNotification', value });

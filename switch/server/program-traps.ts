@@ -216,8 +216,15 @@ function tableTraps({ actions = [] }: Json, table: JsonTable, add: Add): void {
 
 function p4infoTraps(p4info: P4Info, add: Add): void {
   const name = (object: { preamble?: { name: string } | undefined }) => object.preamble?.name ?? '';
-  for (const register of p4info.registers) add('register-in-p4info', `register '${name(register)}'`);
-  for (const set of p4info.valueSets) add('value-set-in-p4info', `value set '${name(set)}'`);
+  const andMore = (count: number) => (count > 1 ? ` and ${count - 1} more` : '');
+  const [register] = p4info.registers;
+  if (register !== undefined) {
+    add('register-in-p4info', `register '${name(register)}'${andMore(p4info.registers.length)}`);
+  }
+  const [set] = p4info.valueSets;
+  if (set !== undefined) {
+    add('value-set-in-p4info', `value set '${name(set)}'${andMore(p4info.valueSets.length)}`);
+  }
   for (const [type, spec] of Object.entries(p4info.typeInfo?.newTypes ?? {})) {
     if (spec.representation.case === 'translatedType') add('translated-type', `type '${type}'`);
   }

@@ -114,7 +114,9 @@ export class TableState {
     if (entry.meterConfig !== undefined && !this.bound.hasMeter) {
       throw invalid(`table '${this.bound.name}' has no direct meter`);
     }
-    if (entry.meterCounterData !== undefined) throw invalid('meters of this switch do not count');
+    if (entry.meterCounterData !== undefined) {
+      this.#rules.allow('meter-counter-data', 'meters of this switch do not count');
+    }
     if (entry.counterData !== undefined && this.bound.counterUnit === undefined) {
       throw invalid(`table '${this.bound.name}' has no direct counter`);
     }

@@ -150,13 +150,14 @@ function writeDirectCounter(
 function writeMeter(
   { binding, meters, rules }: Loaded,
   type: Update_Type,
-  { meterId, index, config }: ValueOf<'meterEntry'>,
+  { meterId, index, config, counterData }: ValueOf<'meterEntry'>,
   batch: Batch,
 ): void {
   const bound = binding.meters.get(meterId);
   if (bound === undefined) throw invalid(`Invalid P4 id: there is no meter ${meterId}`);
   const { id: meter, size } = bound.meter;
   if (index === undefined) rules.allow('all-cells-written', 'writing all cells of a meter at once');
+  if (counterData !== undefined) rules.allow('meter-counter-data', 'meters of this switch do not count');
   if (type !== Update_Type.MODIFY) throw invalid('a meter is always there: it can only be modified');
   const rates = config && ratesOf(rules, config);
   const [first, count] =
@@ -171,7 +172,7 @@ function writeMeter(
 function writeDirectMeter(
   loaded: Loaded,
   type: Update_Type,
-  { tableEntry, config }: ValueOf<'directMeterEntry'>,
+  { tableEntry, config, counterData }: ValueOf<'directMeterEntry'>,
   batch: Batch,
 ): void {
   if (tableEntry === undefined) throw invalid('the direct meter entry has no table entry');
@@ -179,6 +180,9 @@ function writeDirectMeter(
   const { bound } = table;
   if (type !== Update_Type.MODIFY) throw invalid('a meter is always there: it can only be modified');
   if (!bound.hasMeter) throw invalid(`table '${bound.name}' has no direct meter`);
+  if (counterData !== undefined) {
+    loaded.rules.allow('meter-counter-data', 'meters of this switch do not count');
+  }
   if (tableEntry.isDefaultAction) {
     throw loaded.rules.refusal('direct-of-default', 'a default action has no meter on this switch');
   }

@@ -294,6 +294,19 @@ export const cases: Record<BehaviourName, Case> = {
     return told.some((each) => each.case === 'idleTimeoutNotification') ? 'one millisecond' : 'never idle';
   }),
 
+  'idle-metadata': loaded(features, async (stage) => {
+    const code = await stage.write(INSERT, idle(stage, { idleTimeoutNs: 1_000_000n, metadata: bytes(7) }));
+    if (code !== 'accepted') return code;
+    const stream = stage.client.openStream();
+    await stream.arbitrate(2n);
+    await stage.wait(2500);
+    for (const told of await stream.collect(3n)) {
+      if (told.case !== 'idleTimeoutNotification') continue;
+      return told.value.tableEntry[0]?.metadata[0] === 7 ? 'with metadata' : 'without metadata';
+    }
+    return 'not reported';
+  }),
+
   'read-filters': loaded(features, async (stage) => {
     await stage.writeAll([1, 2].map((priority) => update(INSERT, rule(stage, [], { priority }))));
     const read = await stage.read(entry(stage, 'rules', { priority: 2 }));
@@ -379,6 +392,18 @@ export const cases: Record<BehaviourName, Case> = {
       }),
     ),
   ),
+  'meter-counter-data': loaded(compat, async (stage) => {
+    const code = await stage.write(
+      INSERT,
+      entry(stage, 'policed', {
+        match: policedMatch,
+        action: call(stage, 'metered', 1),
+        meterConfig,
+        meterCounterData: { green: data },
+      }),
+    );
+    return code === 'accepted' ? 'ignored' : code;
+  }),
   'meter-burst': loaded(compat, (stage) =>
     stage.write(
       INSERT,
