@@ -151,7 +151,7 @@ async function search(
 ): Promise<Found> {
   const first = firstRate ?? firstRates[switchKind];
   await testbed.setFlows(program.flows(frameBytes));
-  if (switchKind !== 'pass-through') await testbed.prove(probeFrames, program.isForwarded);
+  if (switchKind !== 'pass-through') await testbed.prove(probeFrames, program.isForwarded, lossMax);
   await testbed.run(first, Math.min(warmUpMs, 2 * trialMs));
   let isGeneratorLimit = false;
   /** Whether the rate is sustained; more than one attempt, because a hiccup of the machine is not a limit of the switch. */
