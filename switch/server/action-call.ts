@@ -3,7 +3,7 @@
 
 import type { Action_Param, Action as ActionMessage } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { encodeValue } from '../../p4runtime/values.ts';
-import type { BoundAction } from './binding.ts';
+import type { BoundAction } from './bound.ts';
 import type { Rules } from './compat.ts';
 import { readValue } from './match-key.ts';
 import { invalid } from './refusal.ts';

@@ -13,7 +13,7 @@ import {
   UpdateSchema,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { P4InfoIndex } from '../../p4runtime/p4info.ts';
-import { weightMax } from './action-profile.ts';
+import { weightMax } from './profile-parts.ts';
 import { Code } from './refusal.ts';
 import { isOtherSwitch, selectors, startLoadedBench } from './testdata/harness.ts';
 

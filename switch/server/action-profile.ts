@@ -18,79 +18,33 @@ import type {
   Action as ActionMessage,
   ActionProfileActionSet,
   ActionProfileGroup,
-  ActionProfileGroup_Member,
   ActionProfileMember,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import {
-  ActionProfileActionSetSchema,
   ActionProfileGroupSchema,
   ActionProfileMemberSchema,
   Update_Type,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { type ActionCall, actionMessage, adoptedCall, readActionCall } from './action-call.ts';
 import { type Batch, put } from './batch.ts';
-import type { BoundProfile } from './binding.ts';
+import type { BoundProfile } from './bound.ts';
 import type { Rules } from './compat.ts';
 import { HandlePool } from './handle-pool.ts';
 import type { HostOperation } from './host.ts';
+import {
+  type ActionSet,
+  type Group,
+  type Member,
+  type PlannedAction,
+  plainPort,
+  type Reference,
+  type Share,
+  type WatchKind,
+  type Weighted,
+  weightMax,
+  weightOf,
+} from './profile-parts.ts';
 import { Code, invalid, Refusal } from './refusal.ts';
-
-/** A member may watch a port, and sits out while that is down. */
-type WatchKind = ActionProfileGroup_Member['watchKind'];
-
-/** A member, as an entry may name it. */
-export interface Member {
-  readonly kind: 'member';
-  readonly id: number;
-  call: ActionCall;
-  /** The pipeline's: the member itself, then its copies. */
-  readonly handles: number[];
-  /** Groups it is in. */
-  groups: number;
-  /** Table entries that name it. */
-  entries: number;
-}
-
-/** Its part in one group. */
-interface Share {
-  readonly member: Member;
-  readonly weight: number;
-  readonly watchKind: WatchKind;
-}
-
-export interface Group {
-  readonly kind: 'group';
-  readonly id: number;
-  readonly handle: number;
-  readonly maxSize: number;
-  /** By member id, in ascending order. */
-  shares: ReadonlyMap<number, Share>;
-  entries: number;
-}
-
-/** An action set that has been checked. */
-interface PlannedAction {
-  readonly call: ActionCall;
-  readonly weight: number;
-  readonly watchKind: WatchKind;
-}
-
-/** The group that one entry with an action set has to itself. */
-export interface ActionSet {
-  readonly kind: 'set';
-  readonly handle: number;
-  readonly actions: readonly (PlannedAction & { readonly handles: readonly number[] })[];
-}
-
-interface Weighted {
-  readonly weight: number;
-}
-
-/** Of all groups and action sets of a profile whose size counts members and not weights: each costs a copy. */
-export const weightMax = 65_536;
-
-/** What the entries of a table with an action profile refer to. */
-export type Reference = Member | Group | ActionSet;
 
 export class ActionProfileState {
   readonly bound: BoundProfile;
@@ -548,21 +502,6 @@ export class ActionProfileState {
   }
 }
 
-/** What an entry reads back for an action set: the actions as they were given. */
-export function actionSetMessage({ actions }: ActionSet): ActionProfileActionSet {
-  return create(ActionProfileActionSetSchema, {
-    actionProfileActions: actions.map(({ call, weight, watchKind }) => ({
-      action: actionMessage(call),
-      weight,
-      watchKind,
-    })),
-  });
-}
-
-function weightOf(parts: readonly Weighted[]): number {
-  return parts.reduce((sum, { weight }) => sum + weight, 0);
-}
-
 const mixedMessage = 'Invalid attempt to mix action selector programming modes';
 
 /** Puts other values in the place of some of an object's, which the batch can take back. */
@@ -583,19 +522,6 @@ function takeHandle(pool: HandlePool, batch: Batch): number {
 function releaseHandle(pool: HandlePool, handle: number, batch: Batch): void {
   pool.release(handle);
   batch.undo?.push(() => pool.retake(handle));
-}
-
-/** Undefined when no port is named. */
-export function plainPort(watchKind: WatchKind): number | undefined {
-  switch (watchKind.case) {
-    case 'watch':
-      return watchKind.value === 0 ? undefined : watchKind.value;
-    case 'watchPort':
-      if (watchKind.value.length === 0) return undefined;
-      return watchKind.value.reduce((value, byte) => value * 256 + byte, 0);
-    default:
-      return undefined;
-  }
 }
 
 function chosen<Item>(items: ReadonlyMap<number, Item>, wanted: number): Item[] {

@@ -5,10 +5,7 @@
  */
 
 import type {
-  ControllerPacketMetadata,
-  Digest,
   MatchField,
-  MeterSpec,
   Action as P4Action,
   ActionProfile as P4ActionProfile,
   P4Info,
@@ -16,173 +13,33 @@ import type {
 } from '../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
 import {
   ActionRef_Scope,
-  CounterSpec_Unit,
   MatchField_MatchType,
-  MeterSpec_Type,
-  MeterSpec_Unit,
   Table_IdleTimeoutBehavior,
 } from '../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
-import type { P4DataTypeSpec } from '../../p4runtime/generated/p4/config/v1/p4types_pb.ts';
+import type { Action, ActionProfile, Program, Table } from '../engine/program.ts';
+import { type Context, idOf, type Named, nameOf } from './bind-context.ts';
+import {
+  bindCounters,
+  bindDigests,
+  bindMeters,
+  bindPacketHeader,
+  bindRegisters,
+  bindValueSets,
+  checkMeter,
+  unitOf,
+} from './bind-externs.ts';
 import type {
-  Action,
-  ActionProfile,
-  CounterArray,
-  LearnList,
-  MeterArray,
-  Program,
-  RegisterArray,
-  Table,
-  ValueSet,
-} from '../engine/program.ts';
-import type { TrapName } from './traps.ts';
-
-export type MatchKind = 'exact' | 'lpm' | 'ternary' | 'range' | 'optional';
-
-export interface BoundField {
-  id: number;
-  name: string;
-  kind: MatchKind;
-  width: number;
-  /** Where the P4Info lists it; keys are kept in this order. */
-  index: number;
-  /** Where the pipeline expects it. */
-  position: number;
-}
-
-export interface BoundParameter {
-  id: number;
-  name: string;
-  width: number;
-  /** Where the pipeline expects it. */
-  position: number;
-}
-
-export interface BoundAction {
-  /** Of the P4Info. */
-  id: number;
-  name: string;
-  /** In table entries, as default action, or both. */
-  scope: 'both' | 'entries' | 'default';
-  parameters: readonly BoundParameter[];
-  action: Action;
-}
-
-export interface BoundTable {
-  id: number;
-  name: string;
-  fields: readonly BoundField[];
-  fieldById: ReadonlyMap<number, BoundField>;
-  actionById: ReadonlyMap<number, BoundAction>;
-  actionByProgramId: ReadonlyMap<number, BoundAction>;
-  /** Ternary, range or optional keys: entries need a priority. */
-  isPrioritised: boolean;
-  /** Its entries are those of the program. */
-  isConst: boolean;
-  /** The program gives it entries that are not const in P4, though this target cannot change them. */
-  hasInitialEntries: boolean;
-  isDefaultConst: boolean;
-  supportsTimeout: boolean;
-  /** Unit of its direct counter; undefined without one. */
-  counterUnit: CounterUnit | undefined;
-  /** Its entries then name members and groups. */
-  profile: BoundProfile | undefined;
-  hasMeter: boolean;
-  table: Table;
-}
-
-export interface BoundProfile {
-  id: number;
-  name: string;
-  /** Those that all its tables have; `action` is the pipeline's for the profile. */
-  actionById: ReadonlyMap<number, BoundAction>;
-  hasSelector: boolean;
-  /** Members, and also what `sizeCounts` says, added up over all groups. */
-  sizeMax: number;
-  sizeCounts: 'weights' | 'members';
-  /** 0: no limit. */
-  groupSizeMax: number;
-  isUnweighted: boolean;
-  profile: ActionProfile;
-}
-
-export interface BoundMeter {
-  id: number;
-  name: string;
-  meter: MeterArray;
-}
-
-export interface BoundRegister {
-  id: number;
-  name: string;
-  /** How a cell is written in P4Data. */
-  shape: 'bit' | 'int' | 'bool';
-  register: RegisterArray;
-}
-
-export interface BoundValueSet {
-  id: number;
-  name: string;
-  sizeMax: number;
-  /** In the order in which the pipeline puts them side by side. */
-  fields: readonly { id: number; width: number }[];
-  set: ValueSet;
-}
-
-export interface CounterUnit {
-  packets: boolean;
-  bytes: boolean;
-}
-
-export interface BoundCounter {
-  id: number;
-  name: string;
-  unit: CounterUnit;
-  counter: CounterArray;
-}
-
-export interface BoundDigest {
-  id: number;
-  name: string;
-  shape: 'struct' | 'tuple' | 'bitstring';
-  /** What its samples look like. */
-  list: LearnList;
-  /** One for each place of the program that asks for the digest; all look like `list`. */
-  lists: readonly LearnList[];
-}
-
-/** The header between a packet and the controller. Fields lie in order, without gaps, most significant bit first. */
-export interface PacketHeader {
-  fields: readonly PacketField[];
-  /** Whole bytes; the last bits may be padding. */
-  bytes: number;
-}
-
-export interface PacketField {
-  id: number;
-  name: string;
-  width: number;
-  /** Carries nothing: a controller may leave it out. */
-  isPadding: boolean;
-}
-
-export interface Binding {
-  tables: ReadonlyMap<number, BoundTable>;
-  /** Tables by the pipeline's id. */
-  tableByProgramId: ReadonlyMap<number, BoundTable>;
-  profiles: ReadonlyMap<number, BoundProfile>;
-  counters: ReadonlyMap<number, BoundCounter>;
-  /** Without direct ones. */
-  meters: ReadonlyMap<number, BoundMeter>;
-  registers: ReadonlyMap<number, BoundRegister>;
-  valueSets: ReadonlyMap<number, BoundValueSet>;
-  digests: ReadonlyMap<number, BoundDigest>;
-  /** Digests by the pipeline's learn list. */
-  digestByList: ReadonlyMap<number, BoundDigest>;
-  packetIn: PacketHeader | undefined;
-  packetOut: PacketHeader | undefined;
-  /** What does not work on simple_switch_grpc. */
-  traps: readonly FoundTrap[];
-}
+  Binding,
+  BoundAction,
+  BoundDigest,
+  BoundField,
+  BoundParameter,
+  BoundProfile,
+  BoundTable,
+  CounterUnit,
+  FoundTrap,
+  MatchKind,
+} from './bound.ts';
 
 /** Ties a P4Info to the program compiled from the same source, or tells everything that does not fit. */
 export function bind(p4info: P4Info, program: Program): { binding: Binding } | { problems: string[] } {
@@ -221,26 +78,6 @@ export function bind(p4info: P4Info, program: Program): { binding: Binding } | {
     },
   };
 }
-
-/** A construct of the program that is a trap. */
-export interface FoundTrap {
-  name: TrapName;
-  where: string;
-}
-
-interface Context {
-  p4info: P4Info;
-  program: Program;
-  problems: string[];
-  traps: FoundTrap[];
-}
-
-interface Named {
-  preamble?: { id: number; name: string } | undefined;
-}
-
-const nameOf = (object: Named): string => object.preamble?.name ?? '';
-const idOf = (object: Named): number => object.preamble?.id ?? 0;
 
 function bindTables(context: Context, profiles: readonly BoundProfile[]): BoundTable[] {
   const { p4info, program } = context;
@@ -448,170 +285,6 @@ function bindProfileActions(
     return action ? [bindAction(context, ref.scope, p4Action, action)] : [];
   });
   return new Map(bound.map((action) => [action.id, action]));
-}
-
-function bindMeters(context: Context): BoundMeter[] {
-  return context.p4info.meters.flatMap((p4Meter) => {
-    const name = nameOf(p4Meter);
-    const meter = context.program.meters.find((candidate) => !candidate.isDirect && candidate.name === name);
-    if (meter === undefined) {
-      context.problems.push(`meter '${name}' is in the P4Info, but not in the JSON`);
-      return [];
-    }
-    checkMeter(context, `meter '${name}'`, p4Meter.spec, meter);
-    return [{ id: idOf(p4Meter), name, meter }];
-  });
-}
-
-function checkMeter(
-  { problems }: Context,
-  what: string,
-  spec: MeterSpec | undefined,
-  meter: MeterArray | undefined,
-): void {
-  if (spec === undefined || meter === undefined) {
-    if (spec !== undefined) problems.push(`${what} is in the P4Info, but not in the JSON`);
-    return;
-  }
-  const unit = spec.unit === MeterSpec_Unit.BYTES ? 'bytes' : 'packets';
-  if (unit !== meter.unit) problems.push(`${what} counts ${unit} in the P4Info, ${meter.unit} in the JSON`);
-  if (spec.type !== MeterSpec_Type.TWO_RATE_THREE_COLOR) {
-    problems.push(
-      `${what} is of a type this switch does not have; it has those of two rates and three colours`,
-    );
-  }
-}
-
-function bindCounters({ p4info, program, problems }: Context): BoundCounter[] {
-  const counterByName = new Map(
-    program.counters.filter((counter) => !counter.isDirect).map((counter) => [counter.name, counter]),
-  );
-  return p4info.counters.flatMap((p4Counter) => {
-    const counter = counterByName.get(nameOf(p4Counter));
-    if (counter === undefined) {
-      problems.push(`counter '${nameOf(p4Counter)}' is in the P4Info, but not in the JSON`);
-      return [];
-    }
-    return [{ id: idOf(p4Counter), name: nameOf(p4Counter), unit: unitOf(p4Counter.spec?.unit), counter }];
-  });
-}
-
-/** Registers whose cells are not one value (p4c has none for BMv2) stay out of reach. */
-function bindRegisters({ p4info, program, problems }: Context): BoundRegister[] {
-  const registerByName = new Map(program.registers.map((register) => [register.name, register]));
-  return p4info.registers.flatMap((p4Register): BoundRegister[] => {
-    const name = nameOf(p4Register);
-    const register = registerByName.get(name);
-    if (register === undefined) {
-      problems.push(`register '${name}' is in the P4Info, but not in the JSON`);
-      return [];
-    }
-    const shape = registerShape(p4Register.typeSpec);
-    return shape === undefined ? [] : [{ id: idOf(p4Register), name, shape, register }];
-  });
-}
-
-function bindValueSets({ p4info, program, problems }: Context): BoundValueSet[] {
-  const setByName = new Map(program.valueSets.map((set) => [set.name, set]));
-  return p4info.valueSets.flatMap((p4Set): BoundValueSet[] => {
-    const name = nameOf(p4Set);
-    const set = setByName.get(name);
-    const fields = p4Set.match.map(({ id, bitwidth }) => ({ id, width: bitwidth }));
-    const width = fields.reduce((sum, field) => sum + field.width, 0);
-    if (set === undefined) problems.push(`value set '${name}' is in the P4Info, but not in the JSON`);
-    else if (set.width !== width) {
-      problems.push(`value set '${name}' has ${width} bits in the P4Info, ${set.width} in the JSON`);
-    } else return [{ id: idOf(p4Set), name, sizeMax: p4Set.size, fields, set }];
-    return [];
-  });
-}
-
-function registerShape(spec: P4DataTypeSpec | undefined): BoundRegister['shape'] | undefined {
-  const type = spec?.typeSpec;
-  if (type?.case === 'bool') return 'bool';
-  if (type?.case !== 'bitstring') return undefined;
-  const { case: kind } = type.value.typeSpec;
-  return kind === 'bit' || kind === 'int' ? kind : undefined;
-}
-
-function unitOf(unit: CounterSpec_Unit | undefined): CounterUnit {
-  return { packets: unit !== CounterSpec_Unit.BYTES, bytes: unit !== CounterSpec_Unit.PACKETS };
-}
-
-function bindDigests(context: Context): BoundDigest[] {
-  return context.p4info.digests.flatMap((digest) => {
-    const name = nameOf(digest);
-    const lists = context.program.learnLists.filter((candidate) => candidate.name === name);
-    const [list] = lists;
-    const layout = digestLayout(context.p4info, digest);
-    if (layout === undefined) {
-      context.problems.push(
-        `digest '${name}' has a member that is not a plain bit<W>, as simple_switch_grpc wants it (trap digest-fields)`,
-      );
-      return [];
-    }
-    if (list === undefined) {
-      context.problems.push(
-        `digest '${name}' is in the P4Info, but not in the JSON: only those of a named struct keep it (trap digest-tuple)`,
-      );
-      return [];
-    }
-    for (const { elements } of lists) {
-      const widths = elements.map((element) => element.field.width);
-      if (widths.join() === layout.widths.join()) continue;
-      context.problems.push(
-        `digest '${name}' has members of ${layout.widths} bits in the P4Info, ${widths} in the JSON`,
-      );
-    }
-    return [{ id: idOf(digest), name, shape: layout.shape, list, lists }];
-  });
-}
-
-function digestLayout(
-  p4info: P4Info,
-  digest: Digest,
-): { shape: BoundDigest['shape']; widths: number[] } | undefined {
-  const spec = digest.typeSpec?.typeSpec;
-  let shape: BoundDigest['shape'];
-  let members: (P4DataTypeSpec | undefined)[];
-  switch (spec?.case) {
-    case 'struct':
-      shape = 'struct';
-      members = p4info.typeInfo?.structs[spec.value.name]?.members.map((member) => member.typeSpec) ?? [
-        undefined,
-      ];
-      break;
-    case 'tuple':
-      shape = 'tuple';
-      members = spec.value.members;
-      break;
-    default:
-      shape = 'bitstring';
-      members = [digest.typeSpec];
-  }
-  const widths: number[] = [];
-  for (const member of members) {
-    const type = member?.typeSpec;
-    if (type?.case !== 'bitstring' || type.value.typeSpec.case !== 'bit') return undefined;
-    widths.push(type.value.typeSpec.value.bitwidth);
-  }
-  return { shape, widths };
-}
-
-function bindPacketHeader({ problems }: Context, header: ControllerPacketMetadata): PacketHeader {
-  const fields = header.metadata.map((field): PacketField => {
-    if (field.bitwidth <= 0) {
-      problems.push(`field '${field.name}' of header '${nameOf(header)}' has no width`);
-    }
-    return {
-      id: field.id,
-      name: field.name,
-      width: field.bitwidth,
-      isPadding: field.annotations.includes('@padding') || /^_?pad(ding)?\d*$/.test(field.name),
-    };
-  });
-  const bits = fields.reduce((sum, field) => sum + field.width, 0);
-  return { fields, bytes: Math.ceil(bits / 8) };
 }
 
 function reportDuplicateIds({ p4info, problems }: Context): void {

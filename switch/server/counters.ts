@@ -5,7 +5,7 @@ import { create } from '@bufbuild/protobuf';
 import type { CounterData } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { CounterDataSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import type { CounterCell } from '../engine/pipeline.ts';
-import type { CounterUnit } from './binding.ts';
+import type { CounterUnit } from './bound.ts';
 import type { Rules } from './compat.ts';
 import { invalid } from './refusal.ts';
 

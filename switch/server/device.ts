@@ -27,7 +27,8 @@ import {
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { ProgramError } from '../engine/pipeline.ts';
 import { Batch, type BatchKind } from './batch.ts';
-import { type Binding, bind } from './binding.ts';
+import { bind } from './binding.ts';
+import type { Binding } from './bound.ts';
 import type { Clock } from './clock.ts';
 import type { Rules } from './compat.ts';
 import { deviceConfigText } from './device-config.ts';

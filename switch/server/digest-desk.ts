@@ -8,7 +8,7 @@ import type { DigestEntry, DigestList } from '../../p4runtime/generated/p4/v1/p4
 import { DigestListSchema, Update_Type } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { encodeValue } from '../../p4runtime/values.ts';
 import { type Batch, put } from './batch.ts';
-import type { BoundDigest } from './binding.ts';
+import type { BoundDigest } from './bound.ts';
 import type { Clock } from './clock.ts';
 import { DigestQueue, type Sample } from './digest-queue.ts';
 import type { Loaded } from './loaded.ts';

@@ -4,7 +4,8 @@
  * has reported, so an entry that stays idle is reported about every two seconds; so do we.
  */
 
-import type { Entry, TableState } from './table-state.ts';
+import type { Entry } from './table-entry.ts';
+import type { TableState } from './table-state.ts';
 
 export interface IdleEntry {
   table: TableState;

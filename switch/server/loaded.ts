@@ -3,7 +3,7 @@
 
 import type { ForwardingPipelineConfig } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { ActionProfileState } from './action-profile.ts';
-import type { Binding } from './binding.ts';
+import type { Binding } from './bound.ts';
 import type { Rules } from './compat.ts';
 import type { DigestQueue } from './digest-queue.ts';
 import type { HostOperation, PipelineAccess } from './host.ts';

@@ -17,7 +17,7 @@ import type {
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { encodeValue } from '../../p4runtime/values.ts';
 import type { KeyPart } from '../engine/pipeline.ts';
-import type { BoundField, BoundTable } from './binding.ts';
+import type { BoundField, BoundTable } from './bound.ts';
 import type { Rules } from './compat.ts';
 import { invalid } from './refusal.ts';
 

@@ -5,7 +5,7 @@ import { create } from '@bufbuild/protobuf';
 import type { PacketMetadata } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { PacketMetadataSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { decodeBigint, encodeValue } from '../../p4runtime/values.ts';
-import type { PacketHeader } from './binding.ts';
+import type { PacketHeader } from './bound.ts';
 import type { Rules } from './compat.ts';
 import { readValue } from './match-key.ts';
 import { invalid, Refusal } from './refusal.ts';

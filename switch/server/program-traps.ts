@@ -5,7 +5,7 @@
  */
 
 import type { P4Info } from '../../p4runtime/generated/p4/config/v1/p4info_pb.ts';
-import type { FoundTrap } from './binding.ts';
+import type { FoundTrap } from './bound.ts';
 import type { TrapName } from './traps.ts';
 
 /** Of the JSON only what is looked at; the engine has checked the rest. */

@@ -24,14 +24,15 @@ import {
   RegisterEntrySchema,
   TableEntry_IdleTimeoutSchema,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import type { BoundCounter } from './binding.ts';
+import type { BoundCounter } from './bound.ts';
 import { counterData } from './counters.ts';
 import { type Loaded, profileOf, tableOf } from './loaded.ts';
 import { priorityOf, readKey } from './match-key.ts';
 import { cellIndex } from './meters.ts';
 import { Code, invalid, Refusal, unimplemented } from './refusal.ts';
 import { registerData, registerIndex } from './registers.ts';
-import type { Entry, TableState } from './table-state.ts';
+import type { Entry } from './table-entry.ts';
+import type { TableState } from './table-state.ts';
 import { readValueSets } from './value-sets.ts';
 
 /** Entities in one message: some 100 bytes each, where gRPC clients take 4 MiB. */

@@ -7,7 +7,7 @@
  * let pass and when an entry was last hit is not handed on: meters start with full buckets, idle times at zero.
  */
 
-import type { Binding, BoundRegister } from './binding.ts';
+import type { Binding, BoundRegister } from './bound.ts';
 import type { CarryOver } from './host.ts';
 import { type Loaded, operationsOf } from './loaded.ts';
 

@@ -5,7 +5,7 @@ import { create } from '@bufbuild/protobuf';
 import type { P4Data } from '../../p4runtime/generated/p4/v1/p4data_pb.ts';
 import { P4DataSchema } from '../../p4runtime/generated/p4/v1/p4data_pb.ts';
 import { encodeValue } from '../../p4runtime/values.ts';
-import type { BoundRegister } from './binding.ts';
+import type { BoundRegister } from './bound.ts';
 import type { Rules } from './compat.ts';
 import { readValue } from './match-key.ts';
 import { Code, invalid, Refusal } from './refusal.ts';

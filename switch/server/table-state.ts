@@ -7,34 +7,19 @@
 import { create } from '@bufbuild/protobuf';
 import type { MeterConfig, TableAction, TableEntry } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { TableEntrySchema, Update_Type } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import { throughGroup, throughMember } from '../engine/pipeline.ts';
-import { type ActionCall, actionMessage, adoptedCall, readActionCall } from './action-call.ts';
-import { type ActionProfileState, actionSetMessage, type Reference } from './action-profile.ts';
+import { type ActionCall, adoptedCall, readActionCall } from './action-call.ts';
+import type { ActionProfileState } from './action-profile.ts';
 import { type Batch, put } from './batch.ts';
-import type { BoundTable } from './binding.ts';
+import type { BoundTable } from './bound.ts';
 import type { Rules } from './compat.ts';
 import { cellOf } from './counters.ts';
 import { HandlePool } from './handle-pool.ts';
 import type { HostOperation } from './host.ts';
 import { keyParts, priorityOf, readKey, textOfParts, writeMatch } from './match-key.ts';
 import { ratesOf } from './meters.ts';
+import type { Reference } from './profile-parts.ts';
 import { Code, invalid, Refusal } from './refusal.ts';
-
-/** Never changed; a MODIFY puts another in its place. */
-export interface Entry {
-  /** The pipeline's name for it. */
-  readonly handle: number;
-  /** Canonical; see match-key.ts. */
-  readonly key: string;
-  readonly call: ActionCall | Reference;
-  readonly idleTimeoutNs: bigint;
-  readonly controllerMetadata: bigint;
-  readonly metadata: Uint8Array;
-  /** Belongs to the program. */
-  readonly isConst: boolean;
-  /** The `apply` that told the pipeline of it, counted from the start of the program. */
-  readonly batch: number;
-}
+import { type Entry, nameOfCall, pipelineCall, tableAction } from './table-entry.ts';
 
 /** What an update wants, checked but not yet carried out: an action set has no members before. */
 type PlannedCall = ActionCall | Exclude<Reference, { kind: 'set' }> | SetPlan;
@@ -531,47 +516,6 @@ export class TableState {
       isDefaultAction: true,
       isConst: this.bound.isDefaultConst && this.#rules.answer('const-entry-read') === 'with is_const',
     });
-  }
-}
-
-/** What the pipeline is told to do. */
-function pipelineCall(call: ActionCall | Reference): { action: number; data: readonly bigint[] } {
-  switch (call.kind) {
-    case 'action':
-      return { action: call.action.action.id, data: call.data };
-    case 'member':
-      return { action: throughMember, data: [BigInt(call.handles[0]!)] };
-    case 'group':
-    case 'set':
-      return { action: throughGroup, data: [BigInt(call.handle)] };
-  }
-}
-
-function tableAction(call: ActionCall | Reference): TableAction {
-  return { $typeName: 'p4.v1.TableAction', type: tableActionType(call) };
-}
-
-function tableActionType(call: ActionCall | Reference): TableAction['type'] {
-  switch (call.kind) {
-    case 'action':
-      return { case: 'action', value: actionMessage(call) };
-    case 'member':
-      return { case: 'actionProfileMemberId', value: call.id };
-    case 'group':
-      return { case: 'actionProfileGroupId', value: call.id };
-    case 'set':
-      return { case: 'actionProfileActionSet', value: actionSetMessage(call) };
-  }
-}
-
-function nameOfCall(call: ActionCall | Reference): string {
-  switch (call.kind) {
-    case 'action':
-      return `action '${call.action.name}'`;
-    case 'set':
-      return 'an action set';
-    default:
-      return `${call.kind} ${call.id}`;
   }
 }
 

@@ -6,7 +6,7 @@ import type { ValueSetEntry } from '../../p4runtime/generated/p4/v1/p4runtime_pb
 import { Update_Type, ValueSetEntrySchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { encodeValue } from '../../p4runtime/values.ts';
 import { type Batch, put } from './batch.ts';
-import type { BoundValueSet } from './binding.ts';
+import type { BoundValueSet } from './bound.ts';
 import type { Loaded } from './loaded.ts';
 import { readValue } from './match-key.ts';
 import { Code, invalid, Refusal, unimplemented } from './refusal.ts';

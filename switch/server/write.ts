@@ -3,16 +3,17 @@
 
 import type { Entity, Update } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { Update_Type } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import { plainPort } from './action-profile.ts';
 import { type Batch, put } from './batch.ts';
 import { cellOf } from './counters.ts';
 import type { DigestDesk } from './digest-desk.ts';
 import { type Loaded, profileOf, tableOf } from './loaded.ts';
 import { readKey } from './match-key.ts';
 import { cellIndex, ratesOf } from './meters.ts';
+import { plainPort } from './profile-parts.ts';
 import { invalid, unimplemented } from './refusal.ts';
 import { registerIndex, registerValue } from './registers.ts';
-import type { Entry, TableState } from './table-state.ts';
+import type { Entry } from './table-entry.ts';
+import type { TableState } from './table-state.ts';
 import { writeValueSet } from './value-sets.ts';
 
 /** @throws Refusal; then nothing has changed */
