@@ -2,6 +2,8 @@
 /** Where the cases of compat-cases.ts play: a switch in one of our modes, or a real simple_switch_grpc. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import { Client, type ClientDuplexStream, credentials, type ServiceError } from '@grpc/grpc-js';
 import {
@@ -154,7 +156,7 @@ export async function embeddedStage(compat: Compat, program: TestProgram): Promi
 
 /** Each stage has a switch process of its own, because what a case does to one cannot be undone. */
 export async function realStage(executable: string, number: number, program: TestProgram): Promise<Stage> {
-  const [address, dataplane, thrift] = [0, 1, 2].map((offset) => 52_100 + number * 3 + offset);
+  const [address, dataplane, thrift] = await freePorts(3);
   const child = spawn(
     executable,
     [
@@ -215,6 +217,14 @@ export async function realStage(executable: string, number: number, program: Tes
     },
     program,
   );
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
 }
 
 function stop(child: ChildProcess): Promise<void> {
