@@ -75,7 +75,10 @@ describe('a damaged program', () => {
 
   it('is refused wherever its text is cut off and closed again', () => {
     const text = programs[1]!;
-    for (let cut = 100; cut < text.length; cut += 997) {
+    // Behind the last constant stands nothing that a program needs.
+    const end = text.lastIndexOf('"hexstr"');
+    expect(end).toBeGreaterThan(0.9 * text.length);
+    for (let cut = 100; cut < end; cut += 997) {
       const json = closed(text.slice(0, cut));
       if (json !== undefined) expect(run(json, randomFrom(cut))).toHaveProperty('problems');
     }

@@ -52,7 +52,7 @@ export function loadStandardMetadata(root: Reader, find: MetadataFinder): Standa
     checksumError: fitting(find('standard_metadata', 'checksum_error'), 1, 32),
     ingressTimestamp: intrinsic('ingress_global_timestamp', 1, 64),
     egressTimestamp: intrinsic('egress_global_timestamp', 1, 64),
-    queueing: queueingMetadata(find, fitting),
+    queueing: queueingMetadata(root, find, fitting),
     priority: intrinsic('priority', 1, 32),
     multicastGroup: intrinsic('mcast_grp', 1, 32),
     egressRid: intrinsic('egress_rid', 1, 32),
@@ -60,6 +60,7 @@ export function loadStandardMetadata(root: Reader, find: MetadataFinder): Standa
 }
 
 function queueingMetadata(
+  root: Reader,
   find: MetadataFinder,
   fitting: (ref: FieldRef | undefined, min: number, max: number) => FieldRef | undefined,
 ): QueueingMetadata | undefined {
@@ -69,5 +70,27 @@ function queueingMetadata(
   const dequeueDelta = field('deq_timedelta');
   const dequeueDepth = field('deq_qdepth');
   if (!enqueueTimestamp || !enqueueDepth || !dequeueDelta || !dequeueDepth) return undefined;
-  return { enqueueTimestamp, enqueueDepth, dequeueDelta, dequeueDepth, queue: field('qid') };
+  return {
+    enqueueTimestamp,
+    enqueueDepth,
+    isDepthUsed: isNamed(root, enqueueDepth),
+    dequeueDelta,
+    dequeueDepth,
+    queue: field('qid'),
+  };
+}
+
+/** Whether a field occurs, as `[header, field]`, anywhere but in the aliases. */
+function isNamed(root: Reader, { header, field }: FieldRef): boolean {
+  const left = root.keys().flatMap((key) => (key === 'field_aliases' ? [] : [root.get(key).value]));
+  // A stack of our own: a hostile program nests deeper than calls may.
+  while (left.length > 0) {
+    const node = left.pop();
+    if (typeof node !== 'object' || node === null) continue;
+    if (Array.isArray(node) && node.length === 2 && node[0] === header.name && node[1] === field.name) {
+      return true;
+    }
+    for (const child of Object.values(node)) left.push(child);
+  }
+  return false;
 }

@@ -64,6 +64,7 @@ export class PacketLife {
   private readonly sink: PipelineSink;
   private readonly dropPort: number;
   private readonly priorityQueues: number;
+  private readonly queueDepth: NonNullable<PipelineOptions['queueDepth']>;
   private readonly replicasOfGroup: ReadonlyMap<number, readonly Replica[]>;
   private readonly replicasOfSession: ReadonlyMap<number, readonly Replica[]>;
   private readonly at: StandardSlots;
@@ -75,7 +76,7 @@ export class PacketLife {
     program: Program,
     stages: Stages,
     memory: Memory,
-    { sink, dropPort, priorityQueues = 1 }: PipelineOptions,
+    { sink, dropPort, priorityQueues = 1, queueDepth = nothingWaits }: PipelineOptions,
     replicasOfGroup: ReadonlyMap<number, readonly Replica[]>,
     replicasOfSession: ReadonlyMap<number, readonly Replica[]>,
   ) {
@@ -85,6 +86,7 @@ export class PacketLife {
     this.sink = sink;
     this.dropPort = dropPort;
     this.priorityQueues = priorityQueues;
+    this.queueDepth = queueDepth;
     this.replicasOfGroup = replicasOfGroup;
     this.replicasOfSession = replicasOfSession;
     this.at = standardSlots(program.standard);
@@ -223,7 +225,7 @@ export class PacketLife {
       this.dropped('priority', queue);
       return;
     }
-    if (at.queueing) this.storeQueueing(at.queueing, now, queue);
+    if (at.queueing) this.storeQueueing(at.queueing, port, now, queue);
     if (at.egressTimestamp) this.store(at.egressTimestamp, now);
     F[at.egressPort] = port & at.egressPortMask;
     F[at.egressSpec] = (this.dropPort + 1) & at.egressSpecMask;
@@ -277,10 +279,14 @@ export class PacketLife {
     }
   }
 
-  /** Nothing ever waits here, so queues are empty and waiting takes no time. */
-  private storeQueueing(queueing: QueueingPlaces, now: number, queue: number): void {
+  /**
+   * Packets wait behind the pipeline, and not in it: what is ahead of this one is known, but not how long it will wait,
+   * nor what it will leave behind.
+   */
+  private storeQueueing(queueing: QueueingPlaces, port: number, now: number, queue: number): void {
+    const { enqueueDepth, enqueueDepthMax, isDepthUsed } = queueing;
     this.store(queueing.enqueueTimestamp, now);
-    this.store(queueing.enqueueDepth, 0);
+    this.store(enqueueDepth, isDepthUsed ? Math.min(this.queueDepth(port), enqueueDepthMax) : 0);
     this.store(queueing.dequeueDelta, 0);
     this.store(queueing.dequeueDepth, 0);
     if (queueing.queue) this.store(queueing.queue, queue);
@@ -457,6 +463,8 @@ function standardSlots(standard: StandardMetadata) {
     queueing: queueing && {
       enqueueTimestamp: placeOf(queueing.enqueueTimestamp),
       enqueueDepth: placeOf(queueing.enqueueDepth),
+      enqueueDepthMax: 2 ** Math.min(32, queueing.enqueueDepth.field.width) - 1,
+      isDepthUsed: queueing.isDepthUsed,
       dequeueDelta: placeOf(queueing.dequeueDelta),
       dequeueDepth: placeOf(queueing.dequeueDepth),
       queue: place(queueing.queue),
@@ -465,6 +473,10 @@ function standardSlots(standard: StandardMetadata) {
     multicastGroup: maybe(standard.multicastGroup),
     egressRid: place(standard.egressRid),
   };
+}
+
+function nothingWaits(): number {
+  return 0;
 }
 
 function placeOf(ref: FieldRef): NumberPlace {

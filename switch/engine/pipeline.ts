@@ -109,6 +109,11 @@ export interface PipelineOptions {
   dropPort: number;
   /** Queues of each port; a packet whose `standard_metadata.priority` is not below is dropped. 1 without. */
   priorityQueues?: number;
+  /**
+   * How many packets wait to leave a port: `standard_metadata.enq_qdepth`, cut at the field's largest value. Asked once
+   * before every egress of a program that reads the field. 0 without.
+   */
+  queueDepth?: ((port: number) => number) | undefined;
   sink: PipelineSink;
 }
 

@@ -396,6 +396,8 @@ export interface StandardMetadata {
 export interface QueueingMetadata {
   enqueueTimestamp: FieldRef;
   enqueueDepth: FieldRef;
+  /** Whether anything in the program names `enqueueDepth`. */
+  isDepthUsed: boolean;
   dequeueDelta: FieldRef;
   dequeueDepth: FieldRef;
   /** Number of the queue. */

@@ -57,6 +57,10 @@ class CapturePorts implements Ports {
     this.#ports.send(port, frame);
   }
 
+  queuedFrames(port: number): number {
+    return this.#ports.queuedFrames(port);
+  }
+
   flush(): void {
     this.#ports.flush();
     this.#flushFiles();

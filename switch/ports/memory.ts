@@ -63,6 +63,10 @@ export class MemoryPorts implements Ports {
     this.#sent.push({ port, frame: frame.slice() });
   }
 
+  queuedFrames(): number {
+    return 0;
+  }
+
   flush(): void {}
 
   /** Never waits: what a test has not injected will not come. */

@@ -82,6 +82,8 @@ export class PacketPorts implements Ports {
   #nextLookMs = 0;
   /** Frames of the last poll. */
   #lastBatch = 0;
+  /** Of polls: how many frames wait is asked at most once in each, and after a flush. */
+  #round = 0;
   /** Queues with something in them. */
   #waiting: TransmitQueue[] = [];
   /** Who is drained first, so that a busy port cannot starve the others. */
@@ -113,6 +115,10 @@ export class PacketPorts implements Ports {
     if (target.queue.push(frame)) this.#waiting.push(target.queue);
   }
 
+  queuedFrames(port: number): number {
+    return this.#byNumber.get(port)?.queue.queuedFrames(this.#round) ?? 0;
+  }
+
   flush(): void {
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
@@ -125,6 +131,7 @@ export class PacketPorts implements Ports {
   }
 
   poll(timeoutMs: number, receive: ReceiveFrame): number {
+    this.#round += 1;
     this.flush();
     this.#look();
     const wasBusy = this.#lastBatch >= busyFramesMin;

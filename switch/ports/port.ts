@@ -16,6 +16,9 @@ export interface Ports {
    */
   send(port: number, frame: Uint8Array): void;
 
+  /** An estimate of how many frames wait for the link of `port`; 0 where nothing waits, and for an unknown port. */
+  queuedFrames(port: number): number;
+
   /** Hands every queued frame to the world now. */
   flush(): void;
 

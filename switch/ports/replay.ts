@@ -66,6 +66,10 @@ export class ReplayPorts implements Ports {
     counters.sentBytes += frame.length;
   }
 
+  queuedFrames(): number {
+    return 0;
+  }
+
   flush(): void {
     for (const output of this.#outputs.values()) output.flush();
   }

@@ -195,6 +195,74 @@ describe.skipIf(reason !== undefined)(
       }
     });
 
+    describe('that is slow', () => {
+      const slowly = () =>
+        traffic(`qdisc add dev ${interfaceName} root tbf rate 200kbit burst 2kb limit 1mb`);
+      let hasShaper = true;
+
+      beforeAll(() => {
+        try {
+          slowly();
+        } catch {
+          hasShaper = false;
+        }
+      });
+
+      afterAll(() => {
+        if (hasShaper) traffic(`qdisc del dev ${interfaceName} root`);
+      });
+
+      it('is not left directly', (context) => {
+        if (!hasShaper) context.skip('the kernel has no tbf, or there is no tc');
+        expect(mayGoDirectly()).toBe(false);
+      });
+
+      for (const length of [frameBytes, 512, 1514]) {
+        it(`tells how many frames of ${length} bytes wait, until none do`, async (context) => {
+          if (!hasShaper) context.skip('the kernel has no tbf, or there is no tc');
+          const { queue } = openQueue();
+          let round = 0;
+          const waiting = () => queue.queuedFrames((round += 1));
+          expect(waiting()).toBe(0);
+          // 2,000 bytes pass at once, and 25 each millisecond.
+          const bursts = 2000 / length;
+          const count = Math.ceil(bursts) + 30;
+          for (let number = 0; number < count; number += 1) queue.push(frameOf(number, length));
+          expect(waiting()).toBe(0);
+          queue.flush();
+          const depth = waiting();
+          expect(depth).toBeGreaterThan(10);
+          expect(depth).toBeLessThanOrEqual(count);
+          expect(queue.queuedFrames(round)).toBe(depth);
+          queue.push(frameOf(count, length));
+          expect(queue.queuedFrames(round)).toBe(depth + 1);
+          queue.flush();
+          await expect.poll(waiting, { timeout: 10_000 }).toBe(0);
+          queue.close();
+        });
+      }
+
+      it('tells it to the owner of the ports', async (context) => {
+        if (!hasShaper) context.skip('the kernel has no tbf, or there is no tc');
+        const ports = openPacketPorts([{ port, interfaceName, namespace }]);
+        for (let number = 0; number < 40; number += 1) ports.send(port, frameOf(number, 512));
+        ports.flush();
+        expect(ports.queuedFrames(port)).toBeGreaterThan(10);
+        expect(ports.queuedFrames(port + 1)).toBe(0);
+        await expect
+          .poll(
+            () => {
+              ports.poll(0, () => {});
+              return ports.queuedFrames(port);
+            },
+            { timeout: 10_000 },
+          )
+          .toBe(0);
+        ports.close();
+        arrivals();
+      });
+    });
+
     function traffic(command: string): void {
       const [program, ...parameters] = lab.switchCommand(['tc', ...command.trim().split(/\s+/)]);
       const result = spawnSync(program!, parameters, { encoding: 'utf8' });

@@ -64,6 +64,11 @@ export class TransmitQueue implements FrameQueue {
     if (this.#direct.isBroken) this.#leaveDirectWay();
   }
 
+  /** As of the usual way; on the direct one nothing waits, for it is taken only where there is no queue. */
+  queuedFrames(round: number): number {
+    return this.#direct === undefined ? this.#usual.queuedFrames(round) : 0;
+  }
+
   get isEmpty(): boolean {
     return (this.#direct ?? this.#usual).isEmpty;
   }

@@ -39,6 +39,7 @@ function run(setup: WorkerSetup): void {
     ...settingsOf(setup),
     nowMicros: () => clock.read(),
     send: (port, frame) => ports.send(port, frame),
+    queueDepth: (port) => ports.queuedFrames(port),
   });
   let outputsPosted = 0;
   let taken = 0;
@@ -154,6 +155,7 @@ function aroundPoll(ports: Ports, beforePoll: () => void, afterPoll: () => void)
   return {
     send: (port, frame) => ports.send(port, frame),
     flush: () => ports.flush(),
+    queuedFrames: (port) => ports.queuedFrames(port),
     counters: () => ports.counters(),
     close: () => ports.close(),
     poll(timeoutMs, receive) {

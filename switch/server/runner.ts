@@ -23,6 +23,8 @@ export interface RunnerOptions extends PipelineSettings {
   nowMicros: () => number;
   /** `frame` is valid only during the call. */
   send: (port: number, frame: Uint8Array) => void;
+  /** Frames that wait behind `send`, by port. Without, none do. */
+  queueDepth?: (port: number) => number;
 }
 
 /** What may wait for its taker; more is dropped and counted. */
@@ -65,6 +67,7 @@ export class Runner {
       dropPort: this.#options.dropPort,
       priorityQueues: this.#options.priorityQueues ?? 1,
       tier: this.#options.tier,
+      queueDepth: this.#options.queueDepth,
       sink: this.#sinkOf(this.#generation + 1),
     });
     this.#staged = pipeline;

@@ -168,6 +168,9 @@ control SwitchIngress(inout headers_t hdr, inout metadata_t meta, inout standard
 control SwitchEgress(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_t standard) {
     apply {
         if (hdr.order.what == 0x64) { hdr.order.trace = standard.enq_timestamp[15:0] + (bit<16>)standard.deq_timedelta; }
+        if (hdr.order.what == 0x66) { hdr.order.trace = standard.enq_qdepth[15:0]; }
+        if (hdr.order.what == 0x67) { hdr.order.trace = standard.enq_qdepth[18:3]; }
+        if (hdr.order.what == 0x68) { hdr.order.trace = (bit<16>)standard.deq_qdepth + (bit<16>)standard.deq_timedelta; }
     }
 }
 
