@@ -2,6 +2,7 @@
 /**
  * NameIndex: objects of one kind by name and id, with errors that help who mistyped a name.
  */
+import { distance as editDistance } from 'fastest-levenshtein';
 import { P4RuntimeError } from './p4runtime-error.ts';
 
 interface Named {
@@ -103,18 +104,4 @@ export class NameIndex<T extends { readonly name: string }> {
     const where = this.owner === undefined ? '' : ` of ${this.owner}`;
     return new P4RuntimeError('bad-p4info', { message: `two ${this.kind}s${where} have the ${what}` });
   }
-}
-
-/** Levenshtein distance, row by row. */
-function editDistance(source: string, target: string): number {
-  let row = Array.from({ length: target.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= source.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= target.length; j++) {
-      const substitution = row[j - 1]! + (source[i - 1] === target[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[target.length]!;
 }

@@ -24,10 +24,18 @@ interface Part {
 const table: readonly Part[] = [
   { folder: 'wire', imports: [], packages: [], pure: true },
   { folder: 'p4', imports: [], packages: ['node'] },
-  { folder: 'p4runtime', imports: [], packages: ['node', '@bufbuild/protobuf', '@grpc/grpc-js'] },
+  {
+    folder: 'p4runtime',
+    imports: [],
+    packages: ['node', '@bufbuild/protobuf', '@grpc/grpc-js', 'fastest-levenshtein'],
+  },
   { folder: 'controller/core', imports: [], packages: [], pure: true },
   { folder: 'controller/ports', imports: ['controller/core'], packages: [] },
-  { folder: 'controller/config', imports: ['controller/core'], packages: ['yaml', 'zod', 'node'] },
+  {
+    folder: 'controller/config',
+    imports: ['controller/core'],
+    packages: ['yaml', 'zod', 'node', 'fastest-levenshtein'],
+  },
   {
     folder: 'controller/adapters/p4runtime',
     imports: ['controller/core', 'controller/ports', 'p4runtime', 'wire'],
@@ -39,7 +47,7 @@ const table: readonly Part[] = [
     packages: ['node', 'hono', '@hono/node-server', 'zod', 'pino'],
   },
   { folder: 'controller', imports: ['controller'], packages: ['node', 'pino'] },
-  { folder: 'switch/engine', imports: [], packages: [], pure: true },
+  { folder: 'switch/engine', imports: [], packages: ['fastest-levenshtein'], pure: true },
   { folder: 'switch/stf', imports: ['switch/engine'], packages: ['node'] },
   { folder: 'switch/ports', imports: [], packages: ['node', 'koffi'] },
   {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What is wrong in a configuration file, where, and what would be right. */
 
+import { distance as editDistance } from 'fastest-levenshtein';
+
 export interface Problem {
   /** A warning does not keep the file from being used. */
   severity: 'error' | 'warning';
@@ -26,26 +28,11 @@ export function nearMatch(word: string, candidates: Iterable<string>): string | 
   let nearest: string | undefined;
   let least = most + 1;
   for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), least);
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < least) {
       least = distance;
       nearest = candidate;
     }
   }
   return nearest;
-}
-
-/** Insertions, deletions and replacements from one word to the other; at most `enough`. */
-function editDistance(source: string, target: string, enough: number): number {
-  if (Math.abs(source.length - target.length) >= enough) return enough;
-  let above = Array.from({ length: target.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= source.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= target.length; column++) {
-      const replaced = above[column - 1]! + (source[row - 1] === target[column - 1] ? 0 : 1);
-      current.push(Math.min(replaced, above[column]! + 1, current[column - 1]! + 1));
-    }
-    above = current;
-  }
-  return Math.min(above[target.length]!, enough);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What somebody who mistyped a name may have meant. */
 
+import { distance as editDistance } from 'fastest-levenshtein';
+
 /** Names told. */
 const namesMax = 3;
 
@@ -18,18 +20,4 @@ export function nearest(written: string, names: readonly string[]): string {
     .slice(0, namesMax)
     .map(({ name }) => name);
   return near.length > 0 ? `did you mean ${near.join(' or ')}?` : 'no name comes near';
-}
-
-/** Levenshtein distance, row by row. */
-function editDistance(source: string, target: string): number {
-  let row = Array.from({ length: target.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= source.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= target.length; j++) {
-      const substitution = row[j - 1]! + (source[i - 1] === target[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[target.length]!;
 }
