@@ -142,8 +142,8 @@ describe.each([
 ])('property: %s', (_, program) => {
   test('a batch that fails leaves a switch as one that never heard of it, now and later', async () => {
     const [tried, spared] = [
-      await startLoadedBench(program, 'spec'),
-      await startLoadedBench(program, 'spec'),
+      await startLoadedBench(program, { compat: 'spec' }),
+      await startLoadedBench(program, { compat: 'spec' }),
     ];
     const warmUp = fc.array(updatesOf(program), { minLength: 60, maxLength: 60, size: 'max' });
     const batch = fc.array(updatesOf(program), { minLength: 1, maxLength: 8 });

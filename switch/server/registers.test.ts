@@ -17,7 +17,7 @@ const [valueSetId] = compat.p4info.valueSets.map(({ preamble }) => preamble!.id)
 
 let bench: Awaited<ReturnType<typeof startLoadedBench>>;
 const start = async (mode: Compat) => {
-  bench = await startLoadedBench(compat, mode);
+  bench = await startLoadedBench(compat, { compat: mode });
 };
 beforeEach(() => start('strict'));
 afterEach(() => bench.close());

@@ -97,7 +97,7 @@ test('a program without traps is told nothing, and none is told to whoever asks 
     `warn: trap never-dropped: ingress has no mark_to_drop: ${traps['never-dropped'].real}; ${traps['never-dropped'].instead}`,
   ]);
   await bench.close();
-  bench = await startLoadedBench(trapped, 'spec');
+  bench = await startLoadedBench(trapped, { compat: 'spec' });
   expect(bench.logs.filter((line) => line.includes('trap'))).toEqual([]);
 });
 

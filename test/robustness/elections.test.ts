@@ -2,8 +2,8 @@
 /** Controllers that fight: at most one is primary, and only what a primary asked for is done. */
 
 import { expect, test } from 'vitest';
-import { TestClient, type TestStream } from '../../switch/server/testdata/harness.ts';
-import { codec, expectHealthy, firstSeed, randomOf, route, runFactor, startLoadedBench } from './support.ts';
+import { startLoadedBench, TestClient, type TestStream } from '../../switch/server/testdata/harness.ts';
+import { codec, expectHealthy, firstSeed, randomOf, route, runFactor } from './support.ts';
 
 test('two controllers race for the lead, writing all the time: each write was the primary’s', async () => {
   const bench = await startLoadedBench();

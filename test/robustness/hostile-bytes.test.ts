@@ -6,8 +6,8 @@ import { gzipSync } from 'node:zlib';
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Code } from '../../switch/server/refusal.ts';
+import { type Bench, features, startBench } from '../../switch/server/testdata/harness.ts';
 import {
-  type Bench,
   expectHealthy,
   firstSeed,
   grpcFrame,
@@ -15,7 +15,6 @@ import {
   RawClient,
   randomOf,
   runFactor,
-  startBench,
   until,
 } from './support.ts';
 
@@ -90,7 +89,7 @@ let raw: RawClient;
 beforeAll(async () => {
   // Or it says what it thinks of our metadata.
   setLogVerbosity(logVerbosity.NONE);
-  bench = await startBench({ keepaliveMs: 250 });
+  bench = await startBench(features, { keepaliveMs: 250 });
   raw = new RawClient(bench.running.address);
 });
 afterAll(async () => {

@@ -10,9 +10,13 @@ import {
   ForwardingPipelineConfigSchema,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { Code, refusalTextMax } from '../../switch/server/refusal.ts';
-import { features, type TestStream } from '../../switch/server/testdata/harness.ts';
 import {
   type Bench,
+  features,
+  startLoadedBench,
+  type TestStream,
+} from '../../switch/server/testdata/harness.ts';
+import {
   codec,
   expectHealthy,
   firstSeed,
@@ -21,7 +25,6 @@ import {
   randomOf,
   route,
   runFactor,
-  startLoadedBench,
 } from './support.ts';
 
 let bench: Bench & { stream: TestStream };

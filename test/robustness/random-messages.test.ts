@@ -19,11 +19,9 @@ import {
   Uint128Schema,
   WriteRequestSchema,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import type { TestStream } from '../../switch/server/testdata/harness.ts';
-import { features } from '../../switch/server/testdata/harness.ts';
+import { type Bench, features, startBench, type TestStream } from '../../switch/server/testdata/harness.ts';
 import { randomBytesOf, randomMessage } from './random-message.ts';
 import {
-  type Bench,
   expectHealthy,
   firstSeed,
   frameOf,
@@ -33,7 +31,6 @@ import {
   RawClient,
   randomOf,
   runFactor,
-  startBench,
 } from './support.ts';
 
 const runs = 250 * runFactor;
@@ -54,7 +51,7 @@ let raw: RawClient;
 let dataplane: RawClient;
 let stream: TestStream;
 beforeEach(async () => {
-  bench = await startBench({ dataplaneAddress: '127.0.0.1:0' });
+  bench = await startBench(features, { dataplaneAddress: '127.0.0.1:0' });
   raw = new RawClient(bench.running.address);
   dataplane = new RawClient(bench.running.dataplaneAddress!);
   stream = bench.client.openStream();

@@ -7,18 +7,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { StreamMessageRequestSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { controllerLimits } from '../../switch/server/controllers.ts';
 import { Code } from '../../switch/server/refusal.ts';
-import { TestClient, type TestStream } from '../../switch/server/testdata/harness.ts';
 import {
   type Bench,
-  expectHealthy,
-  grpcFrame,
-  heldMib,
-  openSockets,
-  RawClient,
-  runFactor,
+  features,
   startLoadedBench,
-  until,
-} from './support.ts';
+  TestClient,
+  type TestStream,
+} from '../../switch/server/testdata/harness.ts';
+import { expectHealthy, grpcFrame, heldMib, openSockets, RawClient, runFactor, until } from './support.ts';
 
 const arbitration = (low: bigint) =>
   toBinary(
@@ -30,7 +26,7 @@ const arbitration = (low: bigint) =>
 
 let bench: Bench & { stream: TestStream };
 beforeEach(async () => {
-  bench = await startLoadedBench({ keepaliveMs: 300 });
+  bench = await startLoadedBench(features, { keepaliveMs: 300 });
 });
 afterEach(() => bench.close());
 

@@ -16,9 +16,14 @@ import {
 import { controllerLimits } from '../../switch/server/controllers.ts';
 import { dataplaneLimits } from '../../switch/server/dataplane.ts';
 import { Code } from '../../switch/server/refusal.ts';
-import { index, type TestStream } from '../../switch/server/testdata/harness.ts';
 import {
   type Bench,
+  features,
+  index,
+  startLoadedBench,
+  type TestStream,
+} from '../../switch/server/testdata/harness.ts';
+import {
   codec,
   configureDigest,
   entityOf,
@@ -28,7 +33,6 @@ import {
   RawClient,
   route,
   runFactor,
-  startLoadedBench,
   until,
 } from './support.ts';
 
@@ -38,7 +42,7 @@ let bench: Bench & { stream: TestStream };
 let raw: RawClient;
 let dataplane: RawClient;
 beforeEach(async () => {
-  bench = await startLoadedBench({ dataplaneAddress: '127.0.0.1:0', onTransmit: () => {} });
+  bench = await startLoadedBench(features, { dataplaneAddress: '127.0.0.1:0', onTransmit: () => {} });
   raw = new RawClient(bench.running.address);
   dataplane = new RawClient(bench.running.dataplaneAddress!);
 });

@@ -13,11 +13,10 @@ import { runInNewContext } from 'node:vm';
 import { create } from '@bufbuild/protobuf';
 import { expect } from 'vitest';
 import { EntryCodec } from '../../p4runtime/entries.ts';
-import type { Entity, Update } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import { EntitySchema, Update_Type, UpdateSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
-import { ManualClock } from '../../switch/server/clock.ts';
-import { type RunningSwitch, type SwitchOptions, startSwitch } from '../../switch/server/switch.ts';
-import { features, index, TestClient, type TestStream } from '../../switch/server/testdata/harness.ts';
+import type { Entity } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import { EntitySchema, Update_Type } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import { type EntityInit, update } from '../../switch/server/testdata/compat-stage.ts';
+import { type Bench, features, index, TestClient } from '../../switch/server/testdata/harness.ts';
 
 export const runFactor = Number(process.env.EVENKEEL_RUNS ?? 1);
 export const firstSeed = Number(process.env.EVENKEEL_SEED ?? 1);
@@ -27,11 +26,7 @@ export const highestElectionId = (1n << 64n) - 1n;
 
 export const codec = new EntryCodec(index);
 
-type EntityInit = NonNullable<Parameters<typeof create<typeof EntitySchema>>[1]>['entity'];
 export const entityOf = (entity: EntityInit): Entity => create(EntitySchema, { entity });
-export const update = (type: Update_Type, entity: EntityInit): Update =>
-  create(UpdateSchema, { type, entity: { entity } });
-
 export const digestId = index.digests.get('seen_t').id;
 export const configureDigest = (config: object) =>
   update(Update_Type.INSERT, { case: 'digestEntry', value: { digestId, config } });
@@ -50,53 +45,6 @@ export function frameOf(target: number, source: number, length = 60): Uint8Array
   view.setUint32(8, source);
   view.setUint16(12, 0x1234);
   return frame;
-}
-
-export interface Bench {
-  running: RunningSwitch;
-  clock: ManualClock;
-  sent: { port: number; frame: Uint8Array }[];
-  logs: string[];
-  client: TestClient;
-  close(): Promise<void>;
-}
-
-/** A switch in memory on loopback and a connected client, neither primary nor with a program. */
-export async function startBench(options: Partial<SwitchOptions> = {}): Promise<Bench> {
-  const clock = new ManualClock();
-  const sent: Bench['sent'] = [];
-  const logs: string[] = [];
-  const running = await startSwitch({
-    grpcAddress: '127.0.0.1:0',
-    cpuPort: 510,
-    clock,
-    log: (level, line) => logs.push(`${level}: ${line}`),
-    onTransmit: (port, frame) => sent.push({ port, frame: frame.slice() }),
-    ...options,
-  });
-  const client = new TestClient(running.address);
-  return {
-    running,
-    clock,
-    sent,
-    logs,
-    client,
-    async close() {
-      client.close();
-      await running.close();
-    },
-  };
-}
-
-/** With features.p4 loaded, and a primary with election id 1. */
-export async function startLoadedBench(
-  options: Partial<SwitchOptions> = {},
-): Promise<Bench & { stream: TestStream }> {
-  const bench = await startBench(options);
-  const stream = bench.client.openStream();
-  await stream.arbitrate(1n);
-  await bench.client.push();
-  return { ...bench, stream };
 }
 
 /**

@@ -6,9 +6,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { passesMax } from '../../switch/engine/packet-life.ts';
 import { Code } from '../../switch/server/refusal.ts';
 import { startSwitch } from '../../switch/server/switch.ts';
-import { index, TestClient, type TestStream } from '../../switch/server/testdata/harness.ts';
 import {
   type Bench,
+  index,
+  startLoadedBench,
+  TestClient,
+  type TestStream,
+} from '../../switch/server/testdata/harness.ts';
+import {
   codec,
   entityOf,
   expectHealthy,
@@ -18,7 +23,6 @@ import {
   randomOf,
   route,
   runFactor,
-  startLoadedBench,
 } from './support.ts';
 
 /** For a machine with much else to do. */

@@ -39,8 +39,7 @@ import {
 import { P4InfoIndex, parseP4Info } from '../../../p4runtime/p4info.ts';
 import { serviceDefinition } from '../../../p4runtime/service-definition.ts';
 import { ManualClock } from '../clock.ts';
-import type { Compat } from '../compat.ts';
-import { type RunningSwitch, startSwitch } from '../switch.ts';
+import { type RunningSwitch, type SwitchOptions, startSwitch } from '../switch.ts';
 
 const otherAddress = process.env.EVENKEEL_TEST_SWITCH;
 export const isOtherSwitch = otherAddress !== undefined;
@@ -76,7 +75,10 @@ export interface Bench {
 }
 
 /** A switch on loopback and a connected client, neither primary nor with a program. */
-export async function startBench(program: TestProgram = features, compat?: Compat): Promise<Bench> {
+export async function startBench(
+  program: TestProgram = features,
+  options: Partial<SwitchOptions> = {},
+): Promise<Bench> {
   const clock = new ManualClock();
   const sent: Bench['sent'] = [];
   const logs: string[] = [];
@@ -97,11 +99,11 @@ export async function startBench(program: TestProgram = features, compat?: Compa
   function startMemorySwitch(): Promise<RunningSwitch> {
     return startSwitch({
       grpcAddress: '127.0.0.1:0',
-      ...(compat && { compat }),
       cpuPort: 510,
       clock,
       log: (level, line) => logs.push(`${level}: ${line}`),
       onTransmit: (port, frame) => sent.push({ port, frame: frame.slice() }),
+      ...options,
     });
   }
 }
@@ -127,9 +129,9 @@ function otherSwitch(address: string): RunningSwitch {
 /** A bench with the program loaded, and a primary with election id 1. */
 export async function startLoadedBench(
   program: TestProgram = features,
-  compat?: Compat,
+  options: Partial<SwitchOptions> = {},
 ): Promise<Bench & { stream: TestStream }> {
-  const bench = await startBench(program, compat);
+  const bench = await startBench(program, options);
   const stream = bench.client.openStream();
   await stream.arbitrate(1n);
   await bench.client.push();
