@@ -25,11 +25,6 @@ export interface PacketPortBinding {
 export interface PacketPortsOptions extends PacketRingOptions {
   /** Frames of one port that wait for a flush; a full queue flushes itself. */
   transmitFramesMax: number;
-  /**
-   * Whether frames may leave past traffic control and packet taps while there are none of either; it is faster. Who
-   * starts a tap misses what leaves until the next look.
-   */
-  mayGoDirectly: boolean;
   /** Wakes a poll from another thread. The owner creates, clears and closes it. */
   doorbell?: Doorbell;
 }
@@ -37,7 +32,6 @@ export interface PacketPortsOptions extends PacketRingOptions {
 export const packetPortsDefaults: Readonly<PacketPortsOptions> = {
   ...packetRingDefaults,
   transmitFramesMax: 256,
-  mayGoDirectly: true,
   // Not console: in a worker it needs an event loop that runLoop never gives back.
   diagnostic: (message) => void writeSync(2, `${message}\n`),
 };
@@ -101,7 +95,7 @@ export class PacketPorts implements Ports {
       throw error;
     }
     for (const port of this.#ports) this.#byNumber.set(port.number, port);
-    if (options.mayGoDirectly) this.#watches.push(...watchesOf(this.#ports));
+    this.#watches.push(...watchesOf(this.#ports));
     const fds = this.#ports.map(({ ring }) => ring.fd);
     this.#pollSet = new PollSet(options.doorbell === undefined ? fds : [...fds, options.doorbell.fd]);
   }
