@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets itself up from a fresh clone.
 
-.PHONY: demo test check p4 bench build generate clean
+.PHONY: demo test check p4 bench sim evaluate build generate clean
 
 # What `npm ci` left is current as long as the lock file is older.
 node_modules/.package-lock.json: package-lock.json
@@ -27,6 +27,14 @@ p4: build
 
 bench: build
 	node dist/bench/main.js $(ARGS)
+
+# make sim RUNS=10000 runs many worlds on all cores, make sim SEED=7 replays one.
+sim: build
+	node dist/sim/run/main.js $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
+
+# Writes docs/evaluation.md; ARGS="--quick" takes minutes instead of an hour and writes nothing.
+evaluate: build
+	node dist/sim/run/evaluate.js $(ARGS)
 
 generate: node_modules/.package-lock.json
 	npm run --silent generate

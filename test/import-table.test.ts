@@ -19,6 +19,8 @@ interface Part {
   packages: readonly string[];
   /** No clock, no unseeded dice, no I/O. */
   pure?: true;
+  /** ... but it implements interfaces that promise. */
+  promises?: true;
 }
 
 const table: readonly Part[] = [
@@ -71,6 +73,14 @@ const table: readonly Part[] = [
     imports: ['controller', 'switch', 'p4runtime'],
     packages: ['node', 'commander', '@grpc/grpc-js'],
   },
+  {
+    folder: 'sim',
+    imports: ['controller', 'switch/engine', 'wire'],
+    packages: [],
+    pure: true,
+    promises: true,
+  },
+  { folder: 'sim/run', imports: ['sim', 'controller', 'switch/engine'], packages: ['node', 'commander'] },
   { folder: 'demo', imports: ['wire', 'lab', 'controller', 'switch', 'p4runtime'], packages: ['node'] },
   {
     folder: 'bench',
@@ -142,6 +152,7 @@ function violations(path: string, text: string): string[] {
   if (part.pure) {
     const code = withoutComments(text);
     for (const [name, pattern] of impurities) {
+      if (name === 'promises' && part.promises) continue;
       if (pattern.test(code)) found.push(`${path}: ${part.folder} is pure, and this uses ${name}`);
     }
   }
