@@ -11,7 +11,7 @@ import type { Effect, Event } from './core/event.ts';
 import { type Explanation, explain, type FlowQuestion } from './core/explain.ts';
 import type { EngineOptions } from './core/options.ts';
 import { type Status, status } from './core/status.ts';
-import { EventQueue } from './event-queue.ts';
+import { EventQueue, type EventQueueOptions } from './event-queue.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import type { SwitchPort } from './ports/switch.ts';
@@ -22,6 +22,11 @@ export interface EngineWorld {
   log: Log;
 }
 
+export interface EngineQueue extends EventQueueOptions {
+  /** Calls back after others had their turn; setImmediate, unless time is simulated. */
+  later: (callback: () => void) => void;
+}
+
 /** Timers in the far future are set for this long, and again: Node's overflow beyond 2^31 ms. */
 const longestTimerMs = 3_600_000;
 
@@ -29,12 +34,13 @@ export class Engine {
   private readonly world: EngineWorld;
   private options: EngineOptions;
   private state = createState();
-  private readonly queue = new EventQueue((event) => this.handle(event));
+  private readonly queue: EventQueue;
   private cancelWake = () => {};
 
-  constructor(options: EngineOptions, world: EngineWorld) {
+  constructor(options: EngineOptions, world: EngineWorld, queue: Partial<EngineQueue> = {}) {
     this.options = options;
     this.world = world;
+    this.queue = new EventQueue((event) => this.handle(event), queue, queue.later);
   }
 
   start(): void {

@@ -90,7 +90,7 @@ const table: readonly Part[] = [
 ];
 
 const impurities: readonly [name: string, pattern: RegExp][] = [
-  ['Date', /\bDate\b/],
+  ['the clock', /\bDate\.now\b|\bnew Date(?!\(\w)|(?<!new )\bDate\(/],
   ['performance', /\bperformance\./],
   ['Math.random', /\bMath\.random\b/],
   ['timers', /\b(setTimeout|setInterval|setImmediate|queueMicrotask)\b/],
@@ -173,6 +173,7 @@ describe('the import table', () => {
 
   it.each([
     ['a core that asks the clock', 'controller/core/x.ts', 'const now = Date.now();'],
+    ['a core that asks for the date', 'controller/core/x.ts', 'const today = new Date();'],
     ['a core that reads files', 'controller/core/x.ts', "import fs from 'node:fs';"],
     ['an engine that knows the server', 'switch/engine/x.ts', "import { a } from '../server/device.ts';"],
     [
