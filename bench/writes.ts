@@ -112,7 +112,7 @@ export function slotRow(slot: number, backend: number): EntryInput {
     table: 'slot',
     // More rows than slots of one pool.
     match: { pool: pool + Math.floor(slot / 65_536), slot: slot % 65_536 },
-    action: { name: 'set_slot', params: { unstable: 0, backend } },
+    action: { name: 'set_slot', params: { unstable: 0, pin_base: 0, backend } },
   };
 }
 

@@ -53,8 +53,8 @@ beforeEach(() => {
   }));
   insert('vip', [vip, protocols.tcp, 80], 'serve', [tcpPool, slotMask]);
   insert('vip', [vip, protocols.udp, 53], 'serve', [udpPool, slotMask]);
-  insert('slot', [tcpPool, 0], 'set_slot', [0, blue.id]);
-  insert('slot', [udpPool, 0], 'set_slot', [0, blue.id]);
+  insert('slot', [tcpPool, 0], 'set_slot', [0, 0, blue.id]);
+  insert('slot', [udpPool, 0], 'set_slot', [0, 0, blue.id]);
   for (const backend of [blue, green]) {
     insert('backend', [backend.id], 'nat', [backend.address, backend.port]);
     insert('neighbour', [backend.address], 'to_neighbour', [1, router.mac, 0x020000000100 + backend.id]);
@@ -100,7 +100,7 @@ describe('a stable slot', () => {
 
 describe('an unstable slot', () => {
   beforeEach(() => {
-    modify('slot', 0, 'set_slot', [1, blue.id]);
+    modify('slot', 0, 'set_slot', [1, 1, blue.id]);
     insert('slot_version', [tcpPool, 0, 1], 'set_backend', [green.id]);
     setVersion({ active: 1, filters: [live(1, 0, 0), live(1, 1, 0), dead, dead] });
   });
@@ -147,6 +147,21 @@ describe('an unstable slot', () => {
     expect(digests).toEqual(['10.0.0.1:1000 pool 1 slot 0 column 1 backend 2 because learn']);
   });
 
+  it('asks for no pin for flows of base where base is held, and for all who are elsewhere', () => {
+    modify('slot', 0, 'set_slot', [1, 0, blue.id]);
+    setVersion({ active: 2, filters: [dead, live(1, 1, 1), live(1, 2, 1), dead] });
+    expect([tcp(1000, syn), tcp(1000, ack), tcp(2000, ack)]).toEqual(
+      Array(3)
+        .fill('port 1: 10.0.0.1:1000 -> 10.0.1.1:8080 ttl 63')
+        .with(2, 'port 1: 10.0.0.1:2000 -> 10.0.1.1:8080 ttl 63'),
+    );
+    expect(digests).toEqual([]);
+    setVersion({ active: 1, filters: [dead, live(1, 1, 1), live(1, 2, 1), dead] });
+    tcp(3000, syn);
+    tcp(3000, ack);
+    expect(digests).toEqual(['10.0.0.1:3000 pool 1 slot 0 column 1 backend 2 because learn']);
+  });
+
   it('obeys a pin, and tells of its FIN and of a SYN after it', () => {
     insert('pin', [tcpPool, client.address, 1000], 'pin_to', [green.id]);
     expect([tcp(1000, ack), tcp(1000, fin | ack), tcp(1000, syn)]).toEqual(
@@ -165,7 +180,7 @@ describe('an unstable slot', () => {
   });
 
   it('remembers a UDP flow at its first packet and asks to pin it at its second', () => {
-    modify('slot', 1, 'set_slot', [1, blue.id]);
+    modify('slot', 1, 'set_slot', [1, 1, blue.id]);
     insert('slot_version', [udpPool, 0, 1], 'set_backend', [green.id]);
     setVersion({ active: 1, filters: [dead, live(1, 1, 1), dead, dead] });
     expect(udp(5000)).toBe('port 1: 10.0.0.1:5000 -> 10.0.1.2:8081 ttl 63');
@@ -186,7 +201,7 @@ describe('the flow hash', () => {
       targetPort: 80,
     };
     expect(tcp(1234, ack)).toBe('dropped: no backend');
-    insert('slot', [tcpPool, flowHash(flow, 0xffff).slot], 'set_slot', [0, green.id]);
+    insert('slot', [tcpPool, flowHash(flow, 0xffff).slot], 'set_slot', [0, 0, green.id]);
     expect(tcp(1234, ack)).toBe('port 1: 10.0.0.1:1234 -> 10.0.1.2:8081 ttl 63');
   });
 });

@@ -63,7 +63,10 @@ export function unknownFlows(): BenchProgram {
 /** The row of a slot as a change under way has it; other rows as they are. */
 export function madeUnstable(entry: EntryInput): EntryInput {
   if (entry.table !== 'slot') return entry;
-  return { ...entry, action: { name: 'set_slot', params: { ...entry.action!.params, unstable: 1 } } };
+  return {
+    ...entry,
+    action: { name: 'set_slot', params: { ...entry.action!.params, unstable: 1, pin_base: 1 } },
+  };
 }
 
 export function balancerEntries({ slots, backends }: BalancerSize): EntryInput[] {
@@ -97,7 +100,7 @@ export function balancerEntries({ slots, backends }: BalancerSize): EntryInput[]
     );
   }
   for (let slot = 0; slot < slots; slot++) {
-    const params = { unstable: 0, backend: 1 + (slot % backends) };
+    const params = { unstable: 0, pin_base: 0, backend: 1 + (slot % backends) };
     entries.push({ table: 'slot', match: { pool, slot }, action: { name: 'set_slot', params } });
   }
   return entries;

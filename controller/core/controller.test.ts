@@ -77,7 +77,10 @@ describe('a reconnect', () => {
       0,
     );
     rig.switch.apply(
-      { operation: 'insert', row: { table: 'slot', pool: 55, slot: 1, unstable: false, backend: 1 } },
+      {
+        operation: 'insert',
+        row: { table: 'slot', pool: 55, slot: 1, unstable: false, pinsBase: false, backend: 1 },
+      },
       0,
     );
     rig.start(desired(pool(three)));

@@ -88,7 +88,7 @@ function mergePool(state: State, turn: Turn, pool: Pool, limit: number): number 
       lookAgainAt = turn.now;
       break;
     } else {
-      setSlot(state, pool, slot, false, backend);
+      setSlot(state, pool, slot, 'stable', backend);
       merged++;
     }
   }

@@ -13,7 +13,7 @@ import {
   type Pool,
   type State,
 } from './model.ts';
-import { backendOf, baseOf, isUnstable, setColumn, setSlot } from './slots.ts';
+import { backendOf, baseOf, isUnstable, setColumn, setSlot, stabilityOf } from './slots.ts';
 import { stickyTable } from './sticky.ts';
 
 /** Computes the pool's target, and how far it is from what new flows get. */
@@ -50,7 +50,7 @@ export function bury(state: State, pool: Pool): number {
   for (let slot = 0; slot < pool.slotCount; slot++) {
     const newest = backendOf(pool, slot, column);
     const heir = isGone[newest] ? pool.target[slot]! : newest;
-    if (isGone[baseOf(pool, slot)] && setSlot(state, pool, slot, isUnstable(pool, slot), heir, true))
+    if (isGone[baseOf(pool, slot)] && setSlot(state, pool, slot, stabilityOf(pool, slot), heir, true))
       rewritten++;
     // A slot that is being merged has no use for its columns; rewritten before its row, they would give flows to the heir
     // that the merge, still under way, then gives to the dead.

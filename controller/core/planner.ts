@@ -151,7 +151,7 @@ function abandon(state: State, retryAt: number): void {
       // It was made unstable for this change, or could be merged as well: all its flows are on base.
       const base = baseOf(pool, slot);
       if (isAgreed(pool, slot, columns, base) && !hasOutstandingPin(pool, slot)) {
-        setSlot(state, pool, slot, false, base);
+        setSlot(state, pool, slot, 'stable', base);
       }
     }
   }
@@ -175,7 +175,7 @@ function buryTheDead(state: State, turn: Turn, pool: Pool): void {
 
 /** No traffic sees this table as a whole, or it is nobody's (naive): its rows are written as they should be. */
 function fillInPlace(state: State, pool: Pool): void {
-  for (let slot = 0; slot < pool.slotCount; slot++) setSlot(state, pool, slot, false, pool.target[slot]!);
+  for (let slot = 0; slot < pool.slotCount; slot++) setSlot(state, pool, slot, 'stable', pool.target[slot]!);
   countMoved(state, pool);
 }
 
@@ -253,7 +253,7 @@ function makeUnstable(state: State, turn: Turn): void {
     for (let slot = 0; slot < pool.slotCount; slot++) {
       if (isUnstable(pool, slot) || target[slot] === baseOf(pool, slot)) continue;
       if (baseOf(pool, slot) === NO_BACKEND) continue;
-      if (setSlot(state, pool, slot, true, baseOf(pool, slot))) change.rows++;
+      if (setSlot(state, pool, slot, 'leaving', baseOf(pool, slot))) change.rows++;
     }
   }
   advanceChange(state, turn);

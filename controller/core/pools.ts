@@ -233,7 +233,7 @@ function leave(state: State, turn: Turn, pool: Pool): void {
 
 function empty(state: State, pool: Pool): void {
   for (let slot = 0; slot < pool.slotCount; slot++) {
-    setSlot(state, pool, slot, false, NO_BACKEND);
+    setSlot(state, pool, slot, 'stable', NO_BACKEND);
     for (const column of [1, 2, 3] as const) setColumn(state, pool, slot, column, NO_ROW);
   }
   for (const pins of [...pool.pins.values()]) for (const pin of [...pins]) removePin(state, pin);

@@ -37,6 +37,8 @@ export interface SlotRow {
   pool: number;
   slot: number;
   unstable: boolean;
+  /** While unstable: flows that no filter knows are older than the change, and the switch asks for pins for them. */
+  pinsBase: boolean;
   backend: number;
 }
 

@@ -7,10 +7,29 @@ import type { Column, SlotRow, SlotVersionRow } from './row.ts';
 
 /** Above the 13 bits of a backend id. */
 const UNSTABLE = 1 << 13;
+const PINS_BASE = 1 << 14;
 const BACKEND_MASK = UNSTABLE - 1;
+
+/**
+ * stable: every flow goes to the row's backend. leaving: unstable, and base has flows that only they themselves can name; they
+ * are pinned as they speak. held: unstable, and whoever is unknown belongs to base without a pin.
+ */
+export type Stability = 'stable' | 'leaving' | 'held';
+
+const FLAGS: Readonly<Record<Stability, number>> = {
+  stable: 0,
+  leaving: UNSTABLE | PINS_BASE,
+  held: UNSTABLE,
+};
 
 export function isUnstable(pool: Pool, slot: number): boolean {
   return (pool.slots[slot]! & UNSTABLE) !== 0;
+}
+
+export function stabilityOf(pool: Pool, slot: number): Stability {
+  const flags = pool.slots[slot]!;
+  if ((flags & UNSTABLE) === 0) return 'stable';
+  return flags & PINS_BASE ? 'leaving' : 'held';
 }
 
 /** The backend of the slot row: base while the slot is unstable. */
@@ -30,12 +49,12 @@ export function setSlot(
   state: State,
   pool: Pool,
   slot: number,
-  unstable: boolean,
+  stability: Stability,
   backend: number,
   isUrgent = false,
 ): boolean {
   const before = pool.slots[slot]!;
-  const after = backend | (unstable ? UNSTABLE : 0);
+  const after = backend | FLAGS[stability];
   if (before === after) return false;
   recordSlot(pool, slot, after);
   want(state.ledger, {
@@ -72,7 +91,8 @@ export function setColumn(
 
 /** Takes over what was read from the switch. */
 export function loadSlot(pool: Pool, row: SlotRow): void {
-  recordSlot(pool, row.slot, row.backend | (row.unstable ? UNSTABLE : 0));
+  const stability = row.unstable ? (row.pinsBase ? 'leaving' : 'held') : 'stable';
+  recordSlot(pool, row.slot, row.backend | FLAGS[stability]);
 }
 
 export function loadColumn(pool: Pool, row: SlotVersionRow): void {
@@ -108,6 +128,7 @@ function slotRow(pool: Pool, slot: number, value: number): SlotRow | undefined {
     pool: pool.id,
     slot,
     unstable: (value & UNSTABLE) !== 0,
+    pinsBase: (value & PINS_BASE) !== 0,
     backend: value & BACKEND_MASK,
   };
 }

@@ -40,13 +40,19 @@ control SwitchLoadBalancer(inout headers_t hdr, inout metadata_t meta) {
                 meta.decision = DECISION_STABLE;
             } else {
                 bool is_known;
+                bool has_row = false;
                 version_lookup.apply(meta);
                 filters.apply(meta, is_known);
+                if (meta.column != BASE) {
+                    slot_version_lookup.apply(meta, has_row);
+                }
                 // A SYN raises no digest: only who has answered the handshake can get a pin. UDP has no handshake;
                 // its second packet speaks for it. A RST raises none either: the host whose address a flood borrowed sends it.
+                // Nor does a flow that is on base anyway, unless base's flows are to be pinned.
                 if (is_known) {
                     meta.decision = DECISION_FILTER;
                     if (meta.learn == 1 && meta.is_reset == 0
+                        && (has_row || meta.pin_base == 1)
                         && (meta.is_opening == 0 || meta.flow.protocol == PROTOCOL_UDP)) {
                         meta.flow_digest = DIGEST_LEARN;
                     }
@@ -54,12 +60,9 @@ control SwitchLoadBalancer(inout headers_t hdr, inout metadata_t meta) {
                     meta.decision = DECISION_NEW;
                 } else {
                     meta.decision = DECISION_BASE;
-                    if (meta.is_reset == 0) {
+                    if (meta.pin_base == 1 && meta.is_reset == 0) {
                         meta.flow_digest = DIGEST_OLD;
                     }
-                }
-                if (meta.column != BASE) {
-                    slot_version_lookup.apply(meta);
                 }
             }
             backend_lookup.apply(hdr, meta);

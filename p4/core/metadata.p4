@@ -68,6 +68,7 @@ struct metadata_t {
     backend_id_t pinned;      // Valid iff the pin was hit.
     backend_id_t backend;     // NO_BACKEND: nobody serves this packet.
     bit<1>       unstable;    // Valid iff the slot was hit.
+    bit<1>       pin_base;    // Valid iff the slot is unstable.
     version_t    version;     // Valid iff the slot is unstable and the flow has no pin.
     bit<4>       known;       // One bit per filter slot, slot 0 is bit 0.
     column_t     column;

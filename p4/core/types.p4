@@ -8,7 +8,7 @@ typedef bit<9>  port_t;
 
 typedef bit<12> pool_id_t;
 typedef bit<16> slot_id_t;
-// 13 bits and the unstable flag share one 16-bit word on Tofino. 0 is no backend.
+// 13 bits and the two flags of a slot share one 16-bit word on Tofino. 0 is no backend.
 typedef bit<13> backend_id_t;
 // Column 0 is base; 1..3 have rows in slot_version.
 typedef bit<2>  column_t;

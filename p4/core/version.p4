@@ -37,7 +37,7 @@ control SwitchVersion(inout metadata_t meta) {
     }
 }
 
-control SwitchSlotVersion(inout metadata_t meta) {
+control SwitchSlotVersion(inout metadata_t meta, out bool has_row) {
     action set_backend(backend_id_t backend) {
         meta.backend = backend;
     }
@@ -56,6 +56,6 @@ control SwitchSlotVersion(inout metadata_t meta) {
     }
 
     apply {
-        slot_version.apply();
+        has_row = slot_version.apply().hit;
     }
 }

@@ -23,7 +23,7 @@ const mac = 0x0200_0000_0001;
 const own = { table: 'own_address', address: 0x0a00_0001, mac } as const;
 const rows: Row[] = [
   { table: 'vip', address: 0x0a00_0064, protocol: 6, port: 80, pool: 1, slotMask: 3 },
-  { table: 'slot', pool: 1, slot: 0, unstable: true, backend: 1 },
+  { table: 'slot', pool: 1, slot: 0, unstable: true, pinsBase: true, backend: 1 },
   { table: 'slot_version', pool: 1, slot: 0, column: 1, backend: 2 },
   { table: 'pin', pool: 1, sourceAddress: 9, sourcePort: 7, backend: 1, idleTimeoutMs: 900_000 },
   { table: 'backend', backend: 1, address: 0x0a00_0002, port: 8080 },
@@ -211,7 +211,7 @@ describe('a switch over P4Runtime', () => {
     const { port, next } = createSwitch();
     await next('connected');
     const unstable = [0, 1, 2, 3].map(
-      (slot): Row => ({ table: 'slot', pool: 1, slot, unstable: true, backend: 1 }),
+      (slot): Row => ({ table: 'slot', pool: 1, slot, unstable: true, pinsBase: true, backend: 1 }),
     );
     const others = rows.filter(({ table }) => table !== 'slot' && table !== 'pin');
     port.write(

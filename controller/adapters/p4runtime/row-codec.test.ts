@@ -33,7 +33,7 @@ const rows: Record<Row['table'], fc.Arbitrary<object>> = {
     filters: fc.tuple(filter, filter, filter, filter),
   }),
   vip: fc.record({ address, protocol, port: l4Port, pool, slotMask: slot }),
-  slot: fc.record({ pool, slot, unstable: fc.boolean(), backend }),
+  slot: fc.record({ pool, slot, unstable: fc.boolean(), pinsBase: fc.boolean(), backend }),
   slot_version: fc.record({ pool, slot, column: fc.constantFrom(1, 2, 3), backend }),
   pin: fc.record({
     pool,

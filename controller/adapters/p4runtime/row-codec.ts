@@ -90,8 +90,9 @@ export class RowCodec {
         return entries.insert('vip', { address, protocol, port }, 'serve', { pool, slot_mask: slotMask });
       }
       case 'slot': {
-        const { pool, slot, unstable, backend } = row;
-        return entries.insert('slot', { pool, slot }, 'set_slot', { unstable: unstable ? 1 : 0, backend });
+        const { pool, slot, backend } = row;
+        const params = { unstable: row.unstable ? 1 : 0, pin_base: row.pinsBase ? 1 : 0, backend };
+        return entries.insert('slot', { pool, slot }, 'set_slot', params);
       }
       case 'slot_version': {
         const { pool, slot, column, backend } = row;
@@ -141,8 +142,8 @@ function rowOf(entry: TypedEntry<Program>): Row | undefined {
       return { table: 'vip', ...entry.match, pool, slotMask };
     }
     case 'slot': {
-      const { unstable, backend } = entry.action!.params;
-      return { table: 'slot', ...entry.match, unstable: unstable === 1, backend };
+      const { unstable, pin_base: pinsBase, backend } = entry.action!.params;
+      return { table: 'slot', ...entry.match, unstable: unstable === 1, pinsBase: pinsBase === 1, backend };
     }
     case 'slot_version': {
       const { pool, slot, column } = entry.match;

@@ -147,14 +147,15 @@ export class ModelSwitch {
     if (known !== undefined) {
       const { column, learn } = this.#version.filters[known];
       const backend = this.#columnBackend(pool, hash.slot, column);
-      const learns = learn && flags !== 'rst' && (!isOpening || isUdp);
+      const hasRow = column !== 0 && this.rows.has(`slot_version/${pool}/${hash.slot}/${column}`);
+      const learns = learn && flags !== 'rst' && (hasRow || slot.pinsBase) && (isUdp || !isOpening);
       return { decision: 'filter', backend, digest: learns ? digest('learn', column, backend) : undefined };
     }
     if (isOpening) {
       const { column } = this.#version.filters[this.#version.active];
       return { decision: 'new', backend: this.#columnBackend(pool, hash.slot, column), digest: undefined };
     }
-    const raises = flags !== 'rst';
+    const raises = slot.pinsBase && flags !== 'rst';
     return {
       decision: 'base',
       backend: slot.backend,

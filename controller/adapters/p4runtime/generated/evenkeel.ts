@@ -73,7 +73,7 @@ export interface Program {
         slot: number;
       };
       actions: {
-        set_slot: { unstable: number; backend: number };
+        set_slot: { unstable: number; pin_base: number; backend: number };
       };
       defaults: {};
       hasPriority: false;
@@ -322,7 +322,7 @@ export const programSchema = {
     'vip_lookup.not_ours': {},
     pin_to: { backend: 13 },
     not_pinned: {},
-    set_slot: { unstable: 1, backend: 13 },
+    set_slot: { unstable: 1, pin_base: 1, backend: 13 },
     use_version: {
       active: 2,
       epoch0: 16,
