@@ -4,6 +4,7 @@
  * acknowledged. Most of it is typed arrays that are changed in place: whoever calls `step` gives the state up.
  */
 
+import type { Book } from './book.ts';
 import type {
   BackendState,
   Desired,
@@ -67,6 +68,8 @@ export interface Pool {
   phase: 'filling' | 'serving' | 'leaving';
   /** leaving: its vip row is gone, the rest is being deleted. */
   isEmptying: boolean;
+  /** filling: with the table it had on a switch that lost it; see book.ts. */
+  isRestored: boolean;
   /** By id; and by endpointKey. */
   backends: Map<number, Backend>;
   endpoints: Map<string, Backend>;
@@ -141,6 +144,8 @@ export interface State {
   rowsRead: readonly Row[] | undefined;
   /** Connected, and the state stands for what the switch holds. */
   isReady: boolean;
+  /** What a controller before us has left. */
+  book: Book | undefined;
 
   /** In force, as acknowledged; and the one write of it under way. */
   version: VersionRow;
@@ -202,13 +207,15 @@ export const INITIAL_VERSION: VersionRow = {
   ],
 };
 
-export function createState(): State {
+/** @param book  what a controller before this one has left */
+export function createState(book?: Book): State {
   return {
     isConnected: false,
     desired: undefined,
     isDesiredNew: false,
     rowsRead: undefined,
     isReady: false,
+    book,
     version: INITIAL_VERSION,
     versionChange: undefined,
     filters: [emptyFilter(0), emptyFilter(0), emptyFilter(0), emptyFilter(0)],
@@ -266,6 +273,7 @@ export function createPool(id: number, vip: Pool['vip'], slotCount: number): Poo
     placement: 'pure',
     phase: 'filling',
     isEmptying: false,
+    isRestored: false,
     backends: new Map(),
     endpoints: new Map(),
     slots: new Uint16Array(slotCount),
@@ -286,7 +294,7 @@ export function endpointKey(address: Ipv4Address, port: number): string {
   return `${address}:${port}`;
 }
 
-export function isServedBy(pool: Pool, desired: DesiredPool): boolean {
+export function isServedBy(pool: Pick<Pool, 'vip' | 'slotCount'>, desired: DesiredPool): boolean {
   return (
     pool.vip.address === desired.vip.address &&
     pool.vip.protocol === desired.vip.protocol &&

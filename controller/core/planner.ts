@@ -38,6 +38,7 @@ import { activate, liveColumns, nextFilterSlot, noteAdmitting } from './versions
 export function placeStalePools(state: State, turn: Turn): void {
   for (const pool of state.pools.values()) {
     if (!pool.isPlacementStale || pool.phase === 'leaving') continue;
+    if (pool.isRestored && pool.phase === 'filling') continue;
     place(state, pool);
     if (pool.phase === 'filling') {
       fillInPlace(state, pool);

@@ -53,7 +53,7 @@ export function advancePools(state: State, turn: Turn): void {
   for (const pool of [...state.pools.values()]) {
     switch (pool.phase) {
       case 'filling':
-        if (isSettled(pool) && !pool.isPlacementStale) serve(state, turn, pool);
+        if (isSettled(pool) && (pool.isRestored || !pool.isPlacementStale)) serve(state, turn, pool);
         break;
       case 'serving':
         forgetBackends(state, pool);
@@ -164,7 +164,8 @@ function addBackend(state: State, turn: Turn, pool: Pool, wish: DesiredBackend):
   return backend;
 }
 
-function writeBackend(state: State, turn: Turn, pool: Pool, backend: Backend): void {
+/** Its rows, but for a return path that another vip has already. */
+export function writeBackend(state: State, turn: Turn, pool: Pool, backend: Backend): void {
   const { id, address, port } = backend;
   wantRow(state, { table: 'backend', backend: id, address, port }, pool);
   const path = returnPathRow(pool, backend);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The switch is the source of truth: after every connect the state is rebuilt from its rows. Nothing is assumed to have
- * gone on as it was; every timer starts anew.
+ * gone on as it was; every timer starts anew, but for what the book knows.
  */
 
+import { rememberedBook, restoreFilters, restorePools } from './book.ts';
 import type { Protocol } from './desired.ts';
 import { flowHash } from './flow-hash.ts';
 import { createLedger, want } from './ledger.ts';
@@ -43,6 +44,7 @@ interface Snapshot {
 }
 
 export function rebuild(state: State, turn: Turn, rows: readonly Row[]): void {
+  const book = rememberedBook(state, turn.now);
   const snapshot = sort(state, rows);
   state.ledger = { ...createLedger(), nextWrite: state.ledger.nextWrite, failures: state.ledger.failures };
   state.versionChange = undefined;
@@ -63,9 +65,11 @@ export function rebuild(state: State, turn: Turn, rows: readonly Row[]): void {
   for (const row of snapshot.columns) loadInto(state, row, loadColumn);
   for (const row of snapshot.pins) rebuildPin(state, row);
   for (const pool of state.pools.values()) startSlots(state, turn, pool);
+  if (book) restorePools(state, turn, book);
 
   const couldAdmit = unstableSlotCount(state) > 0;
   for (const record of state.filters) Object.assign(record, emptyFilter(turn.now), { couldAdmit });
+  if (book) restoreFilters(state, turn.now, book);
   noteGap(state, turn.now);
 }
 
