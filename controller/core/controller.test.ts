@@ -22,8 +22,8 @@ describe('a fresh switch', () => {
     expect(rig.rows('slot')).toHaveLength(16);
     expect(rig.unstableSlots()).toBe(0);
     expect(tables(updates)).toEqual(['backend', 'return_path', 'slot', 'version', 'vip']);
-    // The one thing said about the version: whoever is admitted is learned.
-    expect(rig.switch.version.filters[0]).toEqual({ epoch: 1, column: 0, learn: true });
+    // The one thing said about the version: whoever is admitted is learned, in a column that can have rows.
+    expect(rig.switch.version.filters[0]).toEqual({ epoch: 1, column: 1, learn: true });
   });
 
   test('announces a pool without backends too, and drops its packets', () => {
@@ -186,8 +186,8 @@ describe('a change', () => {
 });
 
 describe('a dead backend', () => {
-  test('is replaced in place at once, and a slot that was stable stays stable', () => {
-    const rig = filled();
+  test('without seats is replaced in place at once, and a slot that was stable stays stable', () => {
+    const rig = filled({ maxSeats: 0 });
     rig.want(desired(pool([backend(1, { state: 'down' }), backend(2), backend(3)])));
     expect(tables(rig.takeUpdates())).toEqual(['slot']);
     expect(rig.unstableSlots()).toBe(0);

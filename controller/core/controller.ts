@@ -7,16 +7,26 @@
 
 import { assert } from './assert.ts';
 import type { Effect, Event } from './event.ts';
-import { answered, type Entry, flush, nextRetryAt, retryDue } from './ledger.ts';
+import { answered, type Entry, flush, isHopeless, nextRetryAt, retryDue } from './ledger.ts';
 import { mergeDue, nextMergeAt, slotSettled } from './merger.ts';
 import { createState, log, noteProblem, type State, type Turn } from './model.ts';
 import { handleNeighbourDigest, nextSolicitAt, reconcileNetwork, solicitDue } from './network.ts';
 import { type EngineOptions, engineDefaults } from './options.ts';
 import { handleFlowDigest, handlePinIdle, pinFailed, pinSettled } from './pins.ts';
+import { countMoved } from './placement.ts';
 import { abandonIfHopeless, advanceChange, committed, nextChangeAt, placeStalePools } from './planner.ts';
 import { advancePools, backendGone, reconcilePools } from './pools.ts';
 import { rebuild } from './rebuild.ts';
-import { makeFiltersLearn, nextVersionAt, retireOrRotate, versionSettled } from './versions.ts';
+import { forgoSeat, seatOrphans } from './seats.ts';
+import { stabilityOfRow } from './slots.ts';
+import {
+  makeFiltersLearn,
+  nextVersionAt,
+  noteAdmitting,
+  noteGap,
+  retireOrRotate,
+  versionSettled,
+} from './versions.ts';
 
 export { createState };
 
@@ -89,6 +99,13 @@ function handle(state: State, turn: Turn, event: Event): void {
               reason: message,
             });
           }
+          if (
+            entry.row.table === 'slot_version' &&
+            entry.pool &&
+            isHopeless(entry, failure.code, turn.options)
+          ) {
+            forgoSeat(state, entry.pool, entry.row.slot);
+          }
           abandonIfHopeless(state, turn, entry, failure.code, failure.message);
         },
       );
@@ -107,6 +124,9 @@ function handle(state: State, turn: Turn, event: Event): void {
       state.admitted = event.flows;
       state.admittedBefore ??= event.flows;
       state.mustAdvance = true;
+      return;
+    case 'gap':
+      if (state.isReady) noteGap(state, event.now);
       return;
     case 'tick':
       state.mustAdvance = true;
@@ -137,6 +157,10 @@ function advance(state: State, turn: Turn): void {
     reconcileNetwork(state, turn, state.desired);
   }
   placeStalePools(state, turn);
+  for (const pool of seatOrphans(state)) {
+    noteAdmitting(state);
+    countMoved(state, pool);
+  }
   advancePools(state, turn);
   advanceChange(state, turn);
   retireOrRotate(state, turn);
@@ -153,9 +177,9 @@ function settled(state: State, turn: Turn, entry: Entry): void {
       for (const other of state.pools.values()) other.mergeAt = turn.now;
       break;
     case 'slot': {
-      const wasUnstable = entry.before?.table === 'slot' && entry.before.unstable;
+      const before = stabilityOfRow(entry.before?.table === 'slot' ? entry.before : undefined);
       if (pool?.phase === 'serving' && row.slot < pool.slotCount)
-        slotSettled(state, turn, pool, row.slot, wasUnstable);
+        slotSettled(state, turn, pool, row.slot, before);
       break;
     }
     case 'pin':

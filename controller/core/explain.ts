@@ -3,9 +3,8 @@
 
 import type { Protocol } from './desired.ts';
 import { type FlowHash, flowHash } from './flow-hash.ts';
-import { activeFilter, COLUMNS, isLive, type Pool, PROTOCOL_NUMBER, type State } from './model.ts';
+import { activeFilter, COLUMNS, isDead, isLive, type Pool, PROTOCOL_NUMBER, type State } from './model.ts';
 import { pinKey } from './pins.ts';
-import { isDead } from './placement.ts';
 import type { Column, FilterSlot } from './row.ts';
 import { backendOf, baseOf, isUnstable } from './slots.ts';
 import { liveColumns } from './versions.ts';

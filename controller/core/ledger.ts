@@ -176,6 +176,11 @@ export function retryDue(ledger: Ledger, now: Millis): void {
   for (const entry of ledger.retries) if (entry.retryAt <= now) enqueue(ledger, entry);
 }
 
+/** The switch will hardly take this row: it is full, or has refused too often. */
+export function isHopeless(entry: Entry, code: string, options: EngineOptions): boolean {
+  return code === 'full' || entry.failures >= options.prepareRetryLimit;
+}
+
 export function nextRetryAt(ledger: Ledger): Millis {
   let at = Number.POSITIVE_INFINITY;
   for (const entry of ledger.retries) at = Math.min(at, entry.retryAt);

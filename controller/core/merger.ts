@@ -5,7 +5,8 @@
  * - every live filter slot gives n to its flows of s, and
  * - n is base, or the flows of base are pinned or idle for longer than promised: the slot has been unstable, and the
  *   switch been heard, for the session timeout and a margin, and
- * - no pin of s is outstanding.
+ * - no pin of s is outstanding, and
+ * - s is no open seat.
  *
  * The slot row comes first, then the rows of its columns and the pins that agree with it go (see `slotSettled`).
  */
@@ -24,7 +25,8 @@ import {
 } from './model.ts';
 import { hasOutstandingPin, removeAgreeingPins } from './pins.ts';
 import type { Column } from './row.ts';
-import { backendOf, baseOf, isUnstable, setColumn, setSlot } from './slots.ts';
+import { closeOldSeats, isSeat } from './seats.ts';
+import { backendOf, baseOf, isUnstable, type Stability, setColumn, setSlot, stabilityOf } from './slots.ts';
 import { liveColumns } from './versions.ts';
 
 /** Looking again for slots that wait for the answer to a pin. */
@@ -43,9 +45,9 @@ export function mergeDue(state: State, turn: Turn): void {
   }
 }
 
-/** The switch has acknowledged a slot row; `wasUnstable` says what it was before. */
-export function slotSettled(state: State, turn: Turn, pool: Pool, slot: number, wasUnstable: boolean): void {
-  if (isUnstable(pool, slot) !== wasUnstable) pool.since[slot] = turn.now;
+/** The switch has acknowledged a slot row; `before` says what it was. */
+export function slotSettled(state: State, turn: Turn, pool: Pool, slot: number, before: Stability): void {
+  if (stabilityOf(pool, slot) !== before) pool.since[slot] = turn.now;
   if (isUnstable(pool, slot)) pool.mergeAt = Math.min(pool.mergeAt, turn.now);
   else clearStableSlot(state, pool, slot);
 }
@@ -72,9 +74,9 @@ function mergePool(state: State, turn: Turn, pool: Pool, limit: number): number 
   const newest = newestColumn(state);
   const waitMs = pool.sessionTimeoutMs + turn.options.mergeMarginMs;
   let merged = 0;
-  let lookAgainAt = Number.POSITIVE_INFINITY;
+  let lookAgainAt = closeOldSeats(pool, turn);
   for (let slot = 0; slot < pool.slotCount; slot++) {
-    if (!isUnstable(pool, slot)) continue;
+    if (!isUnstable(pool, slot) || isSeat(pool, slot)) continue;
     const backend = backendOf(pool, slot, newest);
     // A new version brings this up again.
     if (!isAgreed(pool, slot, columns, backend)) continue;

@@ -79,6 +79,13 @@ export interface Pool {
   columns: readonly [Uint16Array, Uint16Array, Uint16Array];
   /** Per slot: when the switch acknowledged that it is stable, or unstable, as it is now. */
   since: Float64Array;
+  /** Per slot: the number of the open seat it belongs to; 0: none. See seats.ts. */
+  seats: Uint32Array;
+  /** Seats held open, oldest first: number -> when its backend died. Numbers only ever grow. */
+  openSeats: Map<number, Millis>;
+  lastSeat: number;
+  /** Slots of the dead whose columns are being written, with their heirs: the slot row follows. */
+  orphans: Map<number, number>;
   unstableCount: number;
   /** The table wanted, backend ids; as of the last time it was placed. */
   target: Uint16Array;
@@ -119,6 +126,10 @@ export interface Change {
   pools: string[];
   /** What is being prepared. A pool's own target may have moved on meanwhile; that is the next change. */
   targets: Map<Pool, Uint16Array>;
+  /** Seats that are taken: their slots get their new backend as base. */
+  rebased: Map<Pool, number[]>;
+  /** A digest was lost while seats are being taken: they are none any more. */
+  isSpoilt: boolean;
   settleUntil: Millis;
   /** Not before this after a change was abandoned. */
   retryAt: Millis;
@@ -256,6 +267,8 @@ export function idleChange(retryAt: Millis): Change {
     movedSlots: 0,
     pools: [],
     targets: new Map(),
+    rebased: new Map(),
+    isSpoilt: false,
     settleUntil: 0,
     retryAt,
     waitingFor: undefined,
@@ -279,6 +292,10 @@ export function createPool(id: number, vip: Pool['vip'], slotCount: number): Poo
     slots: new Uint16Array(slotCount),
     columns: [column(), column(), column()],
     since: new Float64Array(slotCount),
+    seats: new Uint32Array(slotCount),
+    openSeats: new Map(),
+    lastSeat: 0,
+    orphans: new Map(),
     unstableCount: 0,
     target: new Uint16Array(slotCount),
     movedCount: 0,
@@ -305,6 +322,12 @@ export function isServedBy(pool: Pick<Pool, 'vip' | 'slotCount'>, desired: Desir
 
 export function servingPools(state: State): Pool[] {
   return [...state.pools.values()].filter((pool) => pool.phase === 'serving');
+}
+
+/** Nobody's connection to it can be saved. */
+export function isDead(pool: Pool, id: number): boolean {
+  const backend = pool.backends.get(id);
+  return backend === undefined || backend.state === 'down';
 }
 
 export function unstableSlotCount(state: State): number {

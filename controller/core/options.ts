@@ -33,6 +33,12 @@ export interface EngineOptions {
   tcpSettleMs: number;
   /** The same for UDP pools: an old flow that sends within it is kept; one that is silent for longer looks new. */
   udpSettleMs: number;
+  /** The slots of a dead backend are held open for another that comes, this long; see seats.ts. 0: never. */
+  seatHoldMs: number;
+  /** A backend that leaves more slots has no seat: they are stable on their heirs at once, with one write each. */
+  maxSeatSlots: number;
+  /** Seats held open in a pool. The oldest is closed when one more backend dies. */
+  maxSeats: number;
   maxPins: number;
   /** After the switch's pin table was full, no pin is tried for so long. */
   pinFullBackoffMs: number;
@@ -74,6 +80,9 @@ export const engineDefaults: Readonly<EngineOptions> = {
   closingTimeoutMs: 60_000,
   tcpSettleMs: 1_200,
   udpSettleMs: 2_000,
+  seatHoldMs: 300_000,
+  maxSeatSlots: 8_192,
+  maxSeats: 12,
   maxPins: 100_000,
   pinFullBackoffMs: 5_000,
   pinRetryLimit: 10,

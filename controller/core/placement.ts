@@ -7,21 +7,26 @@ import {
   BACKEND_IDS,
   type Backend,
   COLUMNS,
+  isDead,
   NO_BACKEND,
   NO_ROW,
   newestColumn,
   type Pool,
   type State,
+  type Turn,
 } from './model.ts';
-import { backendOf, baseOf, isUnstable, setColumn, setSlot, stabilityOf } from './slots.ts';
+import type { Column } from './row.ts';
+import { canHold, hold, isSeat, openSeat } from './seats.ts';
+import { backendOf, baseOf, isSlotSettled, isUnstable, setColumn, setSlot } from './slots.ts';
 import { stickyTable } from './sticky.ts';
+import { liveColumns } from './versions.ts';
 
 /** Computes the pool's target, and how far it is from what new flows get. */
 export function place(state: State, pool: Pool): void {
   const participants = [...pool.backends.values()].map((backend) => ({ ...backend, weight: share(backend) }));
   const table =
     pool.placement === 'sticky'
-      ? stickyTable(participants, ...inForce(state, pool, participants))
+      ? stickyTable(participants, ...inForce(state, pool, participants), seatsOf(pool))
       : maglevTable(participants, pool.slotCount);
   pool.target = table.map((index) => (index === NOBODY ? NO_BACKEND : participants[index]!.id));
   pool.isPlacementStale = false;
@@ -38,20 +43,35 @@ export function countMoved(state: State, pool: Pool): void {
 }
 
 /**
- * Rows that name a dead backend, or nobody, get a live one at once and in place: nobody's connection is lost by it. Where
- * new flows of the slot go to a live backend already, the others join them; then the slot can become stable soon.
+ * Rows that name a dead backend, or nobody, get a live one in place and without a commit: nobody's connection is lost by it.
+ * Where new flows of the slot go to a live backend already, the others join them, and the slot can become stable soon. Where all
+ * of it was the dead one's, its seat is held open if that is allowed (seats.ts); otherwise the slot is stable at once.
  *
- * @returns how many rows were rewritten
+ * @returns how many slots and columns are rewritten
  */
-export function bury(state: State, pool: Pool): number {
+export function bury(state: State, turn: Turn, pool: Pool): number {
   const column = newestColumn(state);
+  const columns = [...new Set([...liveColumns(state.version), column])];
   const isGone = deadIds(pool);
+  const mayHold = orphanCount(pool, column, isGone) <= turn.options.maxSeatSlots && turn.options.maxSeats > 0;
+  let seat = 0;
   let rewritten = 0;
   for (let slot = 0; slot < pool.slotCount; slot++) {
     const newest = backendOf(pool, slot, column);
     const heir = isGone[newest] ? pool.target[slot]! : newest;
-    if (isGone[baseOf(pool, slot)] && setSlot(state, pool, slot, stabilityOf(pool, slot), heir, true))
-      rewritten++;
+    if (isGone[baseOf(pool, slot)] && pool.orphans.get(slot) !== heir) {
+      const becomesSeat = mayHold && isGone[newest] && !isGone[heir] && canHold(pool, slot, columns);
+      if (becomesSeat && (pool.orphans.has(slot) || isSlotSettled(state, pool, slot))) {
+        if (seat === 0) seat = openSeat(pool, turn);
+        hold(state, pool, slot, heir, seat, columns);
+        rewritten++;
+        continue;
+      }
+      pool.orphans.delete(slot);
+      pool.seats[slot] = 0;
+      const stability = isUnstable(pool, slot) ? 'held' : 'stable';
+      if (setSlot(state, pool, slot, stability, heir, true)) rewritten++;
+    }
     // A slot that is being merged has no use for its columns; rewritten before its row, they would give flows to the heir
     // that the merge, still under way, then gives to the dead.
     if (!isUnstable(pool, slot)) continue;
@@ -63,16 +83,17 @@ export function bury(state: State, pool: Pool): number {
   return rewritten;
 }
 
+function orphanCount(pool: Pool, column: Column, isGone: Uint8Array): number {
+  let count = 0;
+  for (let slot = 0; slot < pool.slotCount; slot++) if (isGone[backendOf(pool, slot, column)]) count++;
+  return count;
+}
+
 /** By id: 1 for the dead, the unknown, and nobody. */
 function deadIds(pool: Pool): Uint8Array {
   const isGone = new Uint8Array(BACKEND_IDS).fill(1);
   for (const backend of pool.backends.values()) if (backend.state !== 'down') isGone[backend.id] = 0;
   return isGone;
-}
-
-export function isDead(pool: Pool, id: number): boolean {
-  const backend = pool.backends.get(id);
-  return backend === undefined || backend.state === 'down';
 }
 
 /** Slots whose new flows each backend gets. */
@@ -84,6 +105,16 @@ export function slotsOwned(state: State, pool: Pool): Map<number, number> {
     owned.set(backend, (owned.get(backend) ?? 0) + 1);
   }
   return owned;
+}
+
+/** Per slot, how willingly it is given up: the youngest seat first, of whose flows there are the fewest. */
+function seatsOf(pool: Pool): Uint32Array {
+  const willingness = new Uint32Array(pool.slotCount);
+  if (pool.openSeats.size === 0) return willingness;
+  for (let slot = 0; slot < pool.slotCount; slot++) {
+    if (isSeat(pool, slot)) willingness[slot] = pool.seats[slot]!;
+  }
+  return willingness;
 }
 
 function share(backend: Backend): number {

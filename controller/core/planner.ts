@@ -2,21 +2,22 @@
 /**
  * Carries a change from wanted to committed, for all pools at once:
  *
- *   idle ──> columns ──> slots ──> settling ──> committing ──> idle
- *              │           │          │
- *              └───────────┴──────────┴── abandoned: nothing resolves through the column, so nothing need be undone
- *                                         but its rows; slots made unstable for it are merged back onto their base
+ *   idle ──> columns ──> slots ──> settling ──> rebasing ──> committing ──> idle
+ *              │           │          │            │
+ *              └───────────┴──────────┴────────────┴── abandoned: nothing resolves through the column, so nothing need be
+ *                                         undone but its rows; slots made unstable for it are merged back onto their base
  *
  * Columns come before slots: a slot must have no rows of earlier times left in any column when it becomes unstable, and
- * slots are unstable no longer than they must.
+ * slots are unstable no longer than they must. Seats that are taken (seats.ts) need no row in the new column: they are rebased.
  */
 
 import type { Entry } from './ledger.ts';
-import { isSettled } from './ledger.ts';
+import { isHopeless, isSettled } from './ledger.ts';
 import { clearStableSlot, isAgreed } from './merger.ts';
 import {
   COLUMNS,
   idleChange,
+  isDead,
   isLive,
   log,
   NO_BACKEND,
@@ -30,7 +31,8 @@ import {
   WAITING_FOR_WRITES,
 } from './model.ts';
 import { hasOutstandingPin, removePin } from './pins.ts';
-import { bury, countMoved, isDead, place } from './placement.ts';
+import { bury, countMoved, place } from './placement.ts';
+import { isSeat } from './seats.ts';
 import { backendOf, baseOf, isUnstable, setColumn, setSlot } from './slots.ts';
 import { activate, liveColumns, nextFilterSlot, noteAdmitting } from './versions.ts';
 
@@ -52,6 +54,10 @@ export function placeStalePools(state: State, turn: Turn): void {
 /** Moves the change under way, or begins one, as far as it goes without another answer. */
 export function advanceChange(state: State, turn: Turn): void {
   const change = state.change;
+  if (change.isSpoilt) {
+    abandon(state, turn.now);
+    return;
+  }
   const isAnswered = [...change.targets.keys()].every(isSettled);
   switch (change.phase) {
     case 'idle':
@@ -70,6 +76,12 @@ export function advanceChange(state: State, turn: Turn): void {
       if (!isAnswered || turn.now < change.settleUntil || state.versionChange) return;
       // A flood may have taken the filter slot that was free when the change began.
       if (isLive(state.version, nextFilterSlot(state.version))) return;
+      change.phase = 'rebasing';
+      rebase(state);
+      advanceChange(state, turn);
+      return;
+    case 'rebasing':
+      if (!isAnswered || state.versionChange || isLive(state.version, nextFilterSlot(state.version))) return;
       change.phase = 'committing';
       activate(state, turn, 'commit', change.column);
       return;
@@ -114,9 +126,9 @@ export function abandonIfHopeless(
   message: string,
 ): void {
   const { change } = state;
-  const isPreparing = change.phase === 'columns' || change.phase === 'slots' || change.phase === 'settling';
+  const isPreparing = change.phase !== 'idle' && change.phase !== 'committing';
   if (!isPreparing || entry.pool === undefined || !change.targets.has(entry.pool)) return;
-  if (code !== 'full' && entry.failures < turn.options.prepareRetryLimit) return;
+  if (!isHopeless(entry, code, turn.options)) return;
   noteProblem(state, turn, 'change abandoned; it will be tried again', {
     pool: entry.pool.name,
     table: entry.row.table,
@@ -142,13 +154,14 @@ export function nextChangeAt(state: State): number {
 function abandon(state: State, retryAt: number): void {
   const { change } = state;
   const columns = liveColumns(state.version);
+  if (change.phase === 'rebasing') undoRebase(state);
   for (const pool of change.targets.keys()) {
     if (pool.phase !== 'serving') continue;
     pool.isPlacementStale = true;
     pool.mergeAt = 0;
     for (let slot = 0; slot < pool.slotCount; slot++) {
       setColumn(state, pool, slot, change.column, NO_ROW);
-      if (change.phase === 'columns' || !isUnstable(pool, slot)) continue;
+      if (change.phase === 'columns' || !isUnstable(pool, slot) || isSeat(pool, slot)) continue;
       // It was made unstable for this change, or could be merged as well: all its flows are on base.
       const base = baseOf(pool, slot);
       if (isAgreed(pool, slot, columns, base) && !hasOutstandingPin(pool, slot)) {
@@ -161,7 +174,7 @@ function abandon(state: State, retryAt: number): void {
 }
 
 function buryTheDead(state: State, turn: Turn, pool: Pool): void {
-  const rewritten = bury(state, pool);
+  const rewritten = bury(state, turn, pool);
   for (const pins of [...pool.pins.values()]) {
     for (const pin of [...pins]) if (isDead(pool, pin.backend)) removePin(state, pin, true);
   }
@@ -230,17 +243,24 @@ function freeColumn(state: State): 1 | 2 | 3 | undefined {
 /** Writes the target of every slot that moves or is unstable already. @returns rows written */
 function prepareColumn(state: State, pool: Pool, column: 1 | 2 | 3): number {
   const newest = newestColumn(state);
+  const taken: number[] = [];
   let rows = 0;
   for (let slot = 0; slot < pool.slotCount; slot++) {
     const target = pool.target[slot]!;
     const wasUnstable = isUnstable(pool, slot);
-    const needsRow =
-      target !== baseOf(pool, slot) && (wasUnstable || target !== backendOf(pool, slot, newest));
+    const isHeld = isSeat(pool, slot);
+    const isTaken = isHeld && target !== baseOf(pool, slot) && target !== NO_BACKEND && !isDead(pool, target);
+    if (isTaken) taken.push(slot);
+    // Who connects to a seat goes on to be pinned; hence the row, though it says the same as base.
+    const needsRow = isHeld
+      ? !isTaken
+      : target !== baseOf(pool, slot) && (wasUnstable || target !== backendOf(pool, slot, newest));
     if (setColumn(state, pool, slot, column, needsRow ? target : NO_ROW)) rows++;
     if (wasUnstable) continue;
     // Live filter slots that remember flows of an earlier spell must find base here.
     for (const c of COLUMNS) if (c !== column && setColumn(state, pool, slot, c, NO_ROW)) rows++;
   }
+  if (taken.length > 0) state.change.rebased.set(pool, taken);
   return rows;
 }
 
@@ -252,12 +272,32 @@ function makeUnstable(state: State, turn: Turn): void {
     // It was taken away meanwhile.
     if (pool.phase !== 'serving') continue;
     for (let slot = 0; slot < pool.slotCount; slot++) {
-      if (isUnstable(pool, slot) || target[slot] === baseOf(pool, slot)) continue;
-      if (baseOf(pool, slot) === NO_BACKEND) continue;
+      if (target[slot] === baseOf(pool, slot) || baseOf(pool, slot) === NO_BACKEND) continue;
+      if (isSeat(pool, slot)) continue;
       if (setSlot(state, pool, slot, 'leaving', baseOf(pool, slot))) change.rows++;
     }
   }
   advanceChange(state, turn);
+}
+
+/** Nobody takes base at the seats: who is unknown there is as good as new, and new flows are to get it from now on. */
+function rebase(state: State): void {
+  const { change } = state;
+  for (const [pool, slots] of change.rebased) {
+    if (pool.phase !== 'serving') continue;
+    for (const slot of slots) {
+      pool.seats[slot] = 0;
+      if (setSlot(state, pool, slot, 'held', change.targets.get(pool)![slot]!)) change.rows++;
+    }
+  }
+}
+
+function undoRebase(state: State): void {
+  const newest = newestColumn(state);
+  for (const [pool, slots] of state.change.rebased) {
+    if (pool.phase !== 'serving') continue;
+    for (const slot of slots) setSlot(state, pool, slot, 'held', backendOf(pool, slot, newest));
+  }
 }
 
 /**
@@ -272,6 +312,8 @@ function settledAt(state: State, turn: Turn): number {
     const settleMs = pool.vip.protocol === 'udp' ? turn.options.udpSettleMs : turn.options.tcpSettleMs;
     for (let slot = 0; slot < pool.slotCount; slot++) {
       if (!isUnstable(pool, slot) || target[slot] === backendOf(pool, slot, newest)) continue;
+      // Nobody has opened at a seat unseen.
+      if (isSeat(pool, slot)) continue;
       at = Math.max(at, pool.since[slot]! + settleMs);
     }
   }

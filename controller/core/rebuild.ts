@@ -19,6 +19,7 @@ import {
   idleChange,
   isServedBy,
   NO_ROW,
+  newestColumn,
   POOL_IDS,
   type Pool,
   PROTOCOL_NUMBER,
@@ -30,7 +31,7 @@ import { loadPin, pinKey, removeAgreeingPins } from './pins.ts';
 import { createBackend } from './pools.ts';
 import type { BackendRow, PinRow, Row, SlotRow, SlotVersionRow, VipRow } from './row.ts';
 import { dropRow, returnPathKey, type SmallRow, smallRowKey } from './rows.ts';
-import { isUnstable, loadColumn, loadSlot } from './slots.ts';
+import { backendOf, isUnstable, loadColumn, loadSlot, setSlot, stabilityOf } from './slots.ts';
 import { noteGap } from './versions.ts';
 
 /** Rows read from the switch, by table. */
@@ -207,9 +208,13 @@ function rebuildPin(state: State, row: PinRow): void {
 /** Slots that are unstable are so as of now, as far as we know. Stable ones need no pins. */
 function startSlots(state: State, turn: Turn, pool: Pool): void {
   if (pool.phase !== 'serving') return;
+  const newest = newestColumn(state);
   for (let slot = 0; slot < pool.slotCount; slot++) {
     if (isUnstable(pool, slot)) {
       pool.since[slot] = turn.now;
+      // A seat was being given away; the commit has not come, so nobody has taken base.
+      if (stabilityOf(pool, slot) === 'held')
+        setSlot(state, pool, slot, 'held', backendOf(pool, slot, newest));
       continue;
     }
     removeAgreeingPins(state, pool, slot);

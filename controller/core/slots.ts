@@ -32,6 +32,12 @@ export function stabilityOf(pool: Pool, slot: number): Stability {
   return flags & PINS_BASE ? 'leaving' : 'held';
 }
 
+/** No row is a stable one. */
+export function stabilityOfRow(row: SlotRow | undefined): Stability {
+  if (!row?.unstable) return 'stable';
+  return row.pinsBase ? 'leaving' : 'held';
+}
+
 /** The backend of the slot row: base while the slot is unstable. */
 export function baseOf(pool: Pool, slot: number): number {
   return pool.slots[slot]! & BACKEND_MASK;
@@ -89,10 +95,18 @@ export function setColumn(
   return true;
 }
 
+/** The switch has acknowledged the slot's row, and those of its columns, as they are. */
+export function isSlotSettled(state: State, pool: Pool, slot: number): boolean {
+  const { entries } = state.ledger;
+  for (let column: number = 0; column <= 3; column++) {
+    if (entries.has(slotKey(pool, column as Column, slot))) return false;
+  }
+  return true;
+}
+
 /** Takes over what was read from the switch. */
 export function loadSlot(pool: Pool, row: SlotRow): void {
-  const stability = row.unstable ? (row.pinsBase ? 'leaving' : 'held') : 'stable';
-  recordSlot(pool, row.slot, row.backend | FLAGS[stability]);
+  recordSlot(pool, row.slot, row.backend | FLAGS[stabilityOfRow(row)]);
 }
 
 export function loadColumn(pool: Pool, row: SlotVersionRow): void {

@@ -53,7 +53,7 @@ describe('status', () => {
     const rig = new Rig().start(desired(pool(three)));
     for (const weight of [100, 300, 20, 600, 50]) rig.want(desired(pool([...three, backend(4, { weight })])));
     const { change } = status(rig.state, rig.now);
-    expect(change).toMatchObject({ phase: 'idle', waitingFor: 'a free filter slot' });
+    expect(change).toMatchObject({ phase: 'idle', waitingFor: 'a free column' });
   });
 });
 

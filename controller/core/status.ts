@@ -78,7 +78,7 @@ export interface FilterStatus {
 }
 
 /** idle: nothing under way. The others in this order, once per change. */
-export type ChangePhase = 'idle' | 'columns' | 'slots' | 'settling' | 'committing';
+export type ChangePhase = 'idle' | 'columns' | 'slots' | 'settling' | 'rebasing' | 'committing';
 
 export interface ChangeStatus {
   phase: ChangePhase;

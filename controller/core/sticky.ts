@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Sticky placement: as few slots move as the weights allow, starting from the table in force. */
 
-import { checkSize, NOBODY, permutationOf, turnOrder, type WeightedBackend } from './maglev.ts';
+import { checkSize, inverseOfOdd, NOBODY, permutationOf, turnOrder, type WeightedBackend } from './maglev.ts';
 
 /**
  * Moves from the table in force to one whose shares are the weights' largest-remainder shares, moving no slot that need
  * not move:
  *
  * 1. a slot goes home when its home backend lacks slots and its owner has too many (or is gone),
- * 2. a backend that still has too many gives up those it wanted least: the last of its Maglev permutation,
+ * 2. a backend that still has too many gives up the most willing slots, and among equals those it wanted least: the last of its
+ *    Maglev permutation,
  * 3. backends that lack slots take turns to claim free ones along their permutations; so a replacement takes the seat of
  *    the backend it replaces.
  *
@@ -16,6 +17,7 @@ import { checkSize, NOBODY, permutationOf, turnOrder, type WeightedBackend } fro
  *
  * @param inForce  per slot, the index into `backends` of today's owner; NOBODY when it has none or the owner is gone
  * @param home     per slot, the index of the backend it should return to if that is free of cost; NOBODY: none
+ * @param willing  per slot, how cheaply it is given up: the higher, the sooner; absent: all alike
  * @returns per slot an index into `backends`; NOBODY everywhere when no backend has weight
  * @throws RangeError as maglevTable does
  */
@@ -23,6 +25,7 @@ export function stickyTable(
   backends: readonly WeightedBackend[],
   inForce: Uint16Array,
   home: Uint16Array,
+  willing: Uint32Array = new Uint32Array(inForce.length),
 ): Uint16Array {
   const slotCount = inForce.length;
   checkSize(backends, slotCount);
@@ -31,13 +34,18 @@ export function stickyTable(
 
   const table = inForce.slice();
   const counts = new Int32Array(backends.length);
-  for (const owner of table) if (owner !== NOBODY) counts[owner]!++;
-  const targets = largestRemainderShares(backends, turns, counts, slotCount);
+  const mostWilling = new Uint32Array(backends.length);
+  table.forEach((owner, slot) => {
+    if (owner === NOBODY) return;
+    counts[owner]!++;
+    if (willing[slot]! > mostWilling[owner]!) mostWilling[owner] = willing[slot]!;
+  });
+  const targets = largestRemainderShares(backends, turns, counts, mostWilling, slotCount);
 
   sendHome(table, home, counts, targets);
   for (let index = 0; index < backends.length; index++) {
     const surplus = counts[index]! - targets[index]!;
-    if (surplus > 0) release(table, index, surplus, backends[index]!, counts);
+    if (surplus > 0) release(table, index, surplus, backends[index]!, counts, willing);
   }
   claim(table, turns, counts, targets, backends);
   return table;
@@ -45,13 +53,14 @@ export function stickyTable(
 
 /**
  * How many slots each backend is due: whole shares first, then one each to the largest remainders. Among equal
- * remainders those who hold more today come first, so that nothing moves for the sake of rounding; then those who lack
- * slots anyway, so that a replacement is given the whole seat.
+ * remainders those who hold more today come first, so that nothing moves for the sake of rounding, those with nothing
+ * cheap to give before the others; then those who lack slots anyway, so that a replacement is given the whole seat.
  */
 export function largestRemainderShares(
   backends: readonly WeightedBackend[],
   turns: readonly number[],
   counts: Int32Array,
+  mostWilling: Uint32Array,
   slotCount: number,
 ): Int32Array {
   const shares = new Int32Array(backends.length);
@@ -67,7 +76,9 @@ export function largestRemainderShares(
     if (counts[index]! > shares[index]!) return 0;
     return counts[index]! < shares[index]! ? 1 : 2;
   };
-  const byRemainder = turns.toSorted((a, b) => remainder(b) - remainder(a) || rank(a) - rank(b));
+  const byRemainder = turns.toSorted(
+    (a, b) => remainder(b) - remainder(a) || rank(a) - rank(b) || mostWilling[a]! - mostWilling[b]!,
+  );
   for (const index of byRemainder.slice(0, left)) shares[index]!++;
   return shares;
 }
@@ -90,6 +101,7 @@ function release(
   surplus: number,
   backend: WeightedBackend,
   counts: Int32Array,
+  willing: Uint32Array,
 ): void {
   const mask = table.length - 1;
   const { offset, skip } = permutationOf(backend, table.length);
@@ -97,7 +109,7 @@ function release(
   const rank = (slot: number): number => Math.imul(slot - offset, inverse) & mask;
   const slots: number[] = [];
   for (let slot = 0; slot < table.length; slot++) if (table[slot] === index) slots.push(slot);
-  slots.sort((a, b) => rank(b) - rank(a));
+  slots.sort((a, b) => willing[b]! - willing[a]! || rank(b) - rank(a));
   for (const slot of slots.slice(0, surplus)) table[slot] = NOBODY;
   counts[index]! -= surplus;
 }
@@ -126,11 +138,4 @@ function claim(
       if (--claimant.due === 0) hungry--;
     }
   }
-}
-
-/** The inverse of an odd number modulo 2^32, by Newton's iteration: each step doubles the bits that are right. */
-function inverseOfOdd(odd: number): number {
-  let inverse = odd;
-  for (let bits = 3; bits < 32; bits *= 2) inverse = Math.imul(inverse, 2 - Math.imul(odd, inverse));
-  return inverse;
 }

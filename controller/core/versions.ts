@@ -8,11 +8,13 @@ import type { Millis } from './event.ts';
 import { want } from './ledger.ts';
 import {
   activeFilter,
+  COLUMNS,
   emptyFilter,
   FILTER_SLOTS,
   type FilterRecord,
   isLive,
   log,
+  NO_ROW,
   type State,
   servingPools,
   type Turn,
@@ -21,6 +23,7 @@ import {
 } from './model.ts';
 import type { EngineOptions } from './options.ts';
 import type { Column, FilterSlot, FilterVersion, VersionRow } from './row.ts';
+import { closeSeats } from './seats.ts';
 
 const MAX_EPOCH = 65_535;
 
@@ -58,13 +61,35 @@ export function retireOrRotate(state: State, turn: Turn): boolean {
   return false;
 }
 
-/** Flows admitted from now on are learned. The live filter slots of a switch that was never told so are told now. */
+/**
+ * Flows admitted from now on are learned, and have a column that can have rows. The live filter slots of a switch that was
+ * never told so are told now. A column without rows means the same as base does.
+ */
 export function makeFiltersLearn(state: State, turn: Turn): void {
+  const column = emptyColumn(state);
   const filters = state.version.filters.map((filter) =>
-    filter.epoch === 0 ? filter : { ...filter, learn: true },
+    filter.epoch === 0
+      ? filter
+      : {
+          ...filter,
+          learn: true,
+          column: filter.column === 0 && column !== undefined ? column : filter.column,
+        },
   );
-  if (state.version.filters.every((filter) => filter.epoch === 0 || filter.learn)) return;
+  if (JSON.stringify(filters) === JSON.stringify(state.version.filters)) return;
   changeVersion(state, turn, { kind: 'learn', row: { ...state.version, filters: asFour(filters) } });
+}
+
+/** A column that no live filter slot refers to, and no slot has a row in. */
+function emptyColumn(state: State): 1 | 2 | 3 | undefined {
+  const live = liveColumns(state.version);
+  return COLUMNS.find((column) => {
+    if (live.includes(column)) return false;
+    for (const pool of state.pools.values()) {
+      if (pool.columns[column - 1]!.some((backend) => backend !== NO_ROW)) return false;
+    }
+    return true;
+  });
 }
 
 /** The switch has acknowledged the version under way. @returns what has changed */
@@ -96,6 +121,7 @@ export function versionSettled(state: State, turn: Turn): VersionChange | undefi
  */
 export function noteGap(state: State, now: Millis): void {
   state.gapAt = now;
+  closeSeats(state);
   state.filters.forEach((record, filterSlot) => {
     if (isLive(state.version, filterSlot as FilterSlot) && record.couldAdmit) record.gapAt = now;
   });

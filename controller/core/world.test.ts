@@ -23,7 +23,7 @@ function holds(options: Partial<WorldOptions>, numRuns: number): void {
 
 function broken(options: Partial<WorldOptions>): Set<Violation['invariant']> {
   const found = new Set<Violation['invariant']>();
-  for (let seed = 1; seed <= 6; seed++) {
+  for (let seed = 1; seed <= 12; seed++) {
     for (const { invariant } of new World({ ...options, seed }).run().violations) found.add(invariant);
   }
   return found;

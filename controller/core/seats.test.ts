@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, test } from 'vitest';
+import type { Flow } from './flow-hash.ts';
+import { backend, desired, flowInSlot, pool, Rig } from './testing/rig.ts';
+
+const HOLD_MS = 20_000;
+const QUARANTINE_MS = 30_000;
+const dead = (number: number) => backend(number, { state: 'down' });
+/** b1 has died: its slots are held on b2 and b3. */
+const bereaved = (options = {}): Rig => {
+  const rig = new Rig({ seatHoldMs: HOLD_MS, ...options }).start(
+    desired(pool([1, 2, 3].map((n) => backend(n)))),
+  );
+  rig.want(desired(pool([dead(1), backend(2), backend(3)])));
+  rig.takeUpdates();
+  return rig;
+};
+const heldSlots = (rig: Rig): number[] =>
+  rig
+    .rows('slot')
+    .filter((row) => row.unstable && !row.pinsBase)
+    .map((row) => row.slot);
+const open = (rig: Rig, flow: Flow): number => {
+  rig.packet(flow, 'syn');
+  return rig.packet(flow, 'ack').backend;
+};
+
+describe('the seat of a dead backend', () => {
+  test('is held on its heirs, whose new flows are pinned; who is unknown asks for no pin', () => {
+    const rig = bereaved();
+    const slots = heldSlots(rig);
+    expect(slots).toHaveLength(6);
+    // No version was needed for it.
+    expect(rig.logged('info')).not.toContain('committed');
+    const heir = open(rig, flowInSlot(slots[0]!));
+    expect(rig.rows('pin').map((row) => row.backend)).toEqual([heir]);
+    const unknown = rig.packet(flowInSlot(slots[0]!, 16, 1), 'ack');
+    expect(unknown).toMatchObject({ backend: heir, digest: undefined });
+  });
+
+  test('is closed after a while: its slots are stable on the heirs, and nothing is left of it', () => {
+    const rig = bereaved();
+    open(rig, flowInSlot(heldSlots(rig)[0]!));
+    rig.pass(HOLD_MS - 1);
+    expect(rig.unstableSlots()).toBe(6);
+    rig.pass(QUARANTINE_MS + HOLD_MS);
+    expect([rig.unstableSlots(), rig.rows('pin').length, rig.rows('slot_version').length]).toEqual([0, 0, 0]);
+  });
+
+  test('is taken by a backend that comes: the heirs keep their flows by pins and filters, all others are its own', () => {
+    const rig = bereaved();
+    const slot = heldSlots(rig)[0]!;
+    const [pinned, opening, fresh, unknown] = [0, 1, 2, 3].map((n) => flowInSlot(slot, 16, n)) as [
+      Flow,
+      Flow,
+      Flow,
+      Flow,
+    ];
+    const heir = open(rig, pinned);
+    rig.packet(opening, 'syn');
+    rig.want(desired(pool([dead(1), backend(2), backend(3), backend(4)])));
+    rig.pass(0);
+
+    const b4 = rig.rows('backend').find((row) => row.address === backend(4).address)!.backend;
+    expect(rig.packet(pinned, 'ack').backend).toBe(heir);
+    expect(rig.packet(opening, 'ack').backend).toBe(heir);
+    expect(open(rig, fresh)).toBe(b4);
+    expect(rig.packet(unknown, 'ack')).toMatchObject({ backend: b4, digest: undefined });
+    // fresh needs no pin.
+    expect(rig.rows('pin').map((row) => row.backend)).toEqual([heir, heir]);
+  });
+
+  test('is stable once the filter slots of before have retired, long before the session timeout', () => {
+    const rig = bereaved({ rotationMs: 20_000 });
+    const heir = open(rig, flowInSlot(heldSlots(rig)[0]!));
+    rig.want(desired(pool([dead(1), backend(2), backend(3), backend(4)])));
+    rig.pass(QUARANTINE_MS + 1_000);
+    expect(rig.unstableSlots()).toBe(0);
+    expect(rig.rows('pin').map((row) => row.backend)).toEqual([heir]);
+  });
+
+  test('of the one who died last is taken first', () => {
+    const five = [1, 2, 3, 4, 5];
+    const rig = new Rig({ seatHoldMs: HOLD_MS }).start(
+      desired(
+        pool(
+          five.map((n) => backend(n)),
+          { slotCount: 64 },
+        ),
+      ),
+    );
+    const ownedBy = (number: number): number[] => {
+      const id = rig.rows('backend').find((row) => row.address === backend(number).address)!.backend;
+      return rig
+        .rows('slot')
+        .filter((row) => row.backend === id)
+        .map((row) => row.slot);
+    };
+    rig.want(
+      desired(
+        pool(
+          five.map((n) => (n === 1 ? dead(1) : backend(n))),
+          { slotCount: 64 },
+        ),
+      ),
+    );
+    rig.pass(2_000);
+    const last = new Set(ownedBy(2));
+    const all = five.map((n) => (n <= 2 ? dead(n) : backend(n)));
+    rig.want(desired(pool(all, { slotCount: 64 })));
+    rig.want(desired(pool([...all, backend(6)], { slotCount: 64 })));
+    rig.pass(0);
+    const taken = ownedBy(6);
+    expect(taken).toHaveLength(16);
+    expect(taken.filter((slot) => last.has(slot))).toHaveLength(taken.length);
+  });
+
+  test('is no more when a digest may have been lost', () => {
+    const rig = bereaved();
+    rig.send({ kind: 'disconnected' });
+    rig.connect();
+    rig.want(desired(pool([dead(1), backend(2), backend(3), backend(4)])));
+    rig.pass(0);
+    const b4 = rig.rows('backend').find((row) => row.address === backend(4).address)!.backend;
+    expect(rig.rows('slot').filter((row) => row.backend === b4)).toEqual([]);
+  });
+
+  test('is forgone when there is no room for its columns', () => {
+    const rig = new Rig().start(desired(pool([1, 2, 3].map((n) => backend(n)))));
+    rig.refuse = ({ row }) => (row.table === 'slot_version' ? 'full' : undefined);
+    rig.want(desired(pool([dead(1), backend(2), backend(3)])));
+    const b1 = rig.rows('backend').find((row) => row.address === backend(1).address)!.backend;
+    expect(rig.rows('slot').filter((row) => row.backend === b1 || row.unstable)).toEqual([]);
+  });
+});
