@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Those who connect, talk, fall silent and hang up. What they are promised, I1, holds for who
+ *
+ * - ends its handshake within `quarantineMs` less the time a digest takes, SYNs sent again after 1 s and 3 s included; in a
+ *   flood that fills filter slots faster than that, within `floodQuarantineMs`
+ * - is never silent for longer than the session timeout; over UDP, which has no beginning, for longer than `udpSettleMs`
+ * - sends again within `sendsAgainMs` when a digest of it was lost and nobody could know: at most twice in a row, then it
+ *   arrives. Digests lost with their stream, which the controller notices, need no help
+ * - has a server that lives, at a vip that stays, on a switch that does not lose its tables
+ */
+import type { DesiredPool } from '../../controller/core/desired.ts';
+import type { EngineOptions } from '../../controller/core/options.ts';
+import type { Dice } from '../kernel/dice.ts';
+import type { SimClock } from '../kernel/sim-clock.ts';
+import type { PacketFlags, Verdict } from '../switch/sim-switch.ts';
+import { type Client, tcpProtocol, udpProtocol } from './client.ts';
+import type { Device } from './device.ts';
+import type { Faults } from './faults.ts';
+import type { Endpoint, Fleet } from './fleet.ts';
+import type { Judge } from './judge.ts';
+import type { WorldPlan } from './plan.ts';
+
+export interface ClientsWorld {
+  plan: WorldPlan;
+  engine: EngineOptions;
+  clock: SimClock;
+  faults(): Faults;
+  fleet: Fleet;
+  judge: Judge;
+  devices: readonly Device[];
+  dice: { arrivals: Dice; talk: Dice; moves: Dice };
+  /** Lost digests stay lost: nobody sends again for them. */
+  isDeaf: boolean;
+  keepsTraces: boolean;
+}
+
+export interface ClientStats {
+  flows: number;
+  packets: number;
+  digests: number;
+  decisions: Record<Verdict['decision'], number>;
+}
+
+export const sendsAgainMs = 300;
+
+const lossesInRow = 2;
+/** Source: RFC 6298, 1 s and doubling. */
+const synTimeoutsMs = [1_000, 3_000];
+const roundTripMs = 200;
+const shortGapMs = 800;
+const traceLength = 16;
+const firstClient = 0x0b000000;
+
+export class Clients {
+  readonly stats: ClientStats = {
+    flows: 0,
+    packets: 0,
+    digests: 0,
+    decisions: { 'not ours': 0, stable: 0, pinned: 0, filter: 0, base: 0, new: 0 },
+  };
+  readonly #world: ClientsWorld;
+  #clients = new Set<Client>();
+  #count = 0;
+  #isQuiet = false;
+
+  constructor(world: ClientsWorld) {
+    this.#world = world;
+  }
+
+  start(): void {
+    const { plan, dice, clock } = this.#world;
+    clock.after(dice.arrivals.exponential(1_000 / plan.flowsPerSecond), () => {
+      if (this.#isQuiet) return;
+      this.#arrive();
+      this.start();
+    });
+  }
+
+  /** Nobody comes any more; who is there finishes. */
+  stop(): void {
+    this.#isQuiet = true;
+  }
+
+  get count(): number {
+    return this.#clients.size;
+  }
+
+  serverDied(endpoint: Endpoint): void {
+    for (const client of this.#clients)
+      if (client.endpoint === endpoint) this.#lose(client, 'its server died');
+  }
+
+  vipWithdrawn(vip: DesiredPool['vip']): void {
+    for (const client of this.#clients) {
+      if (client.flow.targetAddress === vip.address) this.#lose(client, 'its vip was withdrawn');
+    }
+  }
+
+  tablesLost(device: Device): void {
+    for (const client of this.#clients) {
+      if (client.device === device.index) this.#lose(client, 'its switch lost its tables');
+    }
+  }
+
+  /** A filter slot was reused early: who came while it was active and is not known by name yet took too long. */
+  filterReusedEarly(): void {
+    const { clock, engine } = this.#world;
+    for (const client of this.#clients) {
+      const tookMs = clock.now() - client.openedAt;
+      if (!client.isHeard && tookMs > engine.floodQuarantineMs) this.#lose(client, 'too slow for the flood');
+    }
+  }
+
+  // A connection.
+
+  #arrive(): void {
+    const { fleet, dice } = this.#world;
+    const pool = dice.arrivals.pick(fleet.pools);
+    const number = this.#count++;
+    const flow = {
+      sourceAddress: firstClient + number,
+      sourcePort: dice.arrivals.integer(1_024, 65_535),
+      targetAddress: pool.vip.address,
+      targetPort: pool.vip.port,
+      protocol: pool.vip.protocol === 'tcp' ? tcpProtocol : udpProtocol,
+    };
+    this.#open(flow, number % this.#world.devices.length);
+  }
+
+  #open(flow: Client['flow'], device: number): void {
+    const { plan, engine, dice, clock } = this.#world;
+    const faults = this.#world.faults();
+    const isUdp = flow.protocol === udpProtocol;
+    const client: Client = {
+      flow,
+      isUdp,
+      endpoint: undefined,
+      isLost: false,
+      packetsLeft: dice.talk.integer(2, 14) * (isUdp ? 3 : 1),
+      maxGapMs: isUdp ? engine.udpSettleMs * 0.9 : plan.sessionTimeoutMs,
+      openedAt: clock.now(),
+      lastSentAt: clock.now(),
+      digestsLost: 0,
+      isHeard: false,
+      device,
+      trace: [],
+    };
+    this.#clients.add(client);
+    this.stats.flows++;
+    this.#send(client, 'syn');
+    let lastSynMs = 0;
+    if (!isUdp && dice.talk.chance(faults.synRetransmitRate)) {
+      const timeouts = synTimeoutsMs.slice(0, dice.talk.integer(1, synTimeoutsMs.length));
+      for (lastSynMs of timeouts) clock.after(lastSynMs, () => this.#send(client, 'syn'));
+    }
+    const acknowledgedMs = lastSynMs + dice.talk.between(1, roundTripMs);
+    clock.after(acknowledgedMs, () => this.#talk(client));
+  }
+
+  #talk(client: Client): void {
+    const { dice, clock, plan } = this.#world;
+    if (client.packetsLeft <= 0 || client.endpoint === undefined) {
+      this.#hangUp(client);
+      return;
+    }
+    client.packetsLeft--;
+    this.#send(client, 'ack');
+    const faults = this.#world.faults();
+    let gapMs = dice.talk.between(1, Math.min(shortGapMs, client.maxGapMs));
+    if (dice.talk.chance(faults.longGapRate)) gapMs = client.maxGapMs * dice.talk.between(0.5, 0.999);
+    if (dice.talk.chance(faults.forgottenRate)) gapMs = plan.sessionTimeoutMs * dice.talk.between(1, 2);
+    clock.after(gapMs, () => this.#talk(client));
+  }
+
+  #hangUp(client: Client): void {
+    const { dice, clock } = this.#world;
+    const faults = this.#world.faults();
+    if (client.endpoint !== undefined && !client.isUdp) {
+      this.#send(client, dice.talk.chance(faults.resetRate) ? 'rst' : 'fin');
+    }
+    this.#clients.delete(client);
+    const isReused = client.endpoint !== undefined && dice.talk.chance(faults.portReuseRate);
+    if (!isReused || this.#isQuiet) return;
+    clock.after(dice.talk.between(1, 4_000), () => this.#open(client.flow, client.device));
+  }
+
+  #lose(client: Client, why: string): void {
+    if (client.isLost) return;
+    client.isLost = true;
+    // It does not know yet, and sends a little more.
+    client.packetsLeft = Math.min(client.packetsLeft, 2);
+    this.#note(client, why);
+  }
+
+  #send(client: Client, flags: PacketFlags): void {
+    const { devices, fleet, judge, clock, plan, dice } = this.#world;
+    if (devices.length > 1 && dice.moves.chance(this.#world.faults().moveRate)) {
+      client.device = dice.moves.integer(0, devices.length - 1);
+    }
+    const device = devices[client.device]!;
+    const silentMs = clock.now() - client.lastSentAt;
+    if (silentMs > Math.max(client.maxGapMs, client.isUdp ? 0 : plan.sessionTimeoutMs)) {
+      this.#lose(client, `silent for ${Math.round(silentMs)} ms`);
+    }
+    client.lastSentAt = clock.now();
+    const verdict = device.process({ flow: client.flow, flags }, clock.now());
+    const { decision, digest } = verdict;
+    this.stats.packets++;
+    this.stats.decisions[decision]++;
+    const endpoint = device.mirror.endpointOf(verdict.backend);
+    this.#note(
+      client,
+      `${flags}: ${decision} -> ${endpoint ?? 'nobody'}${digest ? `, ${digest.reason}` : ''}`,
+    );
+    if (client.endpoint === undefined) {
+      if (endpoint !== undefined && fleet.isAlive(endpoint)) client.endpoint = endpoint;
+      else this.#lose(client, 'nobody answers');
+      if (endpoint === undefined) judge.unserved(client, device);
+    } else if (!client.isLost && endpoint !== client.endpoint) {
+      judge.moved(client, device, verdict, endpoint);
+      client.isLost = true;
+    }
+    if (digest) {
+      this.stats.digests++;
+      device.raise(digest, {
+        heard: () => {
+          client.isHeard = true;
+          client.digestsLost = 0;
+        },
+        lost: () => this.#digestLost(client, digest.reason),
+        mayBeLost: client.digestsLost < lossesInRow,
+      });
+    }
+  }
+
+  /** A lost digest does no harm as long as the flow sends again soon. */
+  #digestLost(client: Client, reason: string): void {
+    const { clock, dice, isDeaf, engine } = this.#world;
+    if (isDeaf) return;
+    this.#note(client, `digest ${reason} lost`);
+    if (reason === 'opening') {
+      // Its pin still has the short life of a flow that ended, and nothing that it sends will tell.
+      client.maxGapMs = Math.min(client.maxGapMs, engine.closingTimeoutMs * 0.9);
+      return;
+    }
+    client.digestsLost++;
+    clock.after(dice.talk.between(1, sendsAgainMs), () => {
+      if (this.#clients.has(client)) this.#send(client, 'ack');
+    });
+  }
+
+  #note(client: Client, what: string): void {
+    if (!this.#world.keepsTraces) return;
+    client.trace.push(`${Math.round(this.#world.clock.now())} ${what}`);
+    if (client.trace.length > traceLength) client.trace.shift();
+  }
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What must always hold. Looked at
+ *
+ * - with every packet: I1 consistency, I5 that traffic flows
+ * - with every row: I3 that a SYN alone makes no pin, I4 atomicity, I5 that rows do not change by themselves, I7 disruption
+ * - every half second: I2 statelessness, I3 all other limits
+ * - at the end: I6 balance, convergence
+ *
+ * I8 holds by construction: an engine is given a `SwitchPort` and nothing else.
+ */
+import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
+import type { EngineOptions } from '../../controller/core/options.ts';
+import type { RowUpdate, VersionRow } from '../../controller/core/row.ts';
+import type { SimClock } from '../kernel/sim-clock.ts';
+import type { Verdict } from '../switch/sim-switch.ts';
+import type { Client } from './client.ts';
+import type { Device, RowWitness } from './device.ts';
+import type { Endpoint, Fleet } from './fleet.ts';
+
+export type Invariant =
+  | 'I1 consistency'
+  | 'I2 statelessness'
+  | 'I3 bounded state'
+  | 'I4 atomicity'
+  | 'I5 fail static'
+  | 'I6 balance'
+  | 'I7 disruption'
+  | 'convergence';
+
+export interface Violation {
+  invariant: Invariant;
+  at: Millis;
+  message: string;
+  /** Of the flow concerned, if the world was told to keep traces. */
+  trace?: readonly string[];
+}
+
+/** What is kept of them; the rest of a story that went wrong tells nothing new. */
+const VIOLATION_LIMIT = 10;
+
+export class Judge implements RowWitness {
+  readonly violations: Violation[] = [];
+  /** Sources of SYNs that never answered. */
+  readonly floodSources = new Set<number>();
+  /** Slots moved between two backends that both stayed. */
+  collateralMoves = 0;
+  /** No controller is connected to this device, so nothing may change. */
+  readonly unattended = new Set<Device>();
+  /** A filter slot was emptied before its quarantine was over. */
+  onEarlyReuse: () => void = () => {};
+  /** A filter slot may take more members than it should for so long: until another is free. */
+  overfullLimitMs = Number.POSITIVE_INFINITY;
+  readonly #fleet: Fleet;
+  readonly #clock: SimClock;
+  readonly #engine: EngineOptions;
+
+  constructor(fleet: Fleet, clock: SimClock, engine: EngineOptions) {
+    this.#fleet = fleet;
+    this.#clock = clock;
+    this.#engine = engine;
+  }
+
+  violate(invariant: Invariant, message: string, client?: Client): void {
+    if (this.violations.length >= VIOLATION_LIMIT) return;
+    const violation: Violation = { invariant, at: Math.round(this.#clock.now()), message };
+    if (client && client.trace.length > 0) violation.trace = [...client.trace];
+    this.violations.push(violation);
+  }
+
+  /** A packet of a flow that is promised to stay has been forwarded to this endpoint. */
+  moved(client: Client, device: Device, verdict: Verdict, endpoint: Endpoint | undefined): void {
+    const { sourceAddress, sourcePort } = client.flow;
+    const protocol = client.isUdp ? 'udp' : 'tcp';
+    const where = `${client.endpoint} to ${endpoint ?? 'nobody'} (${verdict.decision}, switch ${device.index})`;
+    this.violate(
+      'I1 consistency',
+      `${protocol} flow ${sourceAddress}:${sourcePort} moved from ${where}`,
+      client,
+    );
+  }
+
+  /** The first packet of a flow found nobody. */
+  unserved(client: Client, device: Device): void {
+    const slot = device.mirror.slotOf(client.flow);
+    if (slot === undefined) return;
+    this.violate('I4 atomicity', `slot ${slot.pool}/${slot.slot} leads to a backend without a row`, client);
+  }
+
+  changing(device: Device, update: RowUpdate): ((code: WriteFailureCode | undefined) => void) | undefined {
+    const { row } = update;
+    if (this.unattended.has(device))
+      this.violate('I5 fail static', `${row.table} changes without a controller`);
+    switch (row.table) {
+      case 'slot':
+      case 'slot_version':
+        return this.#changingSlot(device, row.pool, row.slot);
+      case 'version':
+        return this.#changingVersion(device, row);
+      case 'pin':
+        if (update.operation === 'insert' && this.floodSources.has(row.sourceAddress)) {
+          this.violate('I3 bounded state', `a SYN alone has made a pin: ${row.sourceAddress}`);
+        }
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #changingSlot(device: Device, pool: number, slot: number): (() => void) | undefined {
+    const { mirror } = device;
+    const vip = mirror.vipOfPool(pool);
+    if (vip === undefined) return undefined;
+    const before = mirror.backendOfNewFlow(pool, slot);
+    return () => {
+      const after = mirror.backendOfNewFlow(pool, slot);
+      if (before === after || !this.#fleet.isAlive(mirror.endpointOf(before))) return;
+      this.violate(
+        'I4 atomicity',
+        `new flows of slot ${pool}/${slot} moved from ${before} to ${after} without a commit (switch ${device.index})`,
+      );
+    };
+  }
+
+  /** Away from a backend that stays move no more slots than its share has shrunk by since the last commit. */
+  #changingVersion(
+    device: Device,
+    row: VersionRow,
+  ): ((code: WriteFailureCode | undefined) => void) | undefined {
+    const { mirror } = device;
+    const before = mirror.version;
+    const owners = new Map<number, number>();
+    for (const row of mirror.slots.values()) {
+      if (row.unstable) owners.set(slotKeyOf(row), mirror.backendOfNewFlow(row.pool, row.slot));
+    }
+    this.#lookForEarlyReuse(device, row);
+    return (code) => {
+      if (code !== undefined || activeColumn(before) === activeColumn(mirror.version)) return;
+      const moved = new Map<string, number>();
+      for (const row of mirror.slots.values()) {
+        if (!row.unstable) continue;
+        const from = owners.get(slotKeyOf(row));
+        if (from === undefined || from === mirror.backendOfNewFlow(row.pool, row.slot)) continue;
+        const endpoint = mirror.endpointOf(from);
+        if (endpoint !== undefined) moved.set(endpoint, (moved.get(endpoint) ?? 0) + 1);
+      }
+      for (const [endpoint, count] of moved) this.#checkDisruption(device, endpoint, count);
+    };
+  }
+
+  #lookForEarlyReuse({ mirror, filters }: Device, row: VersionRow): void {
+    const { quarantineMs } = this.#engine;
+    for (const [index, { epoch }] of mirror.version.filters.entries()) {
+      const { members, deactivatedAt } = filters[index]!;
+      const isEmptied = epoch !== 0 && epoch !== row.filters[index]!.epoch;
+      const isEarly = this.#clock.now() < deactivatedAt + quarantineMs;
+      if (isEmptied && isEarly && members > 0) this.onEarlyReuse();
+    }
+  }
+
+  #checkDisruption(device: Device, endpoint: string, moved: number): void {
+    const bound = this.#fleet.leastShareOf(endpoint);
+    if (bound === undefined) return;
+    this.collateralMoves += moved;
+    if (this.#fleet.placement === 'pure') return;
+    const left = this.#slotsHeld(device, endpoint);
+    if (left >= Math.floor(bound) - 1) return;
+    this.violate(
+      'I7 disruption',
+      `${moved} slots left ${endpoint}, which keeps ${left} and was due ${bound.toFixed(1)} at least`,
+    );
+  }
+
+  /** Slots whose new flows it gets. */
+  #slotsHeld(device: Device, endpoint: string): number {
+    const { mirror } = device;
+    let held = 0;
+    for (const row of mirror.slots.values()) {
+      if (mirror.endpointOf(mirror.backendOfNewFlow(row.pool, row.slot)) === endpoint) held++;
+    }
+    return held;
+  }
+
+  checkLimits(device: Device): void {
+    const { maxPins, fillLimit } = this.#engine;
+    const pins = device.mirror.pins.size;
+    if (pins > maxPins) this.violate('I3 bounded state', `${pins} pins, ${maxPins} allowed`);
+    const isOver = device.activeMembers > fillLimit && device.mirror.hasUnstableSlots();
+    if (!isOver || this.unattended.has(device)) device.overfullSince = undefined;
+    else device.overfullSince ??= this.#clock.now();
+    const overMs = this.#clock.now() - (device.overfullSince ?? Number.POSITIVE_INFINITY);
+    if (overMs > this.overfullLimitMs) {
+      const forSeconds = `${device.activeMembers} members, for ${Math.round(overMs / 1_000)} s too many`;
+      this.violate('I3 bounded state', `the active filter slot has ${forSeconds}`);
+    }
+  }
+
+  /** With everything settled, a stable slot has no columns and no pins that agree with it. */
+  checkStatelessness({ mirror, index }: Device): void {
+    for (const { pool, slot } of mirror.columns.values()) {
+      if (!mirror.slot(pool, slot)?.unstable) {
+        this.violate('I2 statelessness', `stable slot ${pool}/${slot} has a column (switch ${index})`);
+      }
+    }
+    for (const pin of mirror.pins.values()) {
+      const vip = mirror.vipOfPool(pin.pool);
+      if (vip === undefined) {
+        this.violate('I2 statelessness', `pin of pool ${pin.pool}, which has no vip (switch ${index})`);
+        continue;
+      }
+      const slot = mirror.slotOf({
+        sourceAddress: pin.sourceAddress,
+        sourcePort: pin.sourcePort,
+        targetAddress: vip.address,
+        targetPort: vip.port,
+        protocol: vip.protocol,
+      });
+      if (slot && !slot.unstable && slot.backend === pin.backend) {
+        this.violate(
+          'I2 statelessness',
+          `pin of ${pin.sourceAddress} agrees with its stable slot (switch ${index})`,
+        );
+      }
+    }
+  }
+
+  checkShares(device: Device): void {
+    for (const { pool, backend, due, endpoint } of this.#fleet.dueShares()) {
+      const held = this.#slotsHeld(device, endpoint);
+      const slack = this.#fleet.placement === 'sticky' ? 1 : 3;
+      if (Math.abs(held - due) <= slack) continue;
+      this.violate('I6 balance', `${backend} of ${pool} holds ${held} slots, due ${due.toFixed(1)}`);
+    }
+  }
+}
+
+function activeColumn(version: VersionRow): number {
+  return version.filters[version.active].column;
+}
+
+function slotKeyOf({ pool, slot }: { pool: number; slot: number }): number {
+  return pool * 65_536 + slot;
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The shipping controller, switches, clients, an operator and fate, under one seed and one simulated clock.
+ *
+ *   operator ──desired──> ControllerProcess (Engine) <──SwitchPort──> SimPort ──rows──> Device (SimSwitch) <──packets── clients
+ *
+ * Turmoil first, as the fault plan says; then quiet, until everything has come to rest; what must hold is checked all along
+ * (judge.ts).
+ */
+import type { EngineOptions } from '../../controller/core/options.ts';
+import type { SwitchPort } from '../../controller/ports/switch.ts';
+import { diceOf } from '../kernel/dice.ts';
+import { SimClock } from '../kernel/sim-clock.ts';
+import { FastSwitch } from '../switch/fast-switch.ts';
+import type { SimSwitch } from '../switch/sim-switch.ts';
+import { type ClientStats, Clients } from './clients.ts';
+import { Device } from './device.ts';
+import { Fate } from './fate.ts';
+import { type Faults, noFaults } from './faults.ts';
+import { Fleet } from './fleet.ts';
+import { Floods } from './floods.ts';
+import { Judge, type Violation } from './judge.ts';
+import { Operator } from './operator.ts';
+import { engineOptionsOf, type WorldPlan } from './plan.ts';
+import { type RuleName, withoutRule } from './rules.ts';
+import { Settled } from './settled.ts';
+import type { PortLies, SimPort } from './sim-port.ts';
+
+export interface WorldOptions {
+  /** A protective rule that is switched off. */
+  without: RuleName | undefined;
+  /** Keeps what happened to every flow, for those that are told of. */
+  keepsTraces: boolean;
+  /** Defaults to the fast model. */
+  createSwitch: ((plan: WorldPlan) => SimSwitch) | undefined;
+}
+
+export const worldDefaults: Readonly<WorldOptions> = {
+  without: undefined,
+  keepsTraces: false,
+  createSwitch: undefined,
+};
+
+export interface WorldStats extends ClientStats {
+  commits: number;
+  rewrites: number;
+  crashes: number;
+  takeovers: number;
+  streamRestarts: number;
+  switchRestarts: number;
+  floodPackets: number;
+  maxPins: number;
+  collateralMoves: number;
+  /** Simulated time until everything had come to rest. */
+  endedAt: number;
+}
+
+/** What changes the world so that a rule protects no more (rules.ts). */
+export interface WorldTwist {
+  engine: Partial<EngineOptions>;
+  port: Partial<PortLies>;
+  /** What the controller believes the session timeout to be. */
+  toldTimeoutMs: number | undefined;
+  /** Filters know nobody. */
+  filtersAreOff: boolean;
+}
+
+const firstClientAt = 2_000;
+const firstTurmoilAt = 2_500;
+const lookEveryMs = 500;
+
+export class World {
+  readonly plan: WorldPlan;
+  readonly judge: Judge;
+  readonly devices: readonly Device[];
+  readonly clock = new SimClock();
+  readonly #fleet: Fleet;
+  readonly #clients: Clients;
+  readonly #floods: Floods;
+  readonly #fate: Fate;
+  readonly #operator: Operator;
+  readonly #settled: Settled;
+  readonly #stats = { commits: 0, rewrites: 0, maxPins: 0 };
+  #faults: Faults;
+
+  constructor(plan: WorldPlan, options: Partial<WorldOptions> = {}) {
+    const { without, keepsTraces, createSwitch } = { ...worldDefaults, ...options };
+    this.plan = plan;
+    this.#faults = plan.faults;
+    const twist = withoutRule(without);
+    const engine = { ...engineOptionsOf(plan), ...twist.engine };
+    const { clock } = this;
+    const faults = (): Faults => this.#faults;
+    const dice = (name: string) => diceOf(plan.seed, name);
+
+    this.#fleet = new Fleet(plan, clock, dice('fleet'), twist.toldTimeoutMs ?? plan.sessionTimeoutMs);
+    this.judge = new Judge(this.#fleet, clock, engine);
+    const create = createSwitch ?? ((): SimSwitch => createFastSwitch(plan, twist));
+    this.devices = Array.from(
+      { length: plan.switchCount },
+      (_, index) => new Device(index, create(plan), this.judge),
+    );
+    const shared = {
+      plan,
+      engine,
+      clock,
+      faults,
+      fleet: this.#fleet,
+      judge: this.judge,
+      devices: this.devices,
+    };
+    this.#clients = new Clients({
+      ...shared,
+      dice: { arrivals: dice('arrivals'), talk: dice('talk'), moves: dice('moves') },
+      isDeaf: twist.port.isDeafToDigests ?? false,
+      keepsTraces,
+    });
+    this.#floods = new Floods({ ...shared, dice: dice('floods') });
+    this.#fate = new Fate({
+      ...shared,
+      port: {
+        clock,
+        faults,
+        lies: { isDeafToDigests: false, answersAtOnce: false, ...twist.port },
+        dice: { writes: dice('writes'), digests: dice('digests'), connections: dice('connections') },
+      },
+      clients: this.#clients,
+      log: (_level, message) => this.#noteLog(message),
+      join: joinSwitches,
+    });
+    this.#operator = new Operator(plan.seed, clock, this.#fleet, faults);
+    this.#settled = new Settled({ ...shared, fate: this.#fate, clients: this.#clients });
+
+    this.#fleet.onChange = (desired) => {
+      for (const controller of this.#fate.controllers) controller.want(desired);
+    };
+    this.#fleet.onDeath = (endpoint) => this.#clients.serverDied(endpoint);
+    this.#fleet.onWithdrawal = (vip) => this.#clients.vipWithdrawn(vip);
+    this.judge.overfullLimitMs = overfullLimitMs(plan, engine);
+    this.judge.onEarlyReuse = () => this.#clients.filterReusedEarly();
+  }
+
+  get violations(): readonly Violation[] {
+    return this.judge.violations;
+  }
+
+  get stats(): WorldStats {
+    return {
+      ...this.#clients.stats,
+      ...this.#fate.stats,
+      ...this.#stats,
+      floodPackets: this.#floods.packets,
+      collateralMoves: this.judge.collateralMoves,
+      endedAt: Math.round(this.clock.now()),
+    };
+  }
+
+  /** The whole story. */
+  run(): this {
+    this.#fate.start();
+    this.clock.runUntil(firstClientAt);
+    this.#clients.start();
+    this.#lookOften();
+    this.clock.runUntil(firstTurmoilAt);
+    this.#operator.start();
+    this.#floods.start();
+    this.clock.runUntil(this.plan.turmoilMs);
+    this.#faults = noFaults;
+    this.#clients.stop();
+    this.#fate.calm();
+    this.#settled.wait();
+    return this;
+  }
+
+  #lookOften(): void {
+    this.clock.after(lookEveryMs, () => {
+      for (const device of this.devices) {
+        this.#stats.maxPins = Math.max(this.#stats.maxPins, device.mirror.pins.size);
+      }
+      this.#settled.look();
+      this.#lookOften();
+    });
+  }
+
+  #noteLog(message: string): void {
+    if (message.startsWith('committed')) {
+      this.#stats.commits++;
+      this.#fleet.noteCommitted();
+    }
+    if (message.startsWith('rows of dead')) this.#stats.rewrites++;
+  }
+}
+
+/**
+ * After a gap a filter slot is kept for a session timeout; without one, for the quarantine. Where pins are refused all filter
+ * slots are kept, however full: established connections win.
+ */
+function overfullLimitMs({ faults, sessionTimeoutMs }: WorldPlan, engine: EngineOptions): number {
+  const { pinLimit, pinTableSize, stallMs, outageMs, clockLagMs } = faults;
+  if (pinLimit + pinTableSize > 0) return Number.POSITIVE_INFINITY;
+  const waitMs = sessionTimeoutMs + engine.mergeMarginMs + engine.quarantineMs;
+  return waitMs + stallMs + outageMs + clockLagMs + 5_000;
+}
+
+/** Filter cells mistake strangers for members now and then, in floods most of all; sets do not, and I1 is about them. */
+function createFastSwitch({ faults }: WorldPlan, twist: WorldTwist): SimSwitch {
+  const { floodPerSecond, aimedFloodPerSecond, pinTableSize, columnTableSize } = faults;
+  const isFlooded = floodPerSecond + aimedFloodPerSecond > 0;
+  return new FastSwitch({
+    filters: twist.filtersAreOff ? 'off' : isFlooded ? 'perfect' : 'cells',
+    capacity: {
+      ...(pinTableSize > 0 && { pin: pinTableSize }),
+      ...(columnTableSize > 0 && { slot_version: columnTableSize }),
+    },
+  });
+}
+
+function joinSwitches(ports: readonly SimPort[]): SwitchPort {
+  const [port] = ports;
+  if (port === undefined || ports.length > 1) throw new RangeError('one switch, until there are groups');
+  return port;
+}
