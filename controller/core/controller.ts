@@ -17,7 +17,7 @@ import { countMoved } from './placement.ts';
 import { abandonIfHopeless, advanceChange, committed, nextChangeAt, placeStalePools } from './planner.ts';
 import { advancePools, backendGone, reconcilePools } from './pools.ts';
 import { rebuild } from './rebuild.ts';
-import { forgoSeat, seatOrphans } from './seats.ts';
+import { endWaiting, forgoSeat, seatOrphans } from './seats.ts';
 import { stabilityOfRow } from './slots.ts';
 import {
   makeFiltersLearn,
@@ -156,6 +156,7 @@ function advance(state: State, turn: Turn): void {
     reconcilePools(state, turn, state.desired.pools);
     reconcileNetwork(state, turn, state.desired);
   }
+  state.seatWaitAt = endWaiting(state, turn.now);
   placeStalePools(state, turn);
   for (const pool of seatOrphans(state)) {
     noteAdmitting(state);
@@ -203,6 +204,7 @@ function wake(state: State, turn: Turn): void {
     state.versionChange ? Number.POSITIVE_INFINITY : nextVersionAt(state, turn),
     nextMergeAt(state),
     nextSolicitAt(state),
+    state.seatWaitAt,
   );
   if (due === Number.POSITIVE_INFINITY) return;
   const at = Math.max(due, turn.now + POLL_MS);

@@ -38,6 +38,8 @@ export interface Backend {
   port: number;
   weight: number;
   state: BackendState | 'leaving';
+  /** Until then it takes no slot but a seat; see seats.ts. */
+  waitsUntil: Millis | undefined;
   /** Slots and columns that name it, and pins. It may be forgotten only when both are 0. */
   rowRefs: number;
   pinRefs: number;
@@ -84,6 +86,7 @@ export interface Pool {
   /** Seats held open, oldest first: number -> when its backend died. Numbers only ever grow. */
   openSeats: Map<number, Millis>;
   lastSeat: number;
+  lastDeathAt: Millis;
   /** Slots of the dead whose columns are being written, with their heirs: the slot row follows. */
   orphans: Map<number, number>;
   unstableCount: number;
@@ -190,6 +193,8 @@ export interface State {
 
   commits: CommitRecord[];
   problems: Problem[];
+  /** When the next backend has waited long enough for a seat. */
+  seatWaitAt: Millis;
   /** Time asked for with the last `wake`. */
   wakeAt: Millis;
   /** Look at everything in this step, not only at what the event names. */
@@ -249,6 +254,7 @@ export function createState(book?: Book): State {
     solicitations: new Map(),
     commits: [],
     problems: [],
+    seatWaitAt: Number.POSITIVE_INFINITY,
     wakeAt: Number.POSITIVE_INFINITY,
     mustAdvance: false,
   };
@@ -295,6 +301,7 @@ export function createPool(id: number, vip: Pool['vip'], slotCount: number): Poo
     seats: new Uint32Array(slotCount),
     openSeats: new Map(),
     lastSeat: 0,
+    lastDeathAt: Number.NEGATIVE_INFINITY,
     orphans: new Map(),
     unstableCount: 0,
     target: new Uint16Array(slotCount),

@@ -35,6 +35,11 @@ export interface EngineOptions {
   udpSettleMs: number;
   /** The slots of a dead backend are held open for another that comes, this long; see seats.ts. 0: never. */
   seatHoldMs: number;
+  /**
+   * A backend that finds no seat waits so long for one, if a backend of its pool has died within as long before: where
+   * they come and go, one dies soon, and its slots need not be remembered at all. 0: it takes stable slots at once.
+   */
+  seatWaitMs: number;
   /** A backend that leaves more slots has no seat: they are stable on their heirs at once, with one write each. */
   maxSeatSlots: number;
   /** Seats held open in a pool. The oldest is closed when one more backend dies. */
@@ -81,6 +86,7 @@ export const engineDefaults: Readonly<EngineOptions> = {
   tcpSettleMs: 1_200,
   udpSettleMs: 2_000,
   seatHoldMs: 300_000,
+  seatWaitMs: 0,
   maxSeatSlots: 8_192,
   maxSeats: 12,
   maxPins: 100_000,

@@ -16,13 +16,15 @@ import {
   type Turn,
 } from './model.ts';
 import type { Column } from './row.ts';
-import { canHold, hold, isSeat, openSeat } from './seats.ts';
+import { admitWaiting, canHold, hold, isSeat, isWaiting, openSeat } from './seats.ts';
 import { backendOf, baseOf, isSlotSettled, isUnstable, setColumn, setSlot } from './slots.ts';
 import { stickyTable } from './sticky.ts';
 import { liveColumns } from './versions.ts';
 
 /** Computes the pool's target, and how far it is from what new flows get. */
 export function place(state: State, pool: Pool): void {
+  const column = newestColumn(state);
+  admitWaiting(pool, (slot) => backendOf(pool, slot, column));
   const participants = [...pool.backends.values()].map((backend) => ({ ...backend, weight: share(backend) }));
   const table =
     pool.placement === 'sticky'
@@ -118,7 +120,7 @@ function seatsOf(pool: Pool): Uint32Array {
 }
 
 function share(backend: Backend): number {
-  return backend.state === 'active' ? backend.weight : 0;
+  return backend.state === 'active' && !isWaiting(backend) ? backend.weight : 0;
 }
 
 /** Today's owners and the homes to return to, as indexes into the participants. */

@@ -28,6 +28,7 @@ import {
 import { removePin } from './pins.ts';
 import type { ReturnPathRow, VipRow } from './row.ts';
 import { backendKey, dropRow, returnPathKey, vipKey, wantRow } from './rows.ts';
+import { beginWaiting } from './seats.ts';
 import { setColumn, setSlot } from './slots.ts';
 
 /** Makes the pools those that are wanted; what that takes of the switch follows step by step. */
@@ -100,6 +101,7 @@ export function createBackend(id: number, address: number, port: number): Backen
     port,
     weight: 0,
     state: 'leaving',
+    waitsUntil: undefined,
     rowRefs: 0,
     pinRefs: 0,
   };
@@ -138,6 +140,8 @@ function updatePool(state: State, turn: Turn, pool: Pool, wanted: DesiredPool): 
     kept.add(backend);
     backend.name = wish.name;
     if (backend.weight !== wish.weight || backend.state !== wish.state) pool.isPlacementStale = true;
+    if (wish.state === 'active' && backend.state !== 'active') beginWaiting(pool, turn, backend);
+    if (wish.state === 'down' && backend.state !== 'down') pool.lastDeathAt = turn.now;
     backend.weight = wish.weight;
     backend.state = wish.state;
     writeBackend(state, turn, pool, backend);

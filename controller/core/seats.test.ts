@@ -133,3 +133,39 @@ describe('the seat of a dead backend', () => {
     expect(rig.rows('slot').filter((row) => row.backend === b1 || row.unstable)).toEqual([]);
   });
 });
+
+describe('a backend that comes while no seat is open', () => {
+  const all = [1, 2, 3, 4].map((n) => backend(n));
+  const without4 = [...all.slice(0, 3), dead(4)];
+  const idOf = (rig: Rig, number: number): number =>
+    rig.rows('backend').find((row) => row.address === backend(number).address)!.backend;
+
+  test('waits for the next death, and is given the slots of the dead in place', () => {
+    const rig = new Rig({ seatWaitMs: 30_000, maxSeats: 0 }).start(desired(pool(all)));
+    rig.want(desired(pool(without4)));
+    rig.want(desired(pool([...without4, backend(5)])));
+    rig.pass(20_000);
+    expect(rig.rows('slot').filter((row) => row.backend === idOf(rig, 5))).toEqual([]);
+    const before = rig.rows('slot').filter((row) => row.backend === idOf(rig, 1)).length;
+    rig.takeUpdates();
+    rig.want(desired(pool([dead(1), ...without4.slice(1), backend(5)])));
+    expect(rig.rows('slot').filter((row) => row.backend === idOf(rig, 5))).toHaveLength(before);
+    expect([rig.unstableSlots(), rig.rows('slot_version').length]).toEqual([0, 0]);
+  });
+
+  test('takes stable slots when it has waited long enough', () => {
+    const rig = new Rig({ seatWaitMs: 30_000, maxSeats: 0 }).start(desired(pool(all)));
+    rig.want(desired(pool(without4)));
+    rig.want(desired(pool([...without4, backend(5)])));
+    rig.pass(29_999);
+    expect(rig.rows('slot_version')).toEqual([]);
+    rig.pass(100);
+    expect(rig.rows('slot_version').filter((row) => row.backend === idOf(rig, 5))).toHaveLength(4);
+  });
+
+  test('does not wait when nobody has died of late', () => {
+    const rig = new Rig({ seatWaitMs: 30_000 }).start(desired(pool(all)));
+    rig.want(desired(pool([...all, backend(5)])));
+    expect(rig.rows('slot_version').length).toBeGreaterThan(0);
+  });
+});

@@ -15,6 +15,7 @@
 
 import type { Millis } from './event.ts';
 import {
+  type Backend,
   COLUMNS,
   isDead,
   NO_BACKEND,
@@ -121,6 +122,52 @@ export function closeOldSeats(pool: Pool, turn: Turn): Millis {
     pool.openSeats.delete(seat);
   }
   return Number.POSITIVE_INFINITY;
+}
+
+/** A backend has come, and waits for a seat if one may be expected soon. */
+export function beginWaiting(pool: Pool, { now, options }: Turn, backend: Backend): void {
+  const mayExpect = pool.phase === 'serving' && pool.lastDeathAt + options.seatWaitMs > now;
+  backend.waitsUntil = mayExpect ? now + options.seatWaitMs : undefined;
+}
+
+/** Those who wait are let in, who came first first, as far as the seats go, and the slots of those who are dead by now. */
+export function admitWaiting(pool: Pool, ownerOf: (slot: number) => number): void {
+  const waiting = [...pool.backends.values()].filter(isWaiting);
+  if (waiting.length === 0) return;
+  let room = 0;
+  for (let slot = 0; slot < pool.slotCount; slot++) {
+    if (isSeat(pool, slot) || isDead(pool, ownerOf(slot))) room++;
+  }
+  let weight = 0;
+  for (const backend of pool.backends.values()) if (backend.state === 'active') weight += backend.weight;
+  for (const backend of waiting.sort((a, b) => a.waitsUntil! - b.waitsUntil!)) {
+    const due = (pool.slotCount * backend.weight) / weight;
+    // What is missing to a whole seat comes from stable slots.
+    if (room < due / 2) return;
+    room -= due;
+    backend.waitsUntil = undefined;
+  }
+}
+
+export function isWaiting(backend: Backend): boolean {
+  return backend.state === 'active' && backend.waitsUntil !== undefined;
+}
+
+/** Who has waited long enough takes stable slots. @returns when the next one has */
+export function endWaiting(state: State, now: Millis): Millis {
+  let nextAt = Number.POSITIVE_INFINITY;
+  for (const pool of state.pools.values()) {
+    for (const backend of pool.backends.values()) {
+      if (backend.waitsUntil === undefined) continue;
+      if (backend.waitsUntil > now) {
+        nextAt = Math.min(nextAt, backend.waitsUntil);
+        continue;
+      }
+      backend.waitsUntil = undefined;
+      pool.isPlacementStale = true;
+    }
+  }
+  return nextAt;
 }
 
 /** A digest may have been lost: not every flow is known. */
