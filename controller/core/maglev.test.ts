@@ -2,11 +2,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { identityHash } from './identity-hash.ts';
-import { maglevTable, NOBODY, permutationOf, type WeightedBackend } from './maglev.ts';
+import { maglevTable, NOBODY, permutationOf, turnOrder, type WeightedBackend } from './maglev.ts';
 
 const SLOTS = 65_536;
 const fleet = (count: number, weight = 100): WeightedBackend[] =>
   Array.from({ length: count }, (_, i) => ({ address: 0x0a000001 + i, port: 8080, weight }));
+/** Weights from 1 to `heaviest`, mixed. */
+const weighed = (count: number, heaviest: number): WeightedBackend[] =>
+  fleet(count).map((b, i) => ({ ...b, weight: 1 + ((Math.imul(i + 1, 0x9e3779b1) >>> 8) % heaviest) }));
+const oneHeavy = (count: number): WeightedBackend[] =>
+  fleet(count, 1).map((b, i) => (i === 0 ? { ...b, weight: 100 } : b));
 const counts = (table: Uint16Array, of: number): number[] => {
   const result = new Array<number>(of).fill(0);
   for (const owner of table) if (owner !== NOBODY) result[owner]!++;
@@ -17,6 +22,9 @@ const owners = (backends: readonly WeightedBackend[], table: Uint16Array): strin
   Array.from(table, (i) => (i === NOBODY ? '-' : `${backends[i]!.address}:${backends[i]!.port}`));
 const movedShare = (before: string[], after: string[]): number =>
   before.filter((owner, slot) => owner !== after[slot]).length / before.length;
+/** FNV-1a over the indexes: a table in one number. */
+const digest = (table: Uint16Array): string =>
+  (table.reduce((hash, index) => Math.imul(hash ^ index, 0x01000193), 0x811c9dc5) >>> 0).toString(16);
 
 const someBackends = fc
   .uniqueArray(
@@ -43,6 +51,37 @@ describe('the maglev table', () => {
     expect(Array.from(maglevTable(fleet(4), 16)).join(' ')).toMatchInlineSnapshot(
       `"1 0 2 0 3 2 0 2 2 3 3 1 0 1 1 3"`,
     );
+  });
+
+  test.each([
+    { name: '500 equal', backends: fleet(500), slotCount: SLOTS, expected: '7d790a23' },
+    { name: '500 of weight 1 to 100', backends: weighed(500, 100), slotCount: SLOTS, expected: '3579ea4f' },
+    {
+      name: '40 of weight 1 to 65535',
+      backends: weighed(40, 65_535),
+      slotCount: SLOTS,
+      expected: '632ba588',
+    },
+    { name: 'one of 100, 499 of 1', backends: oneHeavy(500), slotCount: SLOTS, expected: 'b9cb7e86' },
+    { name: '3 equal', backends: fleet(3), slotCount: 4_096, expected: '71e0fb1c' },
+    { name: '90 in 64 slots', backends: weighed(90, 7), slotCount: 64, expected: '437281f8' },
+    { name: '3 in one slot', backends: fleet(3), slotCount: 1, expected: '50c5d1f' },
+  ])('a table is part of the contract and never changes: $name', ({ backends, slotCount, expected }) => {
+    expect(digest(maglevTable(backends, slotCount))).toBe(expected);
+  });
+
+  test('10,000 backends fill 2^20 slots, and nobody holds more than one slot more than another', () => {
+    const held = counts(maglevTable(fleet(10_000), 1 << 20), 10_000);
+    expect(Math.min(...held)).toBe(104);
+    expect(Math.max(...held)).toBe(105);
+  });
+
+  test('backends whose identity hash is the same take turns by address, whatever the order of the list', () => {
+    const first: WeightedBackend = { address: 0x0a000001, port: 8080, weight: 1 };
+    const second: WeightedBackend = { address: 0xd825d96a, port: 8081, weight: 1 };
+    expect(identityHash(first.address, first.port, 0)).toBe(identityHash(second.address, second.port, 0));
+    expect(turnOrder([first, second])).toEqual([0, 1]);
+    expect(turnOrder([second, first])).toEqual([1, 0]);
   });
 
   test('every slot has an owner with weight', () => {
@@ -122,7 +161,7 @@ describe('the maglev table', () => {
     expect(collateral / SLOTS).toBeLessThan(0.01);
   });
 
-  test.each([0, 3, 100, 131_072, 1.5])('%d slots are refused', (slotCount) => {
+  test.each([0, 3, 100, 2_097_152, 1.5])('%d slots are refused', (slotCount) => {
     expect(() => maglevTable(fleet(2), slotCount)).toThrow(/power of two/);
   });
 });
