@@ -43,6 +43,8 @@ export type Event =
   | { kind: 'pin-idle'; now: Millis; pool: number; sourceAddress: Ipv4Address; sourcePort: number }
   /** How many flows the active filter slots have admitted in all since the switch started (counter DECISION_NEW). */
   | { kind: 'admitted'; now: Millis; flows: number }
+  /** Digests may have been lost up to now, although we are connected: one switch of a group was away. */
+  | { kind: 'gap'; now: Millis }
   | { kind: 'tick'; now: Millis };
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

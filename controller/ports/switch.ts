@@ -2,23 +2,20 @@
 /** What the controller needs of a switch. */
 import type { Ipv4Address, MacAddress } from '../core/desired.ts';
 import type { Event } from '../core/event.ts';
-import type { RowUpdate } from '../core/row.ts';
+import type { Row, RowUpdate } from '../core/row.ts';
 
 type WithoutTime<E> = E extends unknown ? Omit<E, 'now'> : never;
 
 /** What a switch has to tell. Whoever listens says when it heard of it. */
-export type SwitchEvent = WithoutTime<
+export type SwitchEvent =
+  /** wasDeposed: since we were primary last, or since the start, another controller was seen to be. */
+  { kind: 'connected'; rows: readonly Row[]; wasDeposed?: boolean } | OtherSwitchEvent;
+
+type OtherSwitchEvent = WithoutTime<
   Extract<
     Event,
     {
-      kind:
-        | 'connected'
-        | 'disconnected'
-        | 'written'
-        | 'flow-digest'
-        | 'neighbour-digest'
-        | 'pin-idle'
-        | 'admitted';
+      kind: 'disconnected' | 'written' | 'flow-digest' | 'neighbour-digest' | 'pin-idle' | 'admitted' | 'gap';
     }
   >
 >;
@@ -59,6 +56,27 @@ export interface SwitchStatus {
   notices: { received: number; unreadable: number };
   /** Undefined until it has been read once. */
   traffic: Traffic | undefined;
+  /** Of a group. */
+  members?: readonly MemberStatus[];
+}
+
+/**
+ * gathering: connected; whose tables are in force is not decided yet. joining: it is being given the rows it lacks.
+ * participating: it holds what the group holds, and may carry traffic. outdated: it does not answer in time, the others go
+ * on without it.
+ */
+export type MemberState = 'disconnected' | 'gathering' | 'joining' | 'participating' | 'outdated';
+
+/** Plain JSON-able data. */
+export interface MemberStatus {
+  name: string;
+  address: string;
+  state: MemberState;
+  /** For how long. */
+  stateMs: number;
+  /** Rows that differ from those of the group, or may. Unless it participates, it should carry no traffic. */
+  rowsBehind: number;
+  problem: string | undefined;
 }
 
 export interface Count {
