@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The group's numbers: how long it waits for a switch, how much it gives one at once, how much it remembers. */
+
+export interface SwitchGroupOptions {
+  /**
+   * A switch that leaves a write unanswered for so long is no longer waited for, unless it is the last: then nobody is
+   * kept waiting by it.
+   */
+  laggardMs: number;
+  /** When no tables are in force yet, the first switch to connect waits so long for the others. */
+  gatherMs: number;
+  /** A pin is idle when every switch has said so within this time; else its timeout begins anew on all of them. */
+  idleAgreeMs: number;
+  /** Pins that some switches have said to be idle and others not. What comes beyond it is told again by the switch. */
+  idleMarksMax: number;
+  /** Updates in one write to a switch that joins, and in all that it has not answered. */
+  joinBatch: number;
+  joinUpdatesInFlight: number;
+  /** When a switch that joins is behind by no more than this, new writes wait for it too. */
+  joinTailRows: number;
+  /** A join that failed is tried again after this. */
+  joinRetryMs: number;
+  /** An update that a switch answers by 'exists' or 'missing' is turned round so often before it counts as refused. */
+  correctionsMax: number;
+}
+
+export const switchGroupDefaults: Readonly<SwitchGroupOptions> = {
+  laggardMs: 10_000,
+  gatherMs: 2_000,
+  idleAgreeMs: 10_000,
+  idleMarksMax: 10_000,
+  joinBatch: 500,
+  joinUpdatesInFlight: 2_000,
+  joinTailRows: 500,
+  joinRetryMs: 1_000,
+  correctionsMax: 3,
+};

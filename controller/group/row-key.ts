@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Which rows are the same row, and which are equal. */
+import type { RowKey } from '../core/ledger.ts';
+import { pinKey } from '../core/pins.ts';
+import type { FilterVersion, Row, VersionRow } from '../core/row.ts';
+import { smallRowKey } from '../core/rows.ts';
+
+export const versionKey = 'version';
+
+/** Two rows with the same key cannot be on one switch. */
+export function rowKey(row: Row): RowKey {
+  switch (row.table) {
+    case 'version':
+      return versionKey;
+    case 'slot':
+      return slotKey(row.pool, row.slot);
+    case 'slot_version':
+      return slotKey(row.pool, row.slot) + row.column * 65_536;
+    case 'pin':
+      return pinKey(row.pool, row.sourceAddress, row.sourcePort);
+    default:
+      return smallRowKey(row);
+  }
+}
+
+/** A number: there may be a million of them. Columns come behind it. */
+export function slotKey(pool: number, slot: number): RowKey & number {
+  return pool * 4 * 65_536 + slot;
+}
+
+/** The same key, and the same data. */
+export function sameRow(left: Row | undefined, right: Row | undefined): boolean {
+  if (left === right) return true;
+  if (left === undefined || right === undefined || left.table !== right.table) return false;
+  if (left.table === 'version') return sameVersion(left, right as VersionRow);
+  for (const field of Object.keys(left) as (keyof Row)[]) if (left[field] !== right[field]) return false;
+  return true;
+}
+
+function sameVersion(left: VersionRow, right: VersionRow): boolean {
+  const same = (a: FilterVersion, b: FilterVersion): boolean =>
+    a.epoch === b.epoch && a.column === b.column && a.learn === b.learn;
+  return left.active === right.active && left.filters.every((filter, i) => same(filter, right.filters[i]!));
+}

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Many switches as one: under ECMP all of them hold the same rows, pins included, and the controller is that of one
+ * switch. For a single switch it is the memory of what that switch should hold when it comes back without it.
+ *
+ *   disconnected ──connected──> gathering ──source chosen──> joining ──equal──> participating
+ *        ^                          └────────group in force────^                 │
+ *        └──lost, from anywhere               outdated <──too slow───────────────┘
+ *                                                └──────answers again──> joining
+ *
+ * Limits: the switches are wired alike (the same port leads to the same network on all of them), since neighbours learned
+ * by one are written to all. The group is as large as the smallest table of its switches. A switch that is away or outdated
+ * should be withdrawn from ECMP: flows that only it has seen are kept if it is back within the session timeout.
+ */
+import type { LogLevel, Millis, WriteFailure } from '../core/event.ts';
+import type { RowKey } from '../core/ledger.ts';
+import { pinKey } from '../core/pins.ts';
+import type { Row, RowUpdate } from '../core/row.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Solicitation, SwitchEvent, SwitchPort, SwitchStatus } from '../ports/switch.ts';
+import { Alarm } from './alarm.ts';
+import { FanOut } from './fan-out.ts';
+import { groupStatus } from './group-status.ts';
+import { IdleMarks, type PinIdle } from './idle-marks.ts';
+import { Join } from './join.ts';
+import { Member, type MemberTarget } from './member.ts';
+import { type SwitchGroupOptions, switchGroupDefaults } from './options.ts';
+import { rowKey } from './row-key.ts';
+import { isBlank, isNewer, newest, rowsInForce } from './source.ts';
+
+export interface SwitchGroupWorld {
+  clock: Clock;
+  log: Log;
+}
+
+export class SwitchGroup implements SwitchPort {
+  private readonly world: SwitchGroupWorld;
+  private readonly options: SwitchGroupOptions;
+  private readonly members: readonly Member[];
+  /** Every row as last asked for. */
+  private readonly shadow = new Map<RowKey, Row>();
+  /** Some switch's tables have been in force, and nobody else has changed them since, as far as we know. */
+  private isShadowKnown = false;
+  /** 'connected' has been told. */
+  private isReady = false;
+  private isClosed = false;
+  private listener: (event: SwitchEvent) => void = () => {};
+  private readonly fanOut: FanOut;
+  private readonly joins = new Map<Member, Join>();
+  private readonly marks: IdleMarks;
+  private admitted = 0;
+  private readonly gathered: Alarm;
+  private readonly watch: Alarm;
+  private readonly idleDue: Alarm;
+  private readonly retries = new Map<Member, Alarm>();
+
+  /** @param targets  at least one */
+  constructor(
+    targets: readonly MemberTarget[],
+    world: SwitchGroupWorld,
+    options: Partial<SwitchGroupOptions> = {},
+  ) {
+    const { clock } = world;
+    this.world = world;
+    this.options = { ...switchGroupDefaults, ...options };
+    this.members = targets.map((target) => new Member(target, this.shadow, clock));
+    this.marks = new IdleMarks(this.options.idleMarksMax);
+    this.gathered = new Alarm(clock, () => this.chooseSource());
+    this.watch = new Alarm(clock, () => this.checkLaggards());
+    this.idleDue = new Alarm(clock, () => this.checkIdle());
+    for (const member of this.members) this.retries.set(member, new Alarm(clock, () => this.rejoin(member)));
+    this.fanOut = new FanOut({
+      shadow: this.shadow,
+      members: this.members,
+      correctionsMax: this.options.correctionsMax,
+      isClosing: (member) => this.joins.get(member)?.closingSince !== undefined,
+      repair: (member, updates) => this.repair(member, updates),
+      onWritten: (write, failures) => this.listener({ kind: 'written', write, failures }),
+    });
+  }
+
+  start(listener: (event: SwitchEvent) => void): void {
+    this.listener = listener;
+    for (const member of this.members) member.port.start((event) => this.receive(member, event));
+  }
+
+  write(write: number, updates: readonly RowUpdate[]): void {
+    if (!this.isReady) return;
+    this.fanOut.write(write, updates);
+    this.watchLaggards();
+  }
+
+  solicit(solicitation: Solicitation): void {
+    for (const member of this.members) if (member.state !== 'disconnected') member.port.solicit(solicitation);
+  }
+
+  status(): SwitchStatus {
+    return groupStatus(this.members, this.isReady, this.world.clock.now());
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.isReady = false;
+    this.listener = () => {};
+    for (const alarm of [this.gathered, this.watch, this.idleDue, ...this.retries.values()]) alarm.cancel();
+    for (const join of this.joins.values()) join.stop();
+    await Promise.all(this.members.map(({ port }) => port.close()));
+  }
+
+  private receive(member: Member, event: SwitchEvent): void {
+    if (this.isClosed) return;
+    switch (event.kind) {
+      case 'connected':
+        if (member.state !== 'disconnected') this.lost(member);
+        this.connected(member, event.rows, event.wasDeposed ?? false);
+        return;
+      case 'disconnected':
+        if (member.state !== 'disconnected') this.lost(member);
+        return;
+      case 'written':
+        member.answered(event.write, event.failures);
+        this.rejoin(member);
+        this.watchLaggards();
+        return;
+      case 'pin-idle':
+        this.pinIdle(member, event);
+        return;
+      case 'admitted':
+        this.count(member, event.flows);
+        return;
+      case 'flow-digest':
+      case 'neighbour-digest':
+      case 'gap':
+        // What a switch says of a flow is what it does with it, also while it is behind.
+        if (this.isReady && member.state !== 'gathering') this.listener(event);
+    }
+  }
+
+  /** The first count of a switch is where it starts from. */
+  private count(member: Member, flows: number): void {
+    const before = member.admitted ?? flows;
+    // Below the last count: the switch has counted from zero since.
+    this.admitted += flows >= before ? flows - before : flows;
+    member.admitted = flows;
+    if (this.isReady) this.listener({ kind: 'admitted', flows: this.admitted });
+  }
+
+  private connected(member: Member, rows: readonly Row[], wasDeposed: boolean): void {
+    if (!this.isShadowKnown) {
+      this.gather(member, rows);
+      return;
+    }
+    const isInForce = this.members.some(({ state }) => state !== 'disconnected');
+    if (!isInForce && !this.isOurs(member, rows, wasDeposed)) {
+      this.log('warn', 'somebody else has written to the switch: it is the source of truth', member);
+      this.isShadowKnown = false;
+      this.gather(member, rows);
+      return;
+    }
+    member.difference.measure(rows);
+    this.join(member, isBlank(rows));
+  }
+
+  /** Nobody but us has been at the switch: what the group held is still what it should hold. */
+  private isOurs(member: Member, rows: readonly Row[], wasDeposed: boolean): boolean {
+    if (wasDeposed) return false;
+    if (isBlank(rows)) return true;
+    return member.wasInStep ? member.difference.explains(rows) : !isNewer(rows, [...this.shadow.values()]);
+  }
+
+  private gather(member: Member, rows: readonly Row[]): void {
+    member.rowsRead = rows;
+    member.enter('gathering');
+    if (this.members.every(({ state }) => state === 'gathering')) this.chooseSource();
+    else if (!this.gathered.isSet) this.gathered.setAt(this.world.clock.now() + this.options.gatherMs);
+  }
+
+  private chooseSource(): void {
+    this.gathered.cancel();
+    const found = this.members.filter(({ state }) => state === 'gathering');
+    const tables = found.map(({ rowsRead }) => rowsRead ?? []);
+    if (found.length === 0) return;
+    const best = newest(tables);
+    const source = found[best]!;
+    if (this.members.length > 1) this.log('info', 'its tables are in force for the group', source);
+    this.shadow.clear();
+    for (const row of rowsInForce(tables[best]!, tables)) this.shadow.set(rowKey(row), row);
+    this.isShadowKnown = true;
+    for (const member of this.members) {
+      member.wasInStep = false;
+      member.difference.rows.clear();
+    }
+    found.forEach((member, i) => {
+      member.difference.measure(tables[i]!);
+      member.rowsRead = undefined;
+      // Told apart from 'disconnected' before the first of them is done.
+      member.enter('joining');
+    });
+    found.forEach((member, i) => {
+      this.join(member, isBlank(tables[i]!));
+    });
+  }
+
+  private join(member: Member, wasBlank: boolean): void {
+    this.retries.get(member)!.cancel();
+    member.enter('joining');
+    const rows = member.difference.size;
+    if (rows > 0) this.log('info', wasBlank ? 'a blank switch joins' : 'a switch joins', member, { rows });
+    const join = new Join(member, wasBlank, {
+      shadow: this.shadow,
+      options: this.options,
+      now: () => this.world.clock.now(),
+      isHeld: (key) => this.fanOut.isHeld(member, key),
+      givesUp: (key, failure) => this.givesUp(member, key, failure),
+      onEqual: () => this.participate(member, join),
+      onFailed: (failure) => this.joinFailed(member, failure),
+    });
+    this.joins.set(member, join);
+    join.start();
+    this.watchLaggards();
+  }
+
+  private participate(member: Member, join: Join): void {
+    this.joins.delete(member);
+    member.enter('participating');
+    member.wasInStep = true;
+    this.fanOut.deliver(member);
+    if (join.rows > 0)
+      this.log('info', 'the switch participates: it may carry traffic', member, {
+        rows: join.rows,
+        durationMs: Math.round(this.world.clock.now() - join.startedAt),
+      });
+    if (!this.isReady) {
+      this.isReady = true;
+      this.listener({ kind: 'connected', rows: [...this.shadow.values()] });
+    } else if (!join.wasBlank) {
+      // Slots that were stable to it and unstable to the group: it has told nothing of their flows.
+      this.listener({ kind: 'gap' });
+    }
+    this.watchLaggards();
+  }
+
+  /** With nobody else to hold a row, a switch that refuses it has the last word. */
+  private givesUp(member: Member, key: RowKey, { code, message }: WriteFailure): boolean {
+    if (this.isReady || (code !== 'full' && code !== 'rejected')) return false;
+    const held = member.difference.rows.get(key);
+    const asked = this.shadow.get(key);
+    const kept = code === 'full' ? undefined : held?.row;
+    if (kept === undefined) this.shadow.delete(key);
+    else this.shadow.set(key, kept);
+    member.difference.holds(key, kept, held?.name ?? asked!);
+    for (const other of this.members) if (other !== member) other.difference.leftBehind(key, asked, kept);
+    this.log('warn', 'a row is given up: the switch refuses it', member, { code, reason: message });
+    return true;
+  }
+
+  private joinFailed(member: Member, { code, message }: WriteFailure): void {
+    this.joins.delete(member);
+    this.fanOut.release(member);
+    const problem = `it cannot be given the rows of the group (${code}): ${message}`;
+    if (member.problem !== problem) this.log('warn', problem, member);
+    member.problem = problem;
+    this.retries.get(member)!.setAt(this.world.clock.now() + this.options.joinRetryMs);
+  }
+
+  /** Once it has answered everything, and unless it is joining already or is to do so later. */
+  private rejoin(member: Member): void {
+    if (member.state !== 'outdated' && member.state !== 'joining') return;
+    if (member.hasUnanswered || this.joins.has(member) || this.retries.get(member)!.isSet) return;
+    const { problem } = member;
+    this.join(member, false);
+    if (member.state === 'joining') member.problem = problem;
+  }
+
+  private lost(member: Member): void {
+    const wasParticipating = member.state === 'participating';
+    member.forgetUnanswered();
+    member.rowsRead = undefined;
+    this.leave(member);
+    member.enter('disconnected');
+    if (this.members.every(({ state }) => state !== 'gathering')) this.gathered.cancel();
+    if (!wasParticipating) {
+      this.fanOut.release(member);
+    } else if (this.participants().length > 0) {
+      this.log('warn', 'a switch is lost; withdraw it from ECMP', member);
+      this.fanOut.release(member);
+      this.listener({ kind: 'gap' });
+    } else {
+      this.isReady = false;
+      this.fanOut.forget();
+      this.marks.clear();
+      this.listener({ kind: 'disconnected' });
+    }
+  }
+
+  private setAside(member: Member): void {
+    this.log('warn', 'a switch does not answer in time: the others go on; withdraw it from ECMP', member, {
+      unansweredMs: Math.round(this.world.clock.now() - (member.waitedForSince ?? member.since)),
+    });
+    member.doubtUnanswered();
+    member.failingSince = undefined;
+    this.leave(member);
+    member.enter('outdated', 'it does not answer in time');
+    this.fanOut.release(member);
+    if (!member.hasUnanswered)
+      this.retries.get(member)!.setAt(this.world.clock.now() + this.options.joinRetryMs);
+  }
+
+  private leave(member: Member): void {
+    this.retries.get(member)!.cancel();
+    this.joins.get(member)?.stop();
+    this.joins.delete(member);
+  }
+
+  /** Rows that are not as they should be on one switch only: it is brought right on its own, or joins anew. */
+  private repair(member: Member, updates: readonly RowUpdate[]): void {
+    member.write(updates, this.options.correctionsMax, (failures) => {
+      if (failures.length === 0 || member.state !== 'participating') return;
+      // Nobody else would carry the traffic. An odd pin goes when it is idle.
+      if (this.participants().length === 1) return;
+      this.fanOut.release(member);
+      member.doubtUnanswered();
+      this.join(member, false);
+    });
+    this.watchLaggards();
+  }
+
+  private pinIdle(member: Member, event: PinIdle): void {
+    if (!this.isReady || member.state !== 'participating') return;
+    const all = this.participants();
+    const key = pinKey(event.pool, event.sourceAddress, event.sourcePort);
+    // A pin of which the group does not know is nobody's.
+    const isIdle =
+      all.length === 1 ||
+      !this.shadow.has(key) ||
+      this.marks.add(key, event, member, all, this.world.clock.now());
+    if (isIdle) this.listener(event);
+    else this.watchIdle();
+  }
+
+  private checkIdle(): void {
+    const all = this.participants();
+    const { idle, busy } = this.marks.expire(this.world.clock.now() - this.options.idleAgreeMs, all);
+    for (const event of idle) this.listener(event);
+    const updates = busy.flatMap((key): RowUpdate[] => {
+      const row = this.shadow.get(key);
+      return row === undefined ? [] : [{ operation: 'modify', row }];
+    });
+    if (updates.length > 0) for (const member of all) this.repair(member, updates);
+    this.watchIdle();
+  }
+
+  private watchIdle(): void {
+    const { oldestAt } = this.marks;
+    if (oldestAt !== undefined && !this.idleDue.isSet)
+      this.idleDue.setAt(oldestAt + this.options.idleAgreeMs);
+  }
+
+  private checkLaggards(): void {
+    const overdue = this.members
+      .filter((member) => (this.waitedForSince(member) ?? Number.POSITIVE_INFINITY) <= this.overdueAt())
+      .sort((a, b) => this.waitedForSince(a)! - this.waitedForSince(b)!);
+    for (const member of overdue) {
+      const isLast = member.state === 'participating' && this.participants().length === 1;
+      if (!isLast) this.setAside(member);
+    }
+    this.watchLaggards();
+  }
+
+  private watchLaggards(): void {
+    if (this.watch.isSet) return;
+    const { laggardMs } = this.options;
+    let since: Millis | undefined;
+    for (const member of this.members) {
+      const own = this.waitedForSince(member);
+      if (own !== undefined) since = Math.min(own, since ?? own);
+    }
+    if (since === undefined) return;
+    // The last one may be overdue for long, and need not be looked at all the time.
+    this.watch.setAt(Math.max(since + laggardMs, this.world.clock.now() + laggardMs / 10));
+  }
+
+  /** What is unanswered since then is late. */
+  private overdueAt(): Millis {
+    return this.world.clock.now() - this.options.laggardMs;
+  }
+
+  private waitedForSince(member: Member): Millis | undefined {
+    if (member.state !== 'participating' && member.state !== 'joining') return undefined;
+    const own = member.waitedForSince;
+    const closing = this.joins.get(member)?.closingSince;
+    // Nobody waits for the end of a join while no switch participates.
+    if (closing === undefined || !this.isReady) return own;
+    return Math.min(closing, own ?? closing);
+  }
+
+  private participants(): Member[] {
+    return this.members.filter(({ state }) => state === 'participating');
+  }
+
+  private log(
+    level: LogLevel,
+    message: string,
+    { name }: Member,
+    fields: Record<string, string | number> = {},
+  ): void {
+    this.world.log(level, message, { switch: name, ...fields });
+  }
+}
