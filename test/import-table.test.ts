@@ -34,6 +34,18 @@ const table: readonly Part[] = [
   { folder: 'controller/core', imports: [], packages: [], pure: true },
   { folder: 'controller/ports', imports: ['controller/core'], packages: [] },
   {
+    folder: 'controller/group',
+    imports: ['controller/core', 'controller/ports'],
+    packages: [],
+    pure: true,
+    promises: true,
+  },
+  {
+    folder: 'controller/group/testing',
+    imports: ['controller/core', 'controller/ports', 'controller/group'],
+    packages: [],
+  },
+  {
     folder: 'controller/config',
     imports: ['controller/core'],
     packages: ['yaml', 'zod', 'node', 'fastest-levenshtein'],
