@@ -72,8 +72,7 @@ export function maglevTable(backends: readonly WeightedBackend[], slotCount: num
     skips,
     isTaken: new Int32Array(Math.ceil(slotCount / 32)),
   };
-  // A backend tries slotCount / free slots to meet a free one; the last few are found from their side.
-  const few = Math.ceil(Math.sqrt(slotCount));
+  const few = fewSlots(slotCount);
   fillTheLast(progress, takeTurns(progress, slotCount - few), few);
   return table;
 }
@@ -107,7 +106,6 @@ function takeTurns({ table, turns, next, skips, isTaken }: Progress, count: numb
   return turn;
 }
 
-/** Each turn compares the places of all free slots in the backend's permutation, and takes the first. */
 function fillTheLast(
   { table, turns, next, skips, isTaken }: Progress,
   firstTurn: number,
@@ -123,19 +121,38 @@ function fillTheLast(
   }
   for (let turn = firstTurn; free > 0; turn = (turn + 1) % turns.length) {
     const index = turns[turn]!;
-    const from = next[index]!;
-    const inverse = inverseOfOdd(skips[index]!);
-    let first = 0;
-    let firstStep = table.length;
-    for (let i = 0; i < free; i++) {
-      const step = Math.imul(freeSlots[i]! - from, inverse) & mask;
-      if (step >= firstStep) continue;
-      first = i;
-      firstStep = step;
-    }
+    const first = firstInPermutation(freeSlots, free, next[index]!, skips[index]!, mask);
     table[freeSlots[first]!] = index;
     freeSlots[first] = freeSlots[--free]!;
   }
+}
+
+/**
+ * Which of the first `count` free slots comes first in a permutation, from slot `from` on. One look at each of them; a
+ * backend that tries slot after slot meets its first free one after slotCount / count looks.
+ */
+export function firstInPermutation(
+  freeSlots: Int32Array,
+  count: number,
+  from: number,
+  skip: number,
+  mask: number,
+): number {
+  const inverse = inverseOfOdd(skip);
+  let first = 0;
+  let firstStep = mask + 1;
+  for (let i = 0; i < count; i++) {
+    const step = Math.imul(freeSlots[i]! - from, inverse) & mask;
+    if (step >= firstStep) continue;
+    first = i;
+    firstStep = step;
+  }
+  return first;
+}
+
+/** So many free slots are found sooner from their side than by trying. */
+export function fewSlots(slotCount: number): number {
+  return Math.ceil(Math.sqrt(slotCount));
 }
 
 /**

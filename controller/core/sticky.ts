@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Sticky placement: as few slots move as the weights allow, starting from the table in force. */
 
-import { checkSize, inverseOfOdd, NOBODY, permutationOf, turnOrder, type WeightedBackend } from './maglev.ts';
+import {
+  checkSize,
+  fewSlots,
+  firstInPermutation,
+  inverseOfOdd,
+  NOBODY,
+  permutationOf,
+  turnOrder,
+  type WeightedBackend,
+} from './maglev.ts';
 
 /**
  * Moves from the table in force to one whose shares are the weights' largest-remainder shares, moving no slot that need
@@ -35,18 +44,16 @@ export function stickyTable(
   const table = inForce.slice();
   const counts = new Int32Array(backends.length);
   const mostWilling = new Uint32Array(backends.length);
-  table.forEach((owner, slot) => {
-    if (owner === NOBODY) return;
+  for (let slot = 0; slot < slotCount; slot++) {
+    const owner = table[slot]!;
+    if (owner === NOBODY) continue;
     counts[owner]!++;
     if (willing[slot]! > mostWilling[owner]!) mostWilling[owner] = willing[slot]!;
-  });
+  }
   const targets = largestRemainderShares(backends, turns, counts, mostWilling, slotCount);
 
   sendHome(table, home, counts, targets);
-  for (let index = 0; index < backends.length; index++) {
-    const surplus = counts[index]! - targets[index]!;
-    if (surplus > 0) release(table, index, surplus, backends[index]!, counts, willing);
-  }
+  release(table, counts, targets, backends, willing);
   claim(table, turns, counts, targets, backends);
   return table;
 }
@@ -95,25 +102,62 @@ function sendHome(table: Uint16Array, home: Uint16Array, counts: Int32Array, tar
   }
 }
 
+/** Backends with too many give up what they want least. */
 function release(
   table: Uint16Array,
-  index: number,
-  surplus: number,
-  backend: WeightedBackend,
   counts: Int32Array,
+  targets: Int32Array,
+  backends: readonly WeightedBackend[],
   willing: Uint32Array,
 ): void {
-  const mask = table.length - 1;
-  const { offset, skip } = permutationOf(backend, table.length);
-  const inverse = inverseOfOdd(skip);
-  const rank = (slot: number): number => Math.imul(slot - offset, inverse) & mask;
-  const slots: number[] = [];
-  for (let slot = 0; slot < table.length; slot++) if (table[slot] === index) slots.push(slot);
-  slots.sort((a, b) => willing[b]! - willing[a]! || rank(b) - rank(a));
-  for (const slot of slots.slice(0, surplus)) table[slot] = NOBODY;
-  counts[index]! -= surplus;
+  if (!counts.some((count, index) => count > targets[index]!)) return;
+  const slotCount = table.length;
+  const mask = slotCount - 1;
+  const slotsOf = slotsByOwner(table, counts);
+  for (let index = 0; index < backends.length; index++) {
+    const surplus = counts[index]! - targets[index]!;
+    if (surplus <= 0) continue;
+    const { offset, skip } = permutationOf(backends[index]!, slotCount);
+    const inverse = inverseOfOdd(skip);
+    // Willingness before the place in the permutation: as numbers, below 2^52, they are sorted several times as fast.
+    const slots = slotsOf(index);
+    const keys = new Float64Array(slots.length);
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i]!;
+      keys[i] = willing[slot]! * slotCount + (Math.imul(slot - offset, inverse) & mask);
+    }
+    keys.sort();
+    for (let i = keys.length - surplus; i < keys.length; i++) {
+      table[(offset + Math.imul(keys[i]! % slotCount, skip)) & mask] = NOBODY;
+    }
+    counts[index]! -= surplus;
+  }
 }
 
+/** The slots of each owner, of whom there are `counts`. */
+function slotsByOwner(table: Uint16Array, counts: Int32Array): (owner: number) => Uint32Array {
+  const ends = new Uint32Array(counts.length);
+  let total = 0;
+  counts.forEach((count, owner) => {
+    ends[owner] = total;
+    total += count;
+  });
+  const slots = new Uint32Array(total);
+  for (let slot = 0; slot < table.length; slot++) {
+    const owner = table[slot]!;
+    if (owner !== NOBODY) slots[ends[owner]!++] = slot;
+  }
+  return (owner) => slots.subarray(ends[owner]! - counts[owner]!, ends[owner]!);
+}
+
+interface Claimant {
+  index: number;
+  next: number;
+  skip: number;
+  due: number;
+}
+
+/** Free slots, as many as are lacking, go to those who lack them: one in every turn. */
 function claim(
   table: Uint16Array,
   turns: readonly number[],
@@ -121,21 +165,40 @@ function claim(
   targets: Int32Array,
   backends: readonly WeightedBackend[],
 ): void {
-  const mask = table.length - 1;
-  const lacking = turns
+  let lacking: Claimant[] = turns
     .filter((index) => counts[index]! < targets[index]!)
     .map((index) => {
       const { offset, skip } = permutationOf(backends[index]!, table.length);
       return { index, next: offset, skip, due: targets[index]! - counts[index]! };
     });
-  for (let hungry = lacking.length; hungry > 0; ) {
+  const mask = table.length - 1;
+  const few = fewSlots(table.length);
+  let free = lacking.reduce((sum, { due }) => sum + due, 0);
+  let freeSlots: Int32Array | undefined;
+  while (lacking.length > 0) {
     for (const claimant of lacking) {
-      if (claimant.due === 0) continue;
+      const { index, skip } = claimant;
       let slot = claimant.next;
-      while (table[slot] !== NOBODY) slot = (slot + claimant.skip) & mask;
-      table[slot] = claimant.index;
-      claimant.next = (slot + claimant.skip) & mask;
-      if (--claimant.due === 0) hungry--;
+      if (free > few) {
+        while (table[slot] !== NOBODY) slot = (slot + skip) & mask;
+        free--;
+      } else {
+        freeSlots ??= slotsOfNobody(table, free);
+        const first = firstInPermutation(freeSlots, free, slot, skip, mask);
+        slot = freeSlots[first]!;
+        freeSlots[first] = freeSlots[--free]!;
+      }
+      table[slot] = index;
+      claimant.next = (slot + skip) & mask;
+      claimant.due--;
     }
+    if (lacking.some(({ due }) => due === 0)) lacking = lacking.filter(({ due }) => due > 0);
   }
+}
+
+function slotsOfNobody(table: Uint16Array, count: number): Int32Array {
+  const slots = new Int32Array(count);
+  let found = 0;
+  for (let slot = 0; found < count; slot++) if (table[slot] === NOBODY) slots[found++] = slot;
+  return slots;
 }
