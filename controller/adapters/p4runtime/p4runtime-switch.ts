@@ -89,6 +89,8 @@ export class P4RuntimeSwitch implements SwitchPort {
   private readonly backends = new Set<number>();
   /** Counts mastership spells: what was begun in an earlier one is over. */
   private spell = 0;
+  /** Another controller was seen to be primary since 'connected' was told last. */
+  private wasDeposed = false;
   private writer: Writer | undefined;
   /** Writes are taken on one after the other, also when one of them has to wait for room. */
   private takingOn: Promise<void> = Promise.resolve();
@@ -184,6 +186,7 @@ export class P4RuntimeSwitch implements SwitchPort {
     // Told again because another controller came or went.
     if (isPrimary && (this.connection === 'preparing' || this.connection === 'ready')) return;
     if (!isPrimary) {
+      this.wasDeposed = true;
       this.lose('standby', `another controller (election id ${primaryElectionId}) is primary`);
       return;
     }
@@ -205,7 +208,9 @@ export class P4RuntimeSwitch implements SwitchPort {
           rows: rows.length,
           durationMs: clock.now() - startedAt,
         });
-        this.listener({ kind: 'connected', rows });
+        const { wasDeposed } = this;
+        this.wasDeposed = false;
+        this.listener({ kind: 'connected', rows, wasDeposed });
         this.poll(spell);
       },
       (error: unknown) => {
