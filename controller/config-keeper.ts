@@ -147,6 +147,9 @@ function restartsFor(before: Config, after: Config): string[] {
     'switch.address': (config) => config.switch.address,
     'switch.device_id': (config) => config.switch.deviceId,
     'switch.interfaces': (config) => config.switch.interfaces,
+    // The one that `switch` names is told above.
+    switches: ({ switch: one, switches }) =>
+      switches.map((target) => (target.address === one.address ? undefined : target)),
     'controller.listen': (config) => config.controller.listen,
   };
   return Object.entries(settings)

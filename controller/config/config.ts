@@ -11,6 +11,14 @@ export interface SwitchConfig {
   interfaces: readonly { port: number; device: string }[];
 }
 
+/** One switch of a group that holds the same rows. */
+export interface SwitchTarget {
+  name: string;
+  /** Of its P4Runtime server. */
+  address: HostPort;
+  deviceId: bigint;
+}
+
 /** How long and how much; each is explained where the core uses it. */
 export interface ControllerConfig {
   /** The admin API. It knows no passwords: loopback by default. */
@@ -26,6 +34,8 @@ export interface ControllerConfig {
 
 export interface Config {
   switch: SwitchConfig;
+  /** At least one: the list of the file, or the one that `switch` names. */
+  switches: readonly SwitchTarget[];
   controller: ControllerConfig;
   desired: Desired;
 }
@@ -70,6 +80,7 @@ export const configLimits = {
   backendsInAll: 8_191,
   routes: 4_096 - 256,
   interfaces: 256,
+  switches: 64,
   neighbours: 4_096,
   switchPort: 509,
   sessionTimeoutMs: { least: 1_000, most: 24 * 3_600_000 },

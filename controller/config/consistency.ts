@@ -2,7 +2,15 @@
 /** How the parts of a configuration must fit together, once each of them is well-formed. */
 import type { Ipv4Address } from '../core/desired.ts';
 import { configLimits } from './config.ts';
-import { contains, formatAddress, formatEndpoint, formatNetwork, type Network, networkOf } from './scalar.ts';
+import {
+  contains,
+  formatAddress,
+  formatEndpoint,
+  formatHostPort,
+  formatNetwork,
+  type Network,
+  networkOf,
+} from './scalar.ts';
 import type { ConfigShape } from './schema.ts';
 
 /** A Maglev table with fewer slots per backend spreads flows unevenly (NSDI 2016, section 5.3). */
@@ -17,8 +25,35 @@ export interface Inconsistency {
 
 type Path = readonly (string | number)[];
 
-export function inconsistencies(config: ConfigShape): Inconsistency[] {
-  return [...networkTroubles(config), ...vipTroubles(config), ...backendTroubles(config)];
+/** @param sections  the top-level keys that are written in the file */
+export function inconsistencies(config: ConfigShape, sections: ReadonlySet<string>): Inconsistency[] {
+  return [
+    ...switchTroubles(config, sections),
+    ...networkTroubles(config),
+    ...vipTroubles(config),
+    ...backendTroubles(config),
+  ];
+}
+
+function* switchTroubles({ switches }: ConfigShape, sections: ReadonlySet<string>): Generator<Inconsistency> {
+  if (switches === undefined) return;
+  const path = ['switches'];
+  if (sections.has('switch'))
+    yield error(path, "there is a section 'switch' already", "'switch' for one, or 'switches' for many");
+  if (switches.length === 0) yield error(path, 'there is no switch', 'at least one');
+  yield* tooMany(path, switches.length, configLimits.switches);
+  const names = new Set<string>();
+  const owners = new Map<string, string>();
+  for (const [index, { name, address, device_id }] of switches.entries()) {
+    if (names.has(name))
+      yield error([...path, index, 'name'], `'${name}' is the name of another switch`, 'a name of its own');
+    names.add(name);
+    const target = `device ${device_id} at ${formatHostPort(address)}`;
+    const owner = owners.get(target);
+    if (owner !== undefined)
+      yield error([...path, index, 'address'], `${target} is switch '${owner}' already`, 'another switch');
+    owners.set(target, name);
+  }
 }
 
 function* networkTroubles({ network }: ConfigShape): Generator<Inconsistency> {

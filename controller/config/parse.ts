@@ -7,10 +7,10 @@
  */
 import { type Document, isCollection, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type { Desired } from '../core/desired.ts';
-import { type Config, configLimits, defaultMac } from './config.ts';
+import { type Config, configLimits, defaultMac, type SwitchTarget } from './config.ts';
 import { inconsistencies } from './consistency.ts';
 import { nearMatch, type Problem } from './problem.ts';
-import { show } from './scalar.ts';
+import { formatHostPort, show } from './scalar.ts';
 import { type ConfigShape, configSchema, knownKeys } from './schema.ts';
 
 export type ParsedConfig = { config: Config; warnings: Problem[] } | { problems: Problem[] };
@@ -33,7 +33,7 @@ export function parseConfig(text: string): ParsedConfig {
   if (!shape.success) return { problems: inFileOrder(shape.error.issues.flatMap(problemsOf)) };
 
   const found = inFileOrder(
-    inconsistencies(shape.data).map(({ severity, path, wrong, right }) => ({
+    inconsistencies(shape.data, sectionsOf(document)).map(({ severity, path, wrong, right }) => ({
       ...problem(placeOf(path), pathName(path), wrong, right),
       severity,
     })),
@@ -64,6 +64,11 @@ export function parseConfig(text: string): ParsedConfig {
 }
 
 type ShapeIssue = NonNullable<ReturnType<typeof configSchema.safeParse>['error']>['issues'][number];
+
+/** What is written in the file, whatever the defaults of the rest. */
+function sectionsOf({ contents }: Document.Parsed): ReadonlySet<string> {
+  return new Set(isMap(contents) ? contents.items.map(({ key }) => String(isScalar(key) ? key.value : key)) : []);
+}
 
 function syntaxProblems(document: Document.Parsed, lines: LineCounter): Problem[] {
   return document.errors.slice(0, configLimits.problems).map((error) => {
@@ -101,6 +106,7 @@ function toConfig(shape: ConfigShape): Config {
       deviceId: BigInt(shape.switch.device_id),
       interfaces: shape.switch.interfaces,
     },
+    switches: toTargets(shape),
     controller: {
       listen,
       memory,
@@ -113,6 +119,11 @@ function toConfig(shape: ConfigShape): Config {
     },
     desired: toDesired(shape),
   };
+}
+
+function toTargets({ switch: one, switches }: ConfigShape): SwitchTarget[] {
+  const targets = switches ?? [{ ...one, name: formatHostPort(one.address) }];
+  return targets.map(({ name, address, device_id }) => ({ name, address, deviceId: BigInt(device_id) }));
 }
 
 function toDesired({ network, vips }: ConfigShape): Desired {

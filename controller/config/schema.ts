@@ -57,15 +57,23 @@ const timersSchema = z.strictObject({
 });
 
 const switchPort = scalar(integer(0, configLimits.switchPort));
+const switchAddress = scalar(parseHostPort).prefault(switchDefaults.address);
+const deviceId = scalar(integer(0, Number.MAX_SAFE_INTEGER)).default(switchDefaults.device_id);
+const targetSchema = z.strictObject({
+  name: scalar(parseName),
+  address: scalar(parseHostPort),
+  device_id: deviceId,
+});
 
 export const configSchema = z.strictObject({
   switch: z
     .strictObject({
-      address: scalar(parseHostPort).prefault(switchDefaults.address),
-      device_id: scalar(integer(0, Number.MAX_SAFE_INTEGER)).default(switchDefaults.device_id),
+      address: switchAddress,
+      device_id: deviceId,
       interfaces: scalar(parseSwitchInterfaces).prefault(switchDefaults.interfaces),
     })
     .prefault({}),
+  switches: z.array(targetSchema).optional(),
   controller: z
     .strictObject({
       listen: scalar(parseHostPort).prefault(controllerDefaults.listen),
