@@ -46,6 +46,20 @@ export interface Verdict {
  */
 export type Capacity = Readonly<Partial<Record<Row['table'], number>>>;
 
+/** The sizes of p4/core/types.p4: what a switch has room for that runs the program as it is. */
+export const programCapacity: Capacity = {
+  vip: 1024,
+  slot: 1_048_576,
+  slot_version: 3_145_728,
+  pin: 131_072,
+  backend: 8192,
+  return_path: 8192,
+  route: 4096,
+  neighbour: 8192,
+  known_neighbour: 8192,
+  own_address: 2048,
+};
+
 export interface SimSwitch {
   /** One update, as a switch does it. @returns why it was refused; nothing has changed then */
   apply(update: RowUpdate, now: Millis): WriteFailureCode | undefined;
