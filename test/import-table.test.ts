@@ -50,6 +50,7 @@ const table: readonly Part[] = [
     imports: ['controller/core'],
     packages: ['yaml', 'zod', 'node', 'fastest-levenshtein'],
   },
+  { folder: 'controller/book', imports: ['controller/core', 'controller/ports'], packages: ['node', 'zod'] },
   {
     folder: 'controller/adapters/p4runtime',
     imports: ['controller/core', 'controller/ports', 'p4runtime', 'wire'],
