@@ -151,6 +151,8 @@ function restartsFor(before: Config, after: Config): string[] {
     switches: ({ switch: one, switches }) =>
       switches.map((target) => (target.address === one.address ? undefined : target)),
     'controller.listen': (config) => config.controller.listen,
+    'controller.store': (config) => config.controller.store,
+    'controller.election_id': (config) => config.controller.electionId,
   };
   return Object.entries(settings)
     .filter(([, of]) => !isDeepStrictEqual(of(before), of(after)))
@@ -162,7 +164,12 @@ function storeFailure(error: unknown): Failure {
   const code = (error as { code?: unknown }).code;
   if (!(error instanceof Error) || (code !== 'changed' && code !== 'unreadable' && code !== 'unwritable'))
     throw error;
-  return { code, wrong: error.message, right: 'a file that the controller may read and write', problems: [] };
+  return {
+    code,
+    wrong: error.message,
+    right: 'a place that the controller may read and write',
+    problems: [],
+  };
 }
 
 function failed(code: Failure['code'], wrong: string, right: string, problems: Problem[] = []): ChangeResult {

@@ -11,6 +11,20 @@ export interface SwitchConfig {
   interfaces: readonly { port: number; device: string }[];
 }
 
+/** Where the book is kept (controller/book), and with etcd the configuration too. */
+export type StoreConfig =
+  /** `path` undefined: beside the configuration file. */
+  | { kind: 'file'; path: string | undefined }
+  | {
+      kind: 'etcd';
+      /** http://host:port */
+      endpoints: readonly string[];
+      /** Of all keys; ends with a slash. */
+      prefix: string;
+      /** A leader that dies without a word is followed by another so much later. */
+      leaseMs: number;
+    };
+
 /** One switch of a group that holds the same rows. */
 export interface SwitchTarget {
   name: string;
@@ -23,6 +37,9 @@ export interface SwitchTarget {
 export interface ControllerConfig {
   /** The admin API. It knows no passwords: loopback by default. */
   listen: HostPort;
+  store: StoreConfig;
+  /** Undefined: the time of the start, or with etcd the leader's term. */
+  electionId: bigint | undefined;
   memory: 'eager';
   rotationMs: number;
   quarantineMs: number;
@@ -51,6 +68,8 @@ export const controllerDefaults = {
   memory: 'eager',
   max_pins: 100_000,
 } as const;
+
+export const storeDefaults = { kind: 'file', prefix: '/evenkeel/', leaseMs: 5_000 } as const;
 
 export const timerDefaults = {
   rotation: '20s',
@@ -85,6 +104,9 @@ export const configLimits = {
   switchPort: 509,
   sessionTimeoutMs: { least: 1_000, most: 24 * 3_600_000 },
   timerMs: { least: 100, most: 3_600_000 },
+  /** etcd grants none below 2 s. */
+  leaseMs: { least: 2_000, most: 3_600_000 },
+  endpoints: 16,
   pins: 131_072,
 } as const;
 

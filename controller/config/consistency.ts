@@ -29,10 +29,34 @@ type Path = readonly (string | number)[];
 export function inconsistencies(config: ConfigShape, sections: ReadonlySet<string>): Inconsistency[] {
   return [
     ...switchTroubles(config, sections),
+    ...storeTroubles(config),
     ...networkTroubles(config),
     ...vipTroubles(config),
     ...backendTroubles(config),
   ];
+}
+
+function* storeTroubles({ controller }: ConfigShape): Generator<Inconsistency> {
+  const { kind, ...keys } = controller.store;
+  const path = ['controller', 'store'];
+  const foreign = kind === 'file' ? (['endpoints', 'prefix', 'lease'] as const) : (['path'] as const);
+  for (const key of foreign)
+    if (keys[key] !== undefined)
+      yield error(
+        [...path, key],
+        `a store of kind '${kind}' has no ${key}`,
+        kind === 'file' ? 'kind: etcd, or no such key' : 'kind: file, or no such key',
+      );
+  if (kind === 'file') return;
+  if (keys.endpoints === undefined || keys.endpoints.length === 0)
+    yield error(path, 'etcd has no endpoints', 'endpoints: [127.0.0.1:2379]');
+  yield* tooMany([...path, 'endpoints'], keys.endpoints?.length ?? 0, configLimits.endpoints);
+  if (controller.election_id !== undefined)
+    yield error(
+      ['controller', 'election_id'],
+      'with etcd the election id is the term of the leader',
+      'no such key',
+    );
 }
 
 function* switchTroubles({ switches }: ConfigShape, sections: ReadonlySet<string>): Generator<Inconsistency> {

@@ -91,6 +91,29 @@ describe('parseConfig', () => {
     });
   });
 
+  it('knows where the book is kept', () => {
+    const storeOf = (controller: string) => {
+      const parsed = parseConfig(`controller: ${controller}\n${sound}`);
+      return 'config' in parsed ? parsed.config.controller : parsed.problems;
+    };
+    expect(storeOf('{ election_id: 7 }')).toMatchObject({
+      store: { kind: 'file', path: undefined },
+      electionId: 7n,
+    });
+    expect(storeOf('{ store: { kind: etcd, endpoints: [e1:2379, https://e2:2379/] } }')).toMatchObject({
+      store: {
+        kind: 'etcd',
+        endpoints: ['http://e1:2379', 'https://e2:2379'],
+        prefix: '/evenkeel/',
+        leaseMs: 5_000,
+      },
+      electionId: undefined,
+    });
+    expect(storeOf('{ store: { kind: etcd, endpoints: [e:1], prefix: lb/one, lease: 2s } }')).toMatchObject({
+      store: { prefix: 'lb/one/', leaseMs: 2_000 },
+    });
+  });
+
   it.each<[what: string, from: string | RegExp, to: string]>([
     ['an unknown key', 'slots: 256', 'slot: 256'],
     ['an unknown section', 'vips:', 'pools: []\nvips:'],
@@ -147,6 +170,24 @@ describe('parseConfig', () => {
       /(vips:\n)([\s\S]*)/,
       '$1$2  - name: www\n    address: 10.0.1.101\n    port: 80\n    backends: [{ name: a, address: 10.0.2.11, port: 8080 }]\n',
     ],
+    ['an etcd without endpoints', 'vips:', 'controller: { store: { kind: etcd } }\nvips:'],
+    ['a store of another kind', 'vips:', 'controller: { store: { kind: redis } }\nvips:'],
+    [
+      'an endpoint without a port',
+      'vips:',
+      'controller: { store: { kind: etcd, endpoints: [10.0.0.5] } }\nvips:',
+    ],
+    [
+      'a lease that is too short',
+      'vips:',
+      'controller: { store: { kind: etcd, endpoints: [e:2379], lease: 1s } }\nvips:',
+    ],
+    [
+      'an etcd with a path, and with an election id',
+      'vips:',
+      'controller:\n  election_id: 7\n  store: { kind: etcd, endpoints: [e:2379], path: /tmp/x }\nvips:',
+    ],
+    ['a file with endpoints', 'vips:', 'controller: { store: { endpoints: [e:2379] } }\nvips:'],
     ['nothing at all', /[\s\S]*/, ''],
     ['something else', /[\s\S]*/, '#!/bin/sh\necho hello\n'],
   ])('points at %s', (what, from, to) => {

@@ -7,7 +7,14 @@
  */
 import { type Document, isCollection, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type { Desired } from '../core/desired.ts';
-import { type Config, configLimits, defaultMac, type SwitchTarget } from './config.ts';
+import {
+  type Config,
+  configLimits,
+  defaultMac,
+  type StoreConfig,
+  type SwitchTarget,
+  storeDefaults,
+} from './config.ts';
 import { inconsistencies } from './consistency.ts';
 import { nearMatch, type Problem } from './problem.ts';
 import { formatHostPort, show } from './scalar.ts';
@@ -67,7 +74,9 @@ type ShapeIssue = NonNullable<ReturnType<typeof configSchema.safeParse>['error']
 
 /** What is written in the file, whatever the defaults of the rest. */
 function sectionsOf({ contents }: Document.Parsed): ReadonlySet<string> {
-  return new Set(isMap(contents) ? contents.items.map(({ key }) => String(isScalar(key) ? key.value : key)) : []);
+  return new Set(
+    isMap(contents) ? contents.items.map(({ key }) => String(isScalar(key) ? key.value : key)) : [],
+  );
 }
 
 function syntaxProblems(document: Document.Parsed, lines: LineCounter): Problem[] {
@@ -99,7 +108,7 @@ function placesIn(document: Document.Parsed, lines: LineCounter) {
 }
 
 function toConfig(shape: ConfigShape): Config {
-  const { timers, listen, memory, max_pins } = shape.controller;
+  const { timers, listen, memory, max_pins, election_id } = shape.controller;
   return {
     switch: {
       address: shape.switch.address,
@@ -109,6 +118,8 @@ function toConfig(shape: ConfigShape): Config {
     switches: toTargets(shape),
     controller: {
       listen,
+      store: toStore(shape.controller.store),
+      electionId: election_id === undefined ? undefined : BigInt(election_id),
       memory,
       rotationMs: timers.rotation,
       quarantineMs: timers.quarantine,
@@ -119,6 +130,12 @@ function toConfig(shape: ConfigShape): Config {
     },
     desired: toDesired(shape),
   };
+}
+
+function toStore({ kind, path, ...etcd }: ConfigShape['controller']['store']): StoreConfig {
+  if (kind === 'file') return { kind, path };
+  const { endpoints = [], prefix = storeDefaults.prefix, lease } = etcd;
+  return { kind, endpoints, prefix, leaseMs: lease ?? storeDefaults.leaseMs };
 }
 
 function toTargets({ switch: one, switches }: ConfigShape): SwitchTarget[] {

@@ -8,11 +8,13 @@ import {
   backendDefaults,
   configLimits,
   controllerDefaults,
+  storeDefaults,
   switchDefaults,
   timerDefaults,
   vipDefaults,
 } from './config.ts';
 import {
+  formatHostPort,
   type Parsed,
   parseAddress,
   parseDuration,
@@ -56,6 +58,14 @@ const timersSchema = z.strictObject({
   closing_timeout: timer.prefault(timerDefaults.closing_timeout),
 });
 
+const storeSchema = z.strictObject({
+  kind: scalar(oneOf('file', 'etcd')).default(storeDefaults.kind),
+  path: scalar(parsePath).optional(),
+  endpoints: z.array(scalar(parseEndpointUrl)).optional(),
+  prefix: scalar(parsePrefix).optional(),
+  lease: scalar(duration(configLimits.leaseMs.least, configLimits.leaseMs.most)).optional(),
+});
+
 const switchPort = scalar(integer(0, configLimits.switchPort));
 const switchAddress = scalar(parseHostPort).prefault(switchDefaults.address);
 const deviceId = scalar(integer(0, Number.MAX_SAFE_INTEGER)).default(switchDefaults.device_id);
@@ -80,6 +90,8 @@ export const configSchema = z.strictObject({
       memory: scalar(oneOf('eager')).default(controllerDefaults.memory),
       max_pins: scalar(integer(0, configLimits.pins)).default(controllerDefaults.max_pins),
       timers: timersSchema.prefault({}),
+      store: storeSchema.prefault({}),
+      election_id: scalar(integer(1, Number.MAX_SAFE_INTEGER)).optional(),
     })
     .prefault({}),
   network: z.strictObject({
@@ -145,6 +157,29 @@ function parseName(input: unknown): Parsed<string> {
   if (typeof input !== 'string')
     return { wrong: `${show(input)} is not a name`, right: `${right}; numbers in quotes` };
   return namePattern.test(input) ? { value: input } : { wrong: `'${input}' is not a name`, right };
+}
+
+function parsePath(input: unknown): Parsed<string> {
+  if (typeof input === 'string' && input !== '') return { value: input };
+  return { wrong: `${show(input)} is not a path`, right: 'the path of a file' };
+}
+
+/** 'http://10.0.0.5:2379', or without the scheme. */
+function parseEndpointUrl(input: unknown): Parsed<string> {
+  const right = 'HOST:PORT or http://HOST:PORT of an etcd';
+  if (typeof input !== 'string') return { wrong: `${show(input)} is not an endpoint`, right };
+  const [, scheme = 'http', hostPort = ''] = /^(?:(https?):\/\/)?([^/]+)\/?$/.exec(input) ?? [];
+  const parsed = parseHostPort(hostPort);
+  return 'value' in parsed
+    ? { value: `${scheme}://${formatHostPort(parsed.value)}` }
+    : { wrong: `'${input}' is not an endpoint`, right };
+}
+
+/** '/evenkeel/'; the slash at the end may be left out. */
+function parsePrefix(input: unknown): Parsed<string> {
+  if (typeof input === 'string' && /^[\w./-]{0,99}\w\/?$/.test(input))
+    return { value: input.endsWith('/') ? input : `${input}/` };
+  return { wrong: `${show(input)} is not a prefix`, right: 'what keys begin with, such as /evenkeel/' };
 }
 
 function parseSlotCount(input: unknown): Parsed<number> {
