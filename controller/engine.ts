@@ -5,11 +5,13 @@
  *   switch, config ──event──> queue ──> step ──effect──> switch, log, timer ──tick──> queue
  */
 
+import { type Book, bookOf } from './core/book.ts';
 import { createState, step } from './core/controller.ts';
 import type { Desired } from './core/desired.ts';
 import type { Effect, Event } from './core/event.ts';
 import { type Explanation, explain, type FlowQuestion } from './core/explain.ts';
 import type { EngineOptions } from './core/options.ts';
+import type { Row } from './core/row.ts';
 import { type Status, status } from './core/status.ts';
 import { EventQueue, type EventQueueOptions } from './event-queue.ts';
 import type { Clock } from './ports/clock.ts';
@@ -20,6 +22,10 @@ export interface EngineWorld {
   clock: Clock;
   switchPort: SwitchPort;
   log: Log;
+  /** What a controller before us has left. */
+  book?: Book | undefined;
+  /** What `Engine.book` says may have changed. */
+  onChange?: () => void;
 }
 
 export interface EngineQueue extends EventQueueOptions {
@@ -30,16 +36,22 @@ export interface EngineQueue extends EventQueueOptions {
 /** Timers in the far future are set for this long, and again: Node's overflow beyond 2^31 ms. */
 const longestTimerMs = 3_600_000;
 
+/** Notices come in storms, and what they change is on the switch alone. */
+const changesBook: ReadonlySet<Event['kind']> = new Set(['desired', 'connected', 'written', 'tick']);
+
 export class Engine {
   private readonly world: EngineWorld;
   private options: EngineOptions;
-  private state = createState();
+  private state: ReturnType<typeof createState>;
   private readonly queue: EventQueue;
   private cancelWake = () => {};
+  /** Updates sent to the switch, by table; repetitions included. */
+  readonly sent: Partial<Record<Row['table'], number>> = {};
 
   constructor(options: EngineOptions, world: EngineWorld, queue: Partial<EngineQueue> = {}) {
     this.options = options;
     this.world = world;
+    this.state = createState(world.book);
     this.queue = new EventQueue((event) => this.handle(event), queue, queue.later);
   }
 
@@ -62,6 +74,11 @@ export class Engine {
     return explain(this.state, flow);
   }
 
+  /** What the next controller should know; undefined while we do not know ourselves. */
+  book(): Book | undefined {
+    return this.state.isReady ? bookOf(this.state, this.world.clock.now()) : undefined;
+  }
+
   get waitingEvents(): number {
     return this.queue.length;
   }
@@ -80,11 +97,13 @@ export class Engine {
     const { state, effects } = step(this.state, event, this.options);
     this.state = state;
     for (const effect of effects) this.carryOut(effect);
+    if (changesBook.has(event.kind)) this.world.onChange?.();
   }
 
   private carryOut(effect: Effect): void {
     switch (effect.kind) {
       case 'write':
+        for (const { row } of effect.updates) this.sent[row.table] = (this.sent[row.table] ?? 0) + 1;
         this.world.switchPort.write(effect.write, effect.updates);
         break;
       case 'wake':

@@ -69,7 +69,16 @@ export const busyStatus: ControllerStatus = {
       backends: { 1: { packets: 6_000_000, bytes: 5_000_000_000 }, 2: { packets: 999, bytes: 64_000 } },
     },
   },
+  leadership: {
+    role: 'leader',
+    isShared: false,
+    term: '1767268800000',
+    leader: undefined,
+    problem: undefined,
+    book: { store: '/etc/evenkeel.yaml.book', written: 3, problem: undefined },
+  },
   queue: { waiting: 0, dropped: 12 },
+  sent: { slot: 4_096 },
   engine: {
     now,
     state: 'running',

@@ -12,9 +12,26 @@ export interface ControllerStatus {
   date: string;
   uptimeMs: number;
   config: ConfigStatus;
+  leadership: LeadershipStatus;
   switch: SwitchStatus;
   queue: { waiting: number; dropped: number };
+  /** Updates sent to the switch since we are in charge, by table; repetitions included. */
+  sent: Readonly<Record<string, number>>;
   engine: Status;
+}
+
+export interface LeadershipStatus {
+  /** starting: nothing is known yet. */
+  role: 'starting' | 'leader' | 'standby';
+  /** Whether others stand for election. */
+  isShared: boolean;
+  /** While we lead, the election id by which the switch knows us: decimal digits. */
+  term: string | undefined;
+  /** On standby: who leads, if that is known; and what is the matter, if anything. */
+  leader: { name: string; admin: string } | undefined;
+  problem: string | undefined;
+  /** Undefined while we do not lead. `problem`: why the book is not kept. */
+  book: { store: string; written: number; problem: string | undefined } | undefined;
 }
 
 export interface ConfigStatus {

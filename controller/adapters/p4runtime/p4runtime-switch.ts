@@ -47,6 +47,8 @@ export interface P4RuntimeSwitchOptions extends P4RuntimeSwitchTuning {
   deviceId: bigint;
   /** The controller with the highest is primary. */
   electionId: bigint;
+  /** Whether we are primary when nobody else is, with a higher id if need be. */
+  takesOver?: boolean;
   program: Program;
   clock: Clock;
   log: Log;
@@ -101,11 +103,11 @@ export class P4RuntimeSwitch implements SwitchPort {
     options: Partial<P4RuntimeSwitchTuning> & Omit<P4RuntimeSwitchOptions, keyof P4RuntimeSwitchTuning>,
   ) {
     this.options = { ...p4RuntimeSwitchDefaults, ...options };
-    const { address, deviceId, electionId, program } = options;
+    const { address, deviceId, electionId, takesOver = true, program } = options;
     this.index = new P4InfoIndex(parseP4Info(program.p4info, 'evenkeel.p4info.txtpb'));
     this.entries = new TypedEntries(this.index, programSchema);
     this.rows = new RowCodec(this.entries);
-    this.client = new P4RuntimeClient({ address, deviceId, electionId });
+    this.client = new P4RuntimeClient({ address, deviceId, electionId, takesOver });
   }
 
   start(listener: (event: SwitchEvent) => void): void {
