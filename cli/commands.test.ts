@@ -228,7 +228,7 @@ describe('evenkeel', () => {
       stdout: '',
       stderr:
         `${file}:2:7: error: vips: 7 is not a list; expected a list\n` +
-        `${file}:3:1: error: 'x' is not known here; expected one of switch, controller, network, vips\n` +
+        `${file}:3:1: error: 'x' is not known here; expected one of switch, switches, controller, network, vips\n` +
         `evenkeel: ${file} has 2 problems\n`,
     });
     expect(await evenkeel(`check ${folder}/none.yaml`)).toMatchObject({

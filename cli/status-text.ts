@@ -3,7 +3,7 @@
 import type { ControllerStatus } from '../controller/adapters/http/admin.ts';
 import { formatProblem } from '../controller/config/problem.ts';
 import type { BackendStatus, PoolStatus, Status } from '../controller/core/status.ts';
-import type { Count } from '../controller/ports/switch.ts';
+import type { Count, MemberStatus } from '../controller/ports/switch.ts';
 import { type Column, formatCount, formatLarge, formatShare, formatSpan, tableLines } from './table.ts';
 
 /** Commits shown; `-o json` has them all. */
@@ -14,6 +14,7 @@ export function statusText(status: ControllerStatus): string {
   const sections = [
     headLines(status),
     attentionLines(status),
+    tableLines(memberColumns, group(status)),
     tableLines(vipColumns(status), status.engine.pools),
     tableLines(backendColumns(status), backendLines(status.engine)),
     trafficLines(status),
@@ -26,15 +27,35 @@ export function statusText(status: ControllerStatus): string {
     .join('\n\n')}\n`;
 }
 
-function headLines({ config, switch: target, engine, uptimeMs }: ControllerStatus): string[] {
-  return [
-    `controller  ${engine.state}, up ${formatSpan(uptimeMs)}, ${config.file}`,
-    `switch      ${target.connection}, ${target.target}${target.problem === undefined ? '' : `: ${target.problem}`}`,
-  ];
+function headLines(status: ControllerStatus): string[] {
+  const { config, engine, uptimeMs } = status;
+  return [`controller  ${engine.state}, up ${formatSpan(uptimeMs)}, ${config.file}`, switchLine(status)];
 }
 
+function switchLine(status: ControllerStatus): string {
+  const { connection, target, problem } = status.switch;
+  const members = group(status);
+  if (members.length === 0)
+    return `switch      ${connection}, ${target}${problem === undefined ? '' : `: ${problem}`}`;
+  const participating = members.filter(({ state }) => state === 'participating').length;
+  return `switches    ${connection}, ${participating} of ${members.length} participating`;
+}
+
+/** The switches, where there is more than one. */
+const group = ({ switch: { members = [] } }: ControllerStatus): readonly MemberStatus[] =>
+  members.length > 1 ? members : [];
+
+const memberColumns: Column<MemberStatus>[] = [
+  { title: 'SWITCH', text: ({ name }) => name },
+  { title: 'ADDRESS', text: ({ address }) => address },
+  { title: 'STATE', text: ({ state }) => state },
+  { title: 'SINCE', align: 'right', text: ({ stateMs }) => `${formatSpan(stateMs)} ago` },
+  { title: 'ROWS BEHIND', align: 'right', text: ({ rowsBehind }) => formatCount(rowsBehind) },
+];
+
 /** Everything that is not as it should be. */
-function attentionLines({ config, engine, queue, date: _, ...status }: ControllerStatus): string[] {
+function attentionLines(status: ControllerStatus): string[] {
+  const { config, engine, queue } = status;
   const lines = [
     ...[...config.problems, ...config.warnings].map((problem) => formatProblem(problem, config.file)),
     ...config.needsRestart.map(
@@ -44,6 +65,11 @@ function attentionLines({ config, engine, queue, date: _, ...status }: Controlle
       .slice(-problemsShown)
       .map(({ at, message }) => `${formatSpan(engine.now - at)} ago: ${message}`),
   ];
+  for (const { name, state, stateMs, problem } of group(status)) {
+    const why = problem === undefined ? '' : ` (${problem})`;
+    if (state !== 'participating')
+      lines.push(`switch ${name} is ${state} for ${formatSpan(stateMs)}${why}: it should carry no traffic`);
+  }
   const { missing } = engine.neighbours;
   if (missing.length > 0)
     lines.push(`no answer to ARP from ${missing.slice(0, 10).join(', ')}${more(missing.length, 10)}`);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What `evenkeel status` says of a group of switches; of a single one see commands.test.ts. */
+import { expect, it } from 'vitest';
+import { statusText } from './status-text.ts';
+import { busyStatus } from './testing/screen.ts';
+
+it('shows the switches of a group, and which of them should carry no traffic', () => {
+  const text = statusText({
+    ...busyStatus,
+    switch: {
+      ...busyStatus.switch,
+      members: [
+        {
+          name: 'left',
+          address: '10.0.9.1:9559',
+          state: 'participating',
+          stateMs: 3_600_000,
+          rowsBehind: 0,
+          problem: undefined,
+        },
+        {
+          name: 'right',
+          address: '10.0.9.2:9559',
+          state: 'outdated',
+          stateMs: 90_000,
+          rowsBehind: 4_211,
+          problem: 'it does not answer in time',
+        },
+      ],
+    },
+  });
+  expect(text).toMatch(/^switches {4}ready, 1 of 2 participating$/m);
+  expect(text).toMatch(
+    /^! switch right is outdated for 1 min 30 s \(it does not answer in time\): it should carry no traffic$/m,
+  );
+  expect(text.match(/^SWITCH[\s\S]*?\n\n/m)?.[0]).toMatchInlineSnapshot(`
+    "SWITCH  ADDRESS        STATE                   SINCE  ROWS BEHIND
+    left    10.0.9.1:9559  participating         1 h ago            0
+    right   10.0.9.2:9559  outdated       1 min 30 s ago        4,211
+
+    "
+  `);
+});
