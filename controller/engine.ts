@@ -45,6 +45,9 @@ export class Engine {
   private state: ReturnType<typeof createState>;
   private readonly queue: EventQueue;
   private cancelWake = () => {};
+  /** Streams to the switch that began or ended: as told, and as far as the core knows yet. */
+  private streamEventsTold = 0;
+  private streamEventsKnown = 0;
   /** Updates sent to the switch, by table; repetitions included. */
   readonly sent: Partial<Record<Row['table'], number>> = {};
 
@@ -57,7 +60,10 @@ export class Engine {
 
   start(): void {
     const { clock, switchPort } = this.world;
-    switchPort.start((event) => this.queue.push({ ...event, now: clock.now() } as Event));
+    switchPort.start((event) => {
+      if (isStreamEvent(event)) this.streamEventsTold++;
+      this.queue.push({ ...event, now: clock.now() } as Event);
+    });
   }
 
   /** Everything the operator wants, and how; replaces what was wanted before. */
@@ -94,6 +100,7 @@ export class Engine {
   }
 
   private handle(event: Event): void {
+    if (isStreamEvent(event)) this.streamEventsKnown++;
     const { state, effects } = step(this.state, event, this.options);
     this.state = state;
     for (const effect of effects) this.carryOut(effect);
@@ -103,6 +110,8 @@ export class Engine {
   private carryOut(effect: Effect): void {
     switch (effect.kind) {
       case 'write':
+        // Meant for a stream that is gone: on the next one it would come after the tables have been read.
+        if (this.streamEventsKnown < this.streamEventsTold) break;
         for (const { row } of effect.updates) this.sent[row.table] = (this.sent[row.table] ?? 0) + 1;
         this.world.switchPort.write(effect.write, effect.updates);
         break;
@@ -126,4 +135,8 @@ export class Engine {
         ? clock.after(longestTimerMs, () => this.wakeAt(at))
         : clock.after(delayMs, () => this.queue.push({ kind: 'tick', now: clock.now() }));
   }
+}
+
+function isStreamEvent({ kind }: { kind: Event['kind'] }): boolean {
+  return kind === 'connected' || kind === 'disconnected';
 }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+import { engineDefaults } from './core/options.ts';
+import type { RowUpdate } from './core/row.ts';
+import { backend, desired, pool } from './core/testing/rig.ts';
+import { Engine } from './engine.ts';
+import type { SwitchEvent, SwitchPort } from './ports/switch.ts';
+
+function createEngine() {
+  const written: (readonly RowUpdate[])[] = [];
+  const turns: (() => void)[] = [];
+  let tell: (event: SwitchEvent) => void = () => {};
+  const switchPort: SwitchPort = {
+    start: (listener) => {
+      tell = listener;
+    },
+    write: (_, updates) => void written.push(updates),
+    solicit: () => {},
+    status: () => ({
+      target: 'none',
+      connection: 'ready',
+      problem: undefined,
+      notices: { received: 0, unreadable: 0 },
+      traffic: undefined,
+    }),
+    close: async () => {},
+  };
+  const clock = { now: () => 0, date: () => new Date(0), after: () => () => {} };
+  const engine = new Engine(
+    engineDefaults,
+    { clock, switchPort, log: () => {} },
+    { later: (turn) => void turns.push(turn) },
+  );
+  engine.start();
+  engine.want(desired(pool([backend(1)])), engineDefaults);
+  const handleAll = (): void => {
+    for (let turn = turns.shift(); turn; turn = turns.shift()) turn();
+  };
+  return { engine, written, tell: (event: SwitchEvent) => tell(event), handleAll };
+}
+
+describe('an engine', () => {
+  it('writes what is wanted once it is connected', () => {
+    const { written, tell, handleAll } = createEngine();
+    tell({ kind: 'connected', rows: [] });
+    handleAll();
+    expect(written.length).toBeGreaterThan(0);
+  });
+
+  it('writes nothing more for a stream that has ended, though it has not come to that event yet', () => {
+    const { engine, written, tell, handleAll } = createEngine();
+    tell({ kind: 'connected', rows: [] });
+    handleAll();
+    written.length = 0;
+    // What the first event leads to would reach the next stream, after the tables were read there.
+    engine.want(desired(pool([backend(1), backend(2)])), engineDefaults);
+    tell({ kind: 'disconnected' });
+    handleAll();
+    expect(written).toEqual([]);
+    tell({ kind: 'connected', rows: [] });
+    handleAll();
+    expect(written.length).toBeGreaterThan(0);
+  });
+});
