@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from 'vitest';
+import { engineDefaults } from './options.ts';
 import type { RowUpdate } from './row.ts';
 import { backend, desired, flowInSlot, pool, Rig, VIP } from './testing/rig.ts';
 
@@ -320,9 +321,38 @@ describe('pins', () => {
     expect(rig.rows('pin')[0]!.idleTimeoutMs).toBe(5_000);
   });
 
+  test('stay while a filter slot lives that may know the SYN of their flow', () => {
+    const { rig, flow } = changing();
+    rig.packet(flow, 'ack');
+    const idle = {
+      kind: 'pin-idle',
+      pool: 1,
+      sourceAddress: flow.sourceAddress,
+      sourcePort: flow.sourcePort,
+    } as const;
+    rig.send(idle);
+    expect(rig.rows('pin')).toHaveLength(1);
+    rig.pass(engineDefaults.rotationMs + engineDefaults.quarantineMs + 1_000);
+    rig.send(idle);
+    expect(rig.rows('pin')).toHaveLength(0);
+  });
+
+  test('of flows that seemed to close live on after a gap: who opened again may not have been heard', () => {
+    const rig = filled({ closingTimeoutMs: 5_000 });
+    rig.want(desired(pool(four)));
+    const flow = flowInSlot(rig.rows('slot_version')[0]!.slot);
+    rig.packet(flow, 'ack');
+    const { idleTimeoutMs } = rig.rows('pin')[0]!;
+    rig.packet(flow, 'fin');
+    expect(rig.rows('pin')[0]!.idleTimeoutMs).toBeLessThan(idleTimeoutMs);
+    rig.connect();
+    expect(rig.rows('pin')[0]!.idleTimeoutMs).toBe(idleTimeoutMs);
+  });
+
   test('that are being deleted are inserted again when their flow speaks', () => {
     const { rig, flow } = changing();
     rig.packet(flow, 'ack');
+    rig.pass(engineDefaults.rotationMs + engineDefaults.quarantineMs + 1_000);
     rig.takeUpdates();
     rig.isHolding = true;
     rig.send({ kind: 'pin-idle', pool: 1, sourceAddress: flow.sourceAddress, sourcePort: flow.sourcePort });

@@ -6,8 +6,8 @@
 
 import type { Event, WriteFailureCode } from './event.ts';
 import { type Entry, want } from './ledger.ts';
-import { log, noteProblem, type Pin, type Pool, type State, type Turn } from './model.ts';
-import type { PinRow } from './row.ts';
+import { isLive, log, noteProblem, type Pin, type Pool, type State, type Turn } from './model.ts';
+import type { FilterSlot, PinRow } from './row.ts';
 import { baseOf, isUnstable } from './slots.ts';
 import { noteGap } from './versions.ts';
 
@@ -48,7 +48,7 @@ export function handlePinIdle(state: State, event: PinIdle): void {
   const key = pinKey(event.pool, event.sourceAddress, event.sourcePort);
   const pin = state.pins.get(key);
   if (pin !== undefined) {
-    removePin(state, pin);
+    if (!isRemembered(state, pin)) removePin(state, pin);
   } else if (!state.ledger.entries.has(key)) {
     // A pin that we do not know of: an answer was lost, once.
     const row: PinRow = {
@@ -63,8 +63,23 @@ export function handlePinIdle(state: State, event: PinIdle): void {
   }
 }
 
+/**
+ * A filter slot that will soon be emptied may know the flow's SYN. If the pin went first, the same 5-tuple could open again
+ * in that filter slot's column, and be found in another when it is emptied. The switch reports the pin again.
+ */
+function isRemembered(state: State, pin: Pin): boolean {
+  const pool = state.pools.get(pin.pool);
+  if (pool === undefined || !isUnstable(pool, pin.slot)) return false;
+  return state.filters.some(
+    ({ activatedAt }, filterSlot) =>
+      filterSlot !== state.version.active &&
+      isLive(state.version, filterSlot as FilterSlot) &&
+      activatedAt <= pin.createdAt,
+  );
+}
+
 /** Takes over a pin that was read from the switch. */
-export function loadPin(state: State, pool: Pool, slot: number, row: PinRow): void {
+export function loadPin(state: State, turn: Turn, pool: Pool, slot: number, row: PinRow): void {
   recordPin(state, pool, {
     key: pinKey(row.pool, row.sourceAddress, row.sourcePort),
     pool: row.pool,
@@ -75,8 +90,16 @@ export function loadPin(state: State, pool: Pool, slot: number, row: PinRow): vo
     idleTimeoutMs: row.idleTimeoutMs,
     isClosing: row.idleTimeoutMs < pool.sessionTimeoutMs,
     isInstalled: true,
-    createdAt: 0,
+    createdAt: turn.now,
   });
+}
+
+/** The digest that tells of a 5-tuple opening again may have been lost: whoever seemed to close may be at it again. */
+export function reopenPins(state: State): void {
+  for (const pin of state.pins.values()) {
+    const pool = state.pools.get(pin.pool);
+    if (pool) setClosing(state, pool, pin, undefined);
+  }
 }
 
 export function removePin(state: State, pin: Pin, isUrgent = false): void {

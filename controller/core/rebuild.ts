@@ -27,7 +27,7 @@ import {
   type Turn,
   unstableSlotCount,
 } from './model.ts';
-import { loadPin, pinKey, removeAgreeingPins } from './pins.ts';
+import { loadPin, pinKey, removeAgreeingPins, reopenPins } from './pins.ts';
 import { createBackend } from './pools.ts';
 import type { BackendRow, PinRow, Row, SlotRow, SlotVersionRow, VipRow } from './row.ts';
 import { dropRow, returnPathKey, type SmallRow, smallRowKey } from './rows.ts';
@@ -64,7 +64,8 @@ export function rebuild(state: State, turn: Turn, rows: readonly Row[]): void {
   rebuildBackends(state, snapshot);
   for (const row of snapshot.slots) loadInto(state, row, loadSlot);
   for (const row of snapshot.columns) loadInto(state, row, loadColumn);
-  for (const row of snapshot.pins) rebuildPin(state, row);
+  for (const row of snapshot.pins) rebuildPin(state, turn, row);
+  reopenPins(state);
   for (const pool of state.pools.values()) startSlots(state, turn, pool);
   if (book) restorePools(state, turn, book);
 
@@ -189,7 +190,7 @@ function loadInto<R extends SlotRow | SlotVersionRow>(
   else deleteForeign(state, row, `foreign/${row.table}/${row.pool}/${row.slot}`);
 }
 
-function rebuildPin(state: State, row: PinRow): void {
+function rebuildPin(state: State, turn: Turn, row: PinRow): void {
   const pool = state.pools.get(row.pool);
   if (pool?.phase !== 'serving' || !pool.backends.has(row.backend)) {
     deleteForeign(state, row, pinKey(row.pool, row.sourceAddress, row.sourcePort));
@@ -202,7 +203,7 @@ function rebuildPin(state: State, row: PinRow): void {
     sourcePort: row.sourcePort,
     targetPort: pool.vip.port,
   };
-  loadPin(state, pool, flowHash(flow, pool.slotCount - 1).slot, row);
+  loadPin(state, turn, pool, flowHash(flow, pool.slotCount - 1).slot, row);
 }
 
 /** Slots that are unstable are so as of now, as far as we know. Stable ones need no pins. */
