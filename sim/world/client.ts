@@ -9,6 +9,8 @@ export interface Client {
   readonly isUdp: boolean;
   /** Where its first packet went; undefined: nowhere, and it gives up. */
   endpoint: Endpoint | undefined;
+  /** The pool that served its vip then. */
+  pool: number | undefined;
   /** Its server, its vip or its switch's tables were taken away, or it was silent for too long: nobody can save it. */
   isLost: boolean;
   packetsLeft: number;
@@ -20,10 +22,10 @@ export interface Client {
   digestsLost: number;
   /** The controller has been told of it. */
   isHeard: boolean;
+  /** A filter slot knew its first packet: a connection with the same 5-tuple was there a short while ago. */
+  isMistakable: boolean;
   /** Index of the switch that its packets go to. */
   device: number;
-  /** What happened to it, latest last; kept only when the world is told to. */
-  readonly trace: string[];
 }
 
 export const tcpProtocol = 6;

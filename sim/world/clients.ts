@@ -2,8 +2,11 @@
 /**
  * Those who connect, talk, fall silent and hang up. What they are promised, I1, holds for who
  *
- * - ends its handshake within `quarantineMs` less the time a digest takes, SYNs sent again after 1 s and 3 s included; in a
- *   flood that fills filter slots faster than that, within `floodQuarantineMs`
+ * - ends its handshake within `quarantineMs` less the time a digest takes; in a flood that fills filter slots faster than
+ *   that, within `floodQuarantineMs`. A SYN that is sent again later than `tcpSettleMs` may find another server: nobody has
+ *   answered the ones before
+ * - does not come again with the same 5-tuple before `staleDigestMs`, nor just when the last connection's pin expires, nor
+ *   when the filter slot that still knows that connection's first packet is emptied in the middle of the handshake
  * - is never silent for longer than the session timeout; over UDP, which has no beginning, for longer than `udpSettleMs`
  * - sends again within `sendsAgainMs` when a digest of it was lost and nobody could know: at most twice in a row, then it
  *   arrives. Digests lost with their stream, which the controller notices, need no help
@@ -14,6 +17,7 @@ import type { EngineOptions } from '../../controller/core/options.ts';
 import type { Dice } from '../kernel/dice.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
 import type { PacketFlags, Verdict } from '../switch/sim-switch.ts';
+import { type Chronicle, flowTopic } from './chronicle.ts';
 import { type Client, tcpProtocol, udpProtocol } from './client.ts';
 import type { Device } from './device.ts';
 import type { Faults } from './faults.ts';
@@ -32,7 +36,7 @@ export interface ClientsWorld {
   dice: { arrivals: Dice; talk: Dice; moves: Dice };
   /** Lost digests stay lost: nobody sends again for them. */
   isDeaf: boolean;
-  keepsTraces: boolean;
+  chronicle: Chronicle;
 }
 
 export interface ClientStats {
@@ -49,7 +53,6 @@ const lossesInRow = 2;
 const synTimeoutsMs = [1_000, 3_000];
 const roundTripMs = 200;
 const shortGapMs = 800;
-const traceLength = 16;
 const firstClient = 0x0b000000;
 
 export class Clients {
@@ -103,12 +106,18 @@ export class Clients {
     }
   }
 
-  /** A filter slot was reused early: who came while it was active and is not known by name yet took too long. */
-  filterReusedEarly(): void {
+  /**
+   * Who is not known by name yet loses what that filter slot knew: those whose handshake takes too long, if it was emptied
+   * early, and those whose 5-tuple had a connection not long ago, so that they never were in the active one alone.
+   */
+  filterEmptied(isEarly: boolean): void {
     const { clock, engine } = this.#world;
     for (const client of this.#clients) {
-      const tookMs = clock.now() - client.openedAt;
-      if (!client.isHeard && tookMs > engine.floodQuarantineMs) this.#lose(client, 'too slow for the flood');
+      if (client.isHeard) continue;
+      const isSlow = clock.now() - client.openedAt > engine.floodQuarantineMs;
+      if (isEarly && isSlow) this.#lose(client, 'too slow for the flood');
+      if (client.isMistakable)
+        this.#lose(client, 'the filter slot that took it for an older connection is emptied');
     }
   }
 
@@ -128,7 +137,8 @@ export class Clients {
     this.#open(flow, number % this.#world.devices.length);
   }
 
-  #open(flow: Client['flow'], device: number): void {
+  /** @param before  the connection that had the same 5-tuple */
+  #open(flow: Client['flow'], device: number, before?: Client): void {
     const { plan, engine, dice, clock } = this.#world;
     const faults = this.#world.faults();
     const isUdp = flow.protocol === udpProtocol;
@@ -136,6 +146,7 @@ export class Clients {
       flow,
       isUdp,
       endpoint: undefined,
+      pool: undefined,
       isLost: false,
       packetsLeft: dice.talk.integer(2, 14) * (isUdp ? 3 : 1),
       maxGapMs: isUdp ? engine.udpSettleMs * 0.9 : plan.sessionTimeoutMs,
@@ -143,11 +154,12 @@ export class Clients {
       lastSentAt: clock.now(),
       digestsLost: 0,
       isHeard: false,
+      isMistakable: false,
       device,
-      trace: [],
     };
     this.#clients.add(client);
     this.stats.flows++;
+    if (before) this.#loseIfPinIsExpiring(client, before);
     this.#send(client, 'syn');
     let lastSynMs = 0;
     if (!isUdp && dice.talk.chance(faults.synRetransmitRate)) {
@@ -182,7 +194,18 @@ export class Clients {
     this.#clients.delete(client);
     const isReused = client.endpoint !== undefined && dice.talk.chance(faults.portReuseRate);
     if (!isReused || this.#isQuiet) return;
-    clock.after(dice.talk.between(1, 4_000), () => this.#open(client.flow, client.device));
+    const restMs = this.#world.engine.staleDigestMs;
+    clock.after(restMs * dice.talk.between(1, 3), () => this.#open(client.flow, client.device, client));
+  }
+
+  /** The switch may have said already that the pin of the former connection is idle, and its delete be on its way. */
+  #loseIfPinIsExpiring(client: Client, before: Client): void {
+    const { devices, clock } = this.#world;
+    const { mirror } = devices[client.device]!;
+    const vip = mirror.vipOf(client.flow);
+    const pin = vip && mirror.pin(vip.pool, client.flow);
+    const silentMs = clock.now() - before.lastSentAt;
+    if (pin && silentMs >= pin.idleTimeoutMs) this.#lose(client, 'its 5-tuple is being forgotten');
   }
 
   #lose(client: Client, why: string): void {
@@ -194,7 +217,7 @@ export class Clients {
   }
 
   #send(client: Client, flags: PacketFlags): void {
-    const { devices, fleet, judge, clock, plan, dice } = this.#world;
+    const { devices, fleet, judge, clock, plan, engine, dice } = this.#world;
     if (devices.length > 1 && dice.moves.chance(this.#world.faults().moveRate)) {
       client.device = dice.moves.integer(0, devices.length - 1);
     }
@@ -203,7 +226,12 @@ export class Clients {
     if (silentMs > Math.max(client.maxGapMs, client.isUdp ? 0 : plan.sessionTimeoutMs)) {
       this.#lose(client, `silent for ${Math.round(silentMs)} ms`);
     }
+    // Nobody has answered it yet, and whoever does now is its server.
+    const beginsAnew = flags === 'syn' && silentMs > engine.tcpSettleMs;
     client.lastSentAt = clock.now();
+    const pool = device.mirror.vipOf(client.flow)?.pool;
+    if (client.endpoint === undefined) client.pool = pool;
+    else if (client.pool !== pool) this.#lose(client, 'another pool serves its vip');
     const verdict = device.process({ flow: client.flow, flags }, clock.now());
     const { decision, digest } = verdict;
     this.stats.packets++;
@@ -213,10 +241,11 @@ export class Clients {
       client,
       `${flags}: ${decision} -> ${endpoint ?? 'nobody'}${digest ? `, ${digest.reason}` : ''}`,
     );
-    if (client.endpoint === undefined) {
+    if (client.endpoint === undefined || beginsAnew) {
       if (endpoint !== undefined && fleet.isAlive(endpoint)) client.endpoint = endpoint;
       else this.#lose(client, 'nobody answers');
       if (endpoint === undefined) judge.unserved(client, device);
+      client.isMistakable = decision === 'filter' && !beginsAnew;
     } else if (!client.isLost && endpoint !== client.endpoint) {
       judge.moved(client, device, verdict, endpoint);
       client.isLost = true;
@@ -251,8 +280,6 @@ export class Clients {
   }
 
   #note(client: Client, what: string): void {
-    if (!this.#world.keepsTraces) return;
-    client.trace.push(`${Math.round(this.#world.clock.now())} ${what}`);
-    if (client.trace.length > traceLength) client.trace.shift();
+    this.#world.chronicle.note(flowTopic(client.flow), what);
   }
 }

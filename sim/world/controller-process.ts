@@ -101,6 +101,11 @@ export class ControllerProcess {
     this.#options.onDeath();
   }
 
+  /** At once, or when it goes on; never, if it dies. */
+  whenRunning(act: () => void): void {
+    this.#whenRunning(this.#eventsDue, act);
+  }
+
   #whenRunning(queue: (() => void)[], due: () => void): void {
     if (this.isDead) return;
     if (this.#options.clock.now() < this.#stoppedUntil) queue.push(due);

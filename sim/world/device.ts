@@ -3,6 +3,7 @@
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
 import type { FilterSlot, RowUpdate } from '../../controller/core/row.ts';
 import type { Digest, Packet, SimSwitch, Verdict } from '../switch/sim-switch.ts';
+import type { Chronicle } from './chronicle.ts';
 import { Mirror } from './mirror.ts';
 
 /** Who wants to know of every row that changes. */
@@ -29,8 +30,8 @@ export class Device {
   readonly index: number;
   /** Told about digests; undefined: nobody listens, which whoever connects next knows. */
   listener: DigestListener | undefined;
-  /** Rows that have changed, in all. */
-  changes = 0;
+  /** Times a controller became primary. */
+  primaries = 0;
   /** The active filter slot has had more members than it should since then. */
   overfullSince: Millis | undefined;
   /** Times it lost everything. */
@@ -39,8 +40,10 @@ export class Device {
   readonly filters = [0, 1, 2, 3].map(() => ({ admittedBefore: 0, members: 0, deactivatedAt: 0 }));
   readonly #switch: SimSwitch;
   readonly #witness: RowWitness;
+  readonly #chronicle: Chronicle;
 
-  constructor(index: number, simSwitch: SimSwitch, witness: RowWitness) {
+  constructor(index: number, simSwitch: SimSwitch, witness: RowWitness, chronicle: Chronicle) {
+    this.#chronicle = chronicle;
     this.index = index;
     this.#switch = simSwitch;
     this.#witness = witness;
@@ -55,10 +58,10 @@ export class Device {
     const before = this.mirror.version;
     const code = this.#switch.apply(update, now);
     if (code === undefined) {
-      this.changes++;
       this.mirror.record(update);
       if (update.row.table === 'version') this.#noteActive(before.active, update.row.active, now);
     }
+    this.#chronicle.noteRow(this, update, code ?? '');
     witness?.(code);
     return code;
   }
@@ -81,7 +84,6 @@ export class Device {
 
   restart(): void {
     this.restarts++;
-    this.changes++;
     this.#switch.restart();
     this.mirror.clear();
     for (const filter of this.filters)
@@ -98,6 +100,7 @@ export class Device {
     const old = this.filters[before]!;
     old.members = this.admitted - old.admittedBefore;
     old.deactivatedAt = now;
+    this.overfullSince = undefined;
     this.filters[after]!.admittedBefore = this.admitted;
   }
 }

@@ -5,6 +5,7 @@ import type { Log } from '../../controller/ports/log.ts';
 import type { SwitchPort } from '../../controller/ports/switch.ts';
 import { type Dice, diceOf } from '../kernel/dice.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
+import { type Chronicle, everybody } from './chronicle.ts';
 import type { Clients } from './clients.ts';
 import { ControllerProcess } from './controller-process.ts';
 import type { Device } from './device.ts';
@@ -26,6 +27,7 @@ export interface FateWorld {
   judge: Judge;
   clients: Clients;
   log: Log;
+  chronicle: Chronicle;
   /** What the engine is given of several switches. */
   join(ports: readonly SimPort[], clock: SimClock): SwitchPort;
 }
@@ -105,10 +107,8 @@ export class Fate {
     if (controller.isDead) return;
     if (this.#primary && this.#primary !== controller) this.#demote(this.#primary);
     this.#primary = controller;
-    for (const port of controller.ports) {
-      this.#world.judge.unattended.delete(port.device);
-      port.open();
-    }
+    this.#world.chronicle.note(everybody, 'a controller becomes primary');
+    for (const port of controller.ports) this.#reopen(controller, port);
   }
 
   #demote(controller: ControllerProcess): void {
@@ -117,6 +117,7 @@ export class Fate {
   }
 
   #break(port: SimPort): void {
+    this.#world.chronicle.note(everybody, `the stream of switch ${port.device.index} breaks`);
     port.break();
     this.#world.judge.unattended.add(port.device);
   }
@@ -133,6 +134,7 @@ export class Fate {
   /** Whoever stands by takes over; without one it starts again. */
   #died(controller: ControllerProcess): void {
     this.stats.crashes++;
+    this.#world.chronicle.note(everybody, 'a controller dies');
     const wasPrimary = this.#primary === controller;
     if (wasPrimary) this.#primary = undefined;
     for (const { device } of controller.ports) if (wasPrimary) this.#world.judge.unattended.add(device);
@@ -186,10 +188,13 @@ export class Fate {
     });
   }
 
+  /** A process that is stopped connects when it goes on. */
   #reopen(controller: ControllerProcess, port: SimPort): void {
-    if (this.#primary !== controller || controller.isDead || port.isOpen) return;
-    this.#world.judge.unattended.delete(port.device);
-    port.open();
+    controller.whenRunning(() => {
+      if (this.#primary !== controller || controller.isDead || port.isOpen) return;
+      this.#world.judge.unattended.delete(port.device);
+      port.open();
+    });
   }
 
   #jumpClocks(dice: Dice): void {

@@ -30,13 +30,13 @@ export const faults = {
 
   digestDelayMs: fault('ms at most until a digest arrives', 1, [10, 100, 300, 1_200]),
   digestLossRate: fault('of the digests are lost, nobody knows', 0.5, [0.05, 0.2, 0.5]),
-  digestDoubleRate: fault('of the digests come twice, up to 1.5 s apart', 0.5, [0.1, 0.5]),
+  digestDoubleRate: fault('of the digests come twice, up to 0.7 s apart', 0.5, [0.1, 0.5]),
   digestQueueLength: fault('digests at most on their way; more are lost', 0.2, [1, 3, 10]),
   noticeQueueLength: fault('notices at most wait for the controller; more are lost', 0.15, [1, 3, 10]),
 
   pinLimit: fault('pins at most, says the operator', 0.15, [2, 8, 20]),
   pinTableSize: fault('rows in table pin', 0.15, [2, 8, 20]),
-  columnTableSize: fault('rows in table slot_version', 0.15, [10, 30, 60]),
+  columnTableSize: fault('rows in table slot_version: enough for one change', 0.15, [40, 60]),
 
   streamRestartsPerMinute: fault('times a minute the stream breaks', 0.5, [1, 4, 10]),
   switchRestartsPerMinute: fault('times a minute a switch loses everything', 0.08, [1]),

@@ -10,10 +10,12 @@
  * I8 holds by construction: an engine is given a `SwitchPort` and nothing else.
  */
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
+import type { Flow } from '../../controller/core/flow-hash.ts';
 import type { EngineOptions } from '../../controller/core/options.ts';
 import type { RowUpdate, VersionRow } from '../../controller/core/row.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
 import type { Verdict } from '../switch/sim-switch.ts';
+import type { Chronicle } from './chronicle.ts';
 import type { Client } from './client.ts';
 import type { Device, RowWitness } from './device.ts';
 import type { Endpoint, Fleet } from './fleet.ts';
@@ -47,24 +49,26 @@ export class Judge implements RowWitness {
   collateralMoves = 0;
   /** No controller is connected to this device, so nothing may change. */
   readonly unattended = new Set<Device>();
-  /** A filter slot was emptied before its quarantine was over. */
-  onEarlyReuse: () => void = () => {};
+  /** A filter slot was emptied; perhaps before its quarantine was over. */
+  onFilterEmptied: (isEarly: boolean) => void = () => {};
   /** A filter slot may take more members than it should for so long: until another is free. */
   overfullLimitMs = Number.POSITIVE_INFINITY;
   readonly #fleet: Fleet;
   readonly #clock: SimClock;
   readonly #engine: EngineOptions;
+  readonly #chronicle: Chronicle;
 
-  constructor(fleet: Fleet, clock: SimClock, engine: EngineOptions) {
+  constructor(fleet: Fleet, clock: SimClock, engine: EngineOptions, chronicle: Chronicle) {
+    this.#chronicle = chronicle;
     this.#fleet = fleet;
     this.#clock = clock;
     this.#engine = engine;
   }
 
-  violate(invariant: Invariant, message: string, client?: Client): void {
+  violate(invariant: Invariant, message: string, flow?: Flow, device?: Device): void {
     if (this.violations.length >= VIOLATION_LIMIT) return;
     const violation: Violation = { invariant, at: Math.round(this.#clock.now()), message };
-    if (client && client.trace.length > 0) violation.trace = [...client.trace];
+    if (flow && device && this.#chronicle.isKept) violation.trace = this.#chronicle.excerpt(flow, device);
     this.violations.push(violation);
   }
 
@@ -76,15 +80,22 @@ export class Judge implements RowWitness {
     this.violate(
       'I1 consistency',
       `${protocol} flow ${sourceAddress}:${sourcePort} moved from ${where}`,
-      client,
+      client.flow,
+      device,
     );
   }
 
   /** The first packet of a flow found nobody. */
   unserved(client: Client, device: Device): void {
     const slot = device.mirror.slotOf(client.flow);
-    if (slot === undefined) return;
-    this.violate('I4 atomicity', `slot ${slot.pool}/${slot.slot} leads to a backend without a row`, client);
+    // Where no backend takes new flows there is nobody to find.
+    if (slot === undefined || device.mirror.backendOfNewFlow(slot.pool, slot.slot) === 0) return;
+    this.violate(
+      'I4 atomicity',
+      `slot ${slot.pool}/${slot.slot} leads to a backend without a row`,
+      client.flow,
+      device,
+    );
   }
 
   changing(device: Device, update: RowUpdate): ((code: WriteFailureCode | undefined) => void) | undefined {
@@ -133,7 +144,7 @@ export class Judge implements RowWitness {
     for (const row of mirror.slots.values()) {
       if (row.unstable) owners.set(slotKeyOf(row), mirror.backendOfNewFlow(row.pool, row.slot));
     }
-    this.#lookForEarlyReuse(device, row);
+    this.#noteEmptied(device, row);
     return (code) => {
       if (code !== undefined || activeColumn(before) === activeColumn(mirror.version)) return;
       const moved = new Map<string, number>();
@@ -148,13 +159,13 @@ export class Judge implements RowWitness {
     };
   }
 
-  #lookForEarlyReuse({ mirror, filters }: Device, row: VersionRow): void {
+  #noteEmptied({ mirror, filters }: Device, row: VersionRow): void {
     const { quarantineMs } = this.#engine;
     for (const [index, { epoch }] of mirror.version.filters.entries()) {
       const { members, deactivatedAt } = filters[index]!;
       const isEmptied = epoch !== 0 && epoch !== row.filters[index]!.epoch;
       const isEarly = this.#clock.now() < deactivatedAt + quarantineMs;
-      if (isEmptied && isEarly && members > 0) this.onEarlyReuse();
+      if (isEmptied && members > 0) this.onFilterEmptied(isEarly);
     }
   }
 
@@ -196,7 +207,8 @@ export class Judge implements RowWitness {
   }
 
   /** With everything settled, a stable slot has no columns and no pins that agree with it. */
-  checkStatelessness({ mirror, index }: Device): void {
+  checkStatelessness(device: Device): void {
+    const { mirror, index } = device;
     for (const { pool, slot } of mirror.columns.values()) {
       if (!mirror.slot(pool, slot)?.unstable) {
         this.violate('I2 statelessness', `stable slot ${pool}/${slot} has a column (switch ${index})`);
@@ -208,19 +220,17 @@ export class Judge implements RowWitness {
         this.violate('I2 statelessness', `pin of pool ${pin.pool}, which has no vip (switch ${index})`);
         continue;
       }
-      const slot = mirror.slotOf({
+      const flow = {
         sourceAddress: pin.sourceAddress,
         sourcePort: pin.sourcePort,
         targetAddress: vip.address,
         targetPort: vip.port,
         protocol: vip.protocol,
-      });
-      if (slot && !slot.unstable && slot.backend === pin.backend) {
-        this.violate(
-          'I2 statelessness',
-          `pin of ${pin.sourceAddress} agrees with its stable slot (switch ${index})`,
-        );
-      }
+      };
+      const slot = mirror.slotOf(flow);
+      if (slot === undefined || slot.unstable || slot.backend !== pin.backend) continue;
+      const message = `pin of ${pin.sourceAddress} agrees with its stable slot (switch ${index})`;
+      this.violate('I2 statelessness', message, flow, device);
     }
   }
 

@@ -52,7 +52,8 @@ interface Write {
 
 const ANSWER_MS = 20;
 const BREAK_NOTICED_MS = 200;
-const DOUBLE_MS = 1_500;
+/** Together with the longest `digestDelayMs` less than the engine's `staleDigestMs`. */
+const DOUBLE_MS = 700;
 const PIN_SWEEP_MS = 1_000;
 const READ_MS = 5;
 /** Keeps the order of what would happen at the same time. */
@@ -68,6 +69,8 @@ export class SimPort implements SwitchPort, DigestListener {
   #stream = 0;
   #isOpen = false;
   #isClosed = false;
+  /** `primaries` of the device when this one was primary last, or came to be. */
+  #primariesSeen: number;
   /** The controller knows that the last stream broke, or there was none. */
   #isMissed = true;
   #requests = new Set<Request>();
@@ -78,6 +81,7 @@ export class SimPort implements SwitchPort, DigestListener {
 
   constructor(device: Device, world: PortWorld) {
     this.device = device;
+    this.#primariesSeen = device.primaries;
     this.#world = world;
   }
 
@@ -138,9 +142,13 @@ export class SimPort implements SwitchPort, DigestListener {
     if (this.#isOpen || this.#isClosed) return;
     this.#isOpen = true;
     this.device.listener = this;
+    // Digests may have been lost: the filter slots are kept from here on as if they were new.
+    this.device.overfullSince = undefined;
     this.#missBreak();
     const rows = this.device.read();
-    this.#tell({ kind: 'connected', rows }, this.#world.dice.connections.between(0, READ_MS));
+    const wasDeposed = this.device.primaries !== this.#primariesSeen;
+    this.#primariesSeen = ++this.device.primaries;
+    this.#tell({ kind: 'connected', rows, wasDeposed }, this.#world.dice.connections.between(0, READ_MS));
     const stream = this.#stream;
     this.#everyPinSweep(stream);
   }

@@ -7,12 +7,14 @@
  * Turmoil first, as the fault plan says; then quiet, until everything has come to rest; what must hold is checked all along
  * (judge.ts).
  */
+import type { Desired } from '../../controller/core/desired.ts';
 import type { EngineOptions } from '../../controller/core/options.ts';
 import type { SwitchPort } from '../../controller/ports/switch.ts';
 import { diceOf } from '../kernel/dice.ts';
 import { SimClock } from '../kernel/sim-clock.ts';
 import { FastSwitch } from '../switch/fast-switch.ts';
 import type { SimSwitch } from '../switch/sim-switch.ts';
+import { Chronicle, everybody } from './chronicle.ts';
 import { type ClientStats, Clients } from './clients.ts';
 import { Device } from './device.ts';
 import { Fate } from './fate.ts';
@@ -93,12 +95,13 @@ export class World {
     const faults = (): Faults => this.#faults;
     const dice = (name: string) => diceOf(plan.seed, name);
 
+    const chronicle = new Chronicle(keepsTraces, clock);
     this.#fleet = new Fleet(plan, clock, dice('fleet'), twist.toldTimeoutMs ?? plan.sessionTimeoutMs);
-    this.judge = new Judge(this.#fleet, clock, engine);
+    this.judge = new Judge(this.#fleet, clock, engine, chronicle);
     const create = createSwitch ?? ((): SimSwitch => createFastSwitch(plan, twist));
     this.devices = Array.from(
       { length: plan.switchCount },
-      (_, index) => new Device(index, create(plan), this.judge),
+      (_, index) => new Device(index, create(plan), this.judge, chronicle),
     );
     const shared = {
       plan,
@@ -113,7 +116,7 @@ export class World {
       ...shared,
       dice: { arrivals: dice('arrivals'), talk: dice('talk'), moves: dice('moves') },
       isDeaf: twist.port.isDeafToDigests ?? false,
-      keepsTraces,
+      chronicle,
     });
     this.#floods = new Floods({ ...shared, dice: dice('floods') });
     this.#fate = new Fate({
@@ -125,19 +128,24 @@ export class World {
         dice: { writes: dice('writes'), digests: dice('digests'), connections: dice('connections') },
       },
       clients: this.#clients,
-      log: (_level, message) => this.#noteLog(message),
+      chronicle,
+      log: (level, message, fields) => {
+        if (level !== 'debug') chronicle.note(everybody, `${message} ${JSON.stringify(fields)}`);
+        this.#noteLog(message);
+      },
       join: joinSwitches,
     });
     this.#operator = new Operator(plan.seed, clock, this.#fleet, faults);
     this.#settled = new Settled({ ...shared, fate: this.#fate, clients: this.#clients });
 
     this.#fleet.onChange = (desired) => {
+      chronicle.note(everybody, describeDesired(desired));
       for (const controller of this.#fate.controllers) controller.want(desired);
     };
     this.#fleet.onDeath = (endpoint) => this.#clients.serverDied(endpoint);
     this.#fleet.onWithdrawal = (vip) => this.#clients.vipWithdrawn(vip);
     this.judge.overfullLimitMs = overfullLimitMs(plan, engine);
-    this.judge.onEarlyReuse = () => this.#clients.filterReusedEarly();
+    this.judge.onFilterEmptied = (isEarly) => this.#clients.filterEmptied(isEarly);
   }
 
   get violations(): readonly Violation[] {
@@ -213,6 +221,14 @@ function createFastSwitch({ faults }: WorldPlan, twist: WorldTwist): SimSwitch {
       ...(columnTableSize > 0 && { slot_version: columnTableSize }),
     },
   });
+}
+
+function describeDesired({ pools }: Desired): string {
+  const wanted = pools.map(({ name, backends }) => {
+    const list = backends.map((b) => `${b.name} ${b.state === 'active' ? b.weight : b.state}`);
+    return `${name}: ${list.join(', ')}`;
+  });
+  return `wanted: ${wanted.join('; ')}`;
 }
 
 function joinSwitches(ports: readonly SimPort[]): SwitchPort {
