@@ -42,17 +42,26 @@ export interface JoinStep {
   keys: RowKey[];
 }
 
+/** For a switch that has no room for the old and the new rows at once: it serves nobody until it has the new ones. */
+const phasesThatMakeRoom: readonly Phase[] = [
+  'withdrawn',
+  'leftovers',
+  'unused',
+  ...phases.filter((phase) => phase !== 'withdrawn' && phase !== 'leftovers' && phase !== 'unused'),
+];
+
 /** Steps that have something to do. A vip that is withdrawn comes twice: it goes, and later it comes back. */
-export function joinOrder(difference: Difference, shadow: Shadow): JoinStep[] {
+export function joinOrder(difference: Difference, shadow: Shadow, makesRoom = false): JoinStep[] {
   const keys = new Map<Phase, RowKey[]>();
   const add = (phase: Phase, key: RowKey): void => {
     const before = keys.get(phase);
     if (before) before.push(key);
     else keys.set(phase, [key]);
   };
-  for (const key of withdrawnVips(difference, shadow)) add('withdrawn', key);
+  const pools = makesRoom ? undefined : poolsThatChanged(difference, shadow);
+  for (const key of withdrawnVips(difference, shadow, pools)) add('withdrawn', key);
   for (const [key, held] of difference.rows) add(phaseOf(held, shadow.get(key), shadow), key);
-  return phases.flatMap((phase) => {
+  return (makesRoom ? phasesThatMakeRoom : phases).flatMap((phase) => {
     const found = keys.get(phase);
     return found ? [{ phase, keys: found }] : [];
   });
@@ -83,24 +92,31 @@ function phaseOf({ name }: Held, wanted: Row | undefined, shadow: Shadow): Phase
 }
 
 /**
- * Vips of the switch whose pool means something else in the group: its id or size has changed hands, or that of one of
- * its backends has. Their clients wait for as long as the join takes; sent to a stranger they would be cut off.
+ * Vips of the switch that are there in the group too, but cannot be served meanwhile. Their clients wait for as long as
+ * the join takes; sent to a stranger they would be cut off.
+ *
+ * @param pools  of these vips; undefined: of all
  */
-function withdrawnVips(difference: Difference, shadow: Shadow): RowKey[] {
-  const pools = poolsThatChanged(difference, shadow);
-  if (pools.size === 0) return [];
+function withdrawnVips(
+  difference: Difference,
+  shadow: Shadow,
+  pools: ReadonlySet<number> | undefined,
+): RowKey[] {
+  if (pools?.size === 0) return [];
+  const isOfThem = (pool: number): boolean => pools === undefined || pools.has(pool);
   const withdrawn: RowKey[] = [];
   // Those that are gone from the group are withdrawn anyway.
   for (const [key, { row }] of difference.rows)
-    if (is(row, 'vip') && pools.has(row.pool) && shadow.has(key)) withdrawn.push(key);
+    if (is(row, 'vip') && isOfThem(row.pool) && shadow.has(key)) withdrawn.push(key);
   for (const [key, row] of shadow) {
-    if (row.table !== 'vip' || !pools.has(row.pool) || difference.rows.has(key)) continue;
+    if (row.table !== 'vip' || !isOfThem(row.pool) || difference.rows.has(key)) continue;
     difference.rows.set(key, { name: row, row, isDoubtful: false });
     withdrawn.push(key);
   }
   return withdrawn;
 }
 
+/** Pools that mean something else in the group: the id or the size has changed hands, or the id of a backend has. */
 function poolsThatChanged(difference: Difference, shadow: Shadow): Set<number> {
   const pools = new Set<number>();
   const backends = new Set<number>();

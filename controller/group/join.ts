@@ -44,6 +44,9 @@ export class Join {
   private inFlight = 0;
   private version: Row | undefined;
   private failure: WriteFailure | undefined;
+  /** What the group no longer has goes first, and the switch serves nobody meanwhile: it has no room for both. */
+  private makesRoom = false;
+  private mustBeginAnew = false;
   private isOver = false;
 
   constructor(member: Member, wasBlank: boolean, world: JoinWorld) {
@@ -68,7 +71,8 @@ export class Join {
     const { shadow, options } = world;
     if (member.difference.size <= options.joinTailRows) this.closingSince ??= world.now();
     this.version = shadow.get(versionKey);
-    this.steps = joinOrder(member.difference, shadow);
+    this.steps = joinOrder(member.difference, shadow, this.makesRoom);
+    this.mustBeginAnew = false;
     this.step = 0;
     this.position = 0;
     this.pump();
@@ -81,7 +85,7 @@ export class Join {
       const step = this.steps[this.step];
       // The rows of the steps to come may be needed by a version that this round does not know.
       const isOvertaken = this.closingSince === undefined && shadow.get(versionKey) !== this.version;
-      if (step === undefined || isOvertaken || this.failure) {
+      if (step === undefined || isOvertaken || this.mustBeginAnew || this.failure) {
         if (this.inFlight === 0) this.roundOver();
         return;
       }
@@ -120,10 +124,20 @@ export class Join {
     this.member.write(updates, options.correctionsMax, (failures) => {
       if (this.isOver) return;
       this.inFlight -= updates.length;
-      for (const failure of failures)
-        if (!this.world.givesUp(sent[failure.index]!, failure)) this.failure = failure;
+      for (const failure of failures) {
+        if (failure.code === 'full' && this.canMakeRoom()) this.mustBeginAnew = true;
+        else if (!this.world.givesUp(sent[failure.index]!, failure)) this.failure = failure;
+      }
+      if (this.mustBeginAnew) this.makesRoom = true;
       this.pump();
     });
+  }
+
+  private canMakeRoom(): boolean {
+    if (this.makesRoom) return false;
+    for (const [key, { row }] of this.member.difference.rows)
+      if (row !== undefined && !this.world.shadow.has(key)) return true;
+    return false;
   }
 
   private roundOver(): void {

@@ -435,6 +435,30 @@ describe('a switch that joins', () => {
     expectEqual(bench);
   });
 
+  it('serves nobody for a moment when it has no room for the old and the new pins at once', () => {
+    const bench = new Bench([{ pin: 2 }, { pin: 2 }]);
+    bench.connectAll();
+    bench.write(1, servingPool());
+    const [, away] = bench.switches;
+    bench.write(2, inserts(pin(1, 2), pin(2, 2)));
+    away!.disconnect();
+    bench.write(3, deletes(pin(1, 2), pin(2, 2)));
+    bench.write(4, inserts(pin(3, 2), pin(4, 2)));
+    away!.done.length = 0;
+    away!.connect();
+    bench.settle();
+    expect(away!.done.map(({ operation, row }) => `${operation} ${row.table}`)).toEqual([
+      'delete vip',
+      'delete pin',
+      'delete pin',
+      'insert pin',
+      'insert pin',
+      'insert vip',
+    ]);
+    expectEqual(bench);
+    expect(bench.states()).toEqual(['participating', 'participating']);
+  });
+
   it('is told off and tried again when it cannot hold the rows', () => {
     const bench = serving(2);
     const [, small] = bench.switches;
