@@ -349,6 +349,22 @@ describe('pins', () => {
     expect(rig.rows('pin')[0]!.idleTimeoutMs).toBe(idleTimeoutMs);
   });
 
+  test('of flows that opened again are not taken for idle by the short life of the closed ones', () => {
+    const rig = filled({ closingTimeoutMs: 5_000, rotationMs: 1_000, quarantineMs: 1_000 });
+    rig.want(desired(pool(four)));
+    const flow = flowInSlot(rig.rows('slot_version')[0]!.slot);
+    const { sourceAddress, sourcePort } = flow;
+    rig.packet(flow, 'ack');
+    rig.packet(flow, 'fin');
+    rig.pass(4_000);
+    rig.isHolding = true;
+    rig.packet(flow, 'syn');
+    rig.send({ kind: 'pin-idle', pool: 1, sourceAddress, sourcePort });
+    rig.isHolding = false;
+    rig.answerAll();
+    expect(rig.rows('pin')).toHaveLength(1);
+  });
+
   test('that are being deleted are inserted again when their flow speaks', () => {
     const { rig, flow } = changing();
     rig.packet(flow, 'ack');

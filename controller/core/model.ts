@@ -57,6 +57,8 @@ export interface Pin {
   /** The switch has acknowledged it once. */
   isInstalled: boolean;
   createdAt: Millis;
+  /** When it seemed to close last and opened again: the switch may go by its short life for a while. */
+  reopenedAt: Millis;
 }
 
 export interface Pool {

@@ -23,11 +23,12 @@ export function handleFlowDigest(state: State, turn: Turn, digest: FlowDigest): 
 
   const pin = state.pins.get(pinKey(digest.pool, digest.sourceAddress, digest.sourcePort));
   if (digest.reason === 'closing') {
-    if (pin) setClosing(state, pool, pin, Math.min(turn.options.closingTimeoutMs, pool.sessionTimeoutMs));
+    if (pin)
+      setClosing(state, turn, pool, pin, Math.min(turn.options.closingTimeoutMs, pool.sessionTimeoutMs));
     return;
   }
   if (digest.reason === 'opening') {
-    if (pin) setClosing(state, pool, pin, undefined);
+    if (pin) setClosing(state, turn, pool, pin, undefined);
     return;
   }
   if (pin !== undefined) return;
@@ -48,7 +49,9 @@ export function handlePinIdle(state: State, event: PinIdle): void {
   const key = pinKey(event.pool, event.sourceAddress, event.sourcePort);
   const pin = state.pins.get(key);
   if (pin !== undefined) {
-    if (!isRemembered(state, pin)) removePin(state, pin);
+    // The switch goes by what it held when it looked.
+    const isOutOfDate = state.ledger.entries.has(key) || event.now - pin.reopenedAt < pin.idleTimeoutMs;
+    if (!isOutOfDate && !isRemembered(state, pin)) removePin(state, pin);
   } else if (!state.ledger.entries.has(key)) {
     // A pin that we do not know of: an answer was lost, once.
     const row: PinRow = {
@@ -91,14 +94,15 @@ export function loadPin(state: State, turn: Turn, pool: Pool, slot: number, row:
     isClosing: row.idleTimeoutMs < pool.sessionTimeoutMs,
     isInstalled: true,
     createdAt: turn.now,
+    reopenedAt: Number.NEGATIVE_INFINITY,
   });
 }
 
 /** The digest that tells of a 5-tuple opening again may have been lost: whoever seemed to close may be at it again. */
-export function reopenPins(state: State): void {
+export function reopenPins(state: State, turn: Turn): void {
   for (const pin of state.pins.values()) {
     const pool = state.pools.get(pin.pool);
-    if (pool) setClosing(state, pool, pin, undefined);
+    if (pool) setClosing(state, turn, pool, pin, undefined);
   }
 }
 
@@ -179,6 +183,7 @@ function addPin(state: State, turn: Turn, pool: Pool, digest: FlowDigest): void 
     isClosing: false,
     isInstalled: false,
     createdAt: turn.now,
+    reopenedAt: Number.NEGATIVE_INFINITY,
   };
   recordPin(state, pool, pin);
   state.outstandingPins.add(pin);
@@ -195,11 +200,12 @@ function recordPin(state: State, pool: Pool, pin: Pin): void {
 }
 
 /** FIN or RST: the flow is forgotten sooner, unless its 5-tuple opens again (`timeoutMs` undefined). */
-function setClosing(state: State, pool: Pool, pin: Pin, timeoutMs: number | undefined): void {
+function setClosing(state: State, turn: Turn, pool: Pool, pin: Pin, timeoutMs: number | undefined): void {
   const isClosing = timeoutMs !== undefined;
   if (pin.isClosing === isClosing) return;
   const before = pinRow(pin);
   pin.isClosing = isClosing;
+  if (!isClosing) pin.reopenedAt = turn.now;
   pin.idleTimeoutMs = timeoutMs ?? pool.sessionTimeoutMs;
   want(state.ledger, { key: pin.key, pool, before, wanted: pinRow(pin) });
 }

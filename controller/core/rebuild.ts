@@ -65,7 +65,7 @@ export function rebuild(state: State, turn: Turn, rows: readonly Row[]): void {
   for (const row of snapshot.slots) loadInto(state, row, loadSlot);
   for (const row of snapshot.columns) loadInto(state, row, loadColumn);
   for (const row of snapshot.pins) rebuildPin(state, turn, row);
-  reopenPins(state);
+  reopenPins(state, turn);
   for (const pool of state.pools.values()) startSlots(state, turn, pool);
   if (book) restorePools(state, turn, book);
 
