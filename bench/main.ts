@@ -15,6 +15,26 @@ import { benchMemory, formatMemoryBench, memoryBenchDefaults } from './memory.ts
 import { benchPipeline, formatPipelineBench, pipelineBenchDefaults } from './pipeline.ts';
 import { balancer } from './programs/balancer.ts';
 import { router } from './programs/router.ts';
+import { benchSim, formatSimBench, simBenchDefaults } from './sim.ts';
+import {
+  formatOrder,
+  formatRemovals,
+  formatReplacements,
+  formatShares,
+  formatTableTimes,
+  formatWeights,
+  writeBetweenMarkers,
+} from './table-report.ts';
+import { benchTableTimes, tableTimesDefaults } from './table-times.ts';
+import {
+  benchOrder,
+  benchRemovals,
+  benchReplacements,
+  benchShares,
+  benchWeights,
+  tableBenchDefaults,
+} from './tables.ts';
+import { benchTakeover, formatTakeover, takeoverDefaults } from './takeover.ts';
 import { type SwitchKind, whyNot } from './traffic/switches.ts';
 import { benchWrites, formatWriteBench, writeBenchDefaults } from './writes.ts';
 
@@ -33,9 +53,15 @@ const { values } = parseArgs({
     'frame-bytes': { type: 'string' },
     // memory
     rows: { type: 'string' },
+    // tables: a page to write them to
+    seeds: { type: 'string' },
+    into: { type: 'string' },
     // several
     rounds: { type: 'string' },
     'duration-ms': { type: 'string' },
+    // takeover: leases in milliseconds
+    leases: { type: 'string', default: '2000,5000' },
+    kills: { type: 'string' },
   },
 });
 
@@ -46,9 +72,12 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   commit: commitBench,
   forwarding: forwardingBench,
   pipeline: pipelineBench,
+  sim: simBench,
   writes: writesBench,
   memory: memoryBench,
   digests: digestsBench,
+  tables: tablesBench,
+  takeover: takeoverBench,
 };
 
 const bench = benches[values.what];
@@ -101,6 +130,14 @@ async function pipelineBench(): Promise<void> {
   say(formatPipelineBench(results));
 }
 
+async function simBench(): Promise<void> {
+  say(
+    formatSimBench(
+      benchSim({ ...simBenchDefaults, rounds: Number(values.rounds ?? simBenchDefaults.rounds) }),
+    ),
+  );
+}
+
 async function writesBench(): Promise<void> {
   const options = { ...writeBenchDefaults, switches: available(writeBenchDefaults.switches) };
   say(formatWriteBench(await benchWrites({ ...options, rounds: Number(values.rounds ?? options.rounds) })));
@@ -115,6 +152,51 @@ async function digestsBench(): Promise<void> {
   await enterLab();
   const options = { ...digestBenchDefaults, switches: available(digestBenchDefaults.switches) };
   say(formatDigestBench(await benchDigests({ ...options, onProgress: (line) => say([line]) })));
+}
+
+async function takeoverBench(): Promise<void> {
+  for (const leaseMs of numbers(values.leases)) {
+    const kills = Number(values.kills ?? takeoverDefaults.kills);
+    const options = { ...takeoverDefaults, leaseMs, kills, onProgress: (line: string) => say([line]) };
+    const result = await benchTakeover(options);
+    if ('unavailable' in result) say([`takeover: not measured: ${result.unavailable}`]);
+    else say(formatTakeover(options, result));
+  }
+}
+
+async function tablesBench(): Promise<void> {
+  const options = { ...tableBenchDefaults, seeds: Number(values.seeds ?? tableBenchDefaults.seeds) };
+  const size = options.sizes.at(-1)!;
+  const lines = [
+    'Percent of the slots, mean over the seeds ± standard deviation; the paper and others at the prime size, ours at the power of two.',
+    `Command: \`make bench ARGS="--what tables --seeds ${options.seeds}"\`. Seeds: 1 to ${options.seeds}.`,
+    '',
+    'Backends leave at once: slots that change their owner; in brackets those whose old owner is still there.',
+    '',
+    ...formatRemovals(benchRemovals(options)),
+    '',
+    `One of 100 backends of weight 100 gets another weight, ${size.slots.toLocaleString('en')} slots.`,
+    '',
+    ...formatWeights(benchWeights(options)),
+    '',
+    'The same set in another order.',
+    '',
+    ...formatOrder(benchOrder(options)),
+    '',
+    'Backends are replaced by new ones, one after the other, within one session timeout: slots that were unstable.',
+    '',
+    ...formatReplacements(benchReplacements(options)),
+    '',
+    'Random weights from 1 to 100, then a tenth of them drawn anew.',
+    '',
+    ...formatShares(benchShares(options)),
+    '',
+    'Building a table, milliseconds, median / least:',
+    '',
+    ...formatTableTimes(benchTableTimes(tableTimesDefaults)),
+  ];
+  say(lines);
+  if (values.into) writeBetweenMarkers(values.into, 'Evaluation', 'tables', lines);
 }
 
 /** Those that are asked for and can be had here. */

@@ -97,7 +97,7 @@ const table: readonly Part[] = [
   { folder: 'demo', imports: ['wire', 'lab', 'controller', 'switch', 'p4runtime'], packages: ['node'] },
   {
     folder: 'bench',
-    imports: ['wire', 'lab', 'controller', 'switch', 'p4runtime', 'demo'],
+    imports: ['sim', 'wire', 'lab', 'controller', 'switch', 'p4runtime', 'demo'],
     packages: ['node'],
   },
 ];

@@ -27,18 +27,25 @@ export class FlowTable {
   rowEnd = 0;
   private addresses = new Int32Array(firstRows);
   private poolPorts = new Int32Array(firstRows);
-  /** Row + 1, or 0 where empty; at most half full. */
+  /** At most half full. A tag is 0 where empty, else some bits of the hash: most searches end there, in little memory. */
+  private tags = new Uint8Array(firstRows * 2);
+  /** The row, where there is a tag. */
   private slots = new Int32Array(firstRows * 2);
   private slotMask = firstRows * 2 - 1;
   private freeRows: number[] = [];
 
   /** @returns the flow's row, or `noRow` */
   find(address: number, poolPort: number): number {
-    const { slots, slotMask, addresses, poolPorts } = this;
+    const { tags, slotMask, addresses, poolPorts } = this;
     const word = address | 0;
-    for (let slot = hashOf(word, poolPort) & slotMask; ; slot = (slot + 1) & slotMask) {
-      const row = slots[slot]! - 1;
-      if (row === noRow || (addresses[row] === word && poolPorts[row] === poolPort)) return row;
+    const hash = hashOf(word, poolPort);
+    const wanted = tagOf(hash);
+    for (let slot = hash & slotMask; ; slot = (slot + 1) & slotMask) {
+      const tag = tags[slot]!;
+      if (tag === 0) return noRow;
+      if (tag !== wanted) continue;
+      const row = this.slots[slot]!;
+      if (addresses[row] === word && poolPorts[row] === poolPort) return row;
     }
   }
 
@@ -52,23 +59,24 @@ export class FlowTable {
     if (row === this.capacity) this.grow();
     this.addresses[row] = address | 0;
     this.poolPorts[row] = poolPort;
-    this.slots[this.emptySlot(row)] = row + 1;
+    this.place(row);
     this.size += 1;
     return row;
   }
 
   remove(row: number): void {
-    const { slots, slotMask } = this;
-    let hole = this.homeOf(row);
-    while (slots[hole] !== row + 1) hole = (hole + 1) & slotMask;
+    const { slots, tags, slotMask } = this;
+    let hole = this.hashOfRow(row) & slotMask;
+    while (slots[hole] !== row) hole = (hole + 1) & slotMask;
     // Without a tombstone: followers that were pushed on by this one move back.
-    for (let at = (hole + 1) & slotMask; slots[at] !== 0; at = (at + 1) & slotMask) {
-      const distance = (at - this.homeOf(slots[at]! - 1)) & slotMask;
+    for (let at = (hole + 1) & slotMask; tags[at] !== 0; at = (at + 1) & slotMask) {
+      const distance = (at - this.hashOfRow(slots[at]!)) & slotMask;
       if (distance < ((at - hole) & slotMask)) continue;
       slots[hole] = slots[at]!;
+      tags[hole] = tags[at]!;
       hole = at;
     }
-    slots[hole] = 0;
+    tags[hole] = 0;
     this.poolPorts[row] = freeKey;
     this.freeRows.push(row);
     this.size -= 1;
@@ -90,14 +98,16 @@ export class FlowTable {
     return this.poolPorts[row]! & 0xffff;
   }
 
-  private homeOf(row: number): number {
-    return hashOf(this.addresses[row]!, this.poolPorts[row]!) & this.slotMask;
+  private hashOfRow(row: number): number {
+    return hashOf(this.addresses[row]!, this.poolPorts[row]!);
   }
 
-  private emptySlot(row: number): number {
-    let slot = this.homeOf(row);
-    while (this.slots[slot] !== 0) slot = (slot + 1) & this.slotMask;
-    return slot;
+  private place(row: number): void {
+    const hash = this.hashOfRow(row);
+    let slot = hash & this.slotMask;
+    while (this.tags[slot] !== 0) slot = (slot + 1) & this.slotMask;
+    this.tags[slot] = tagOf(hash);
+    this.slots[slot] = row;
   }
 
   private grow(): void {
@@ -105,10 +115,11 @@ export class FlowTable {
     assert(this.capacity <= rowsMax, `a simulated switch knows at most ${rowsMax} flows at a time`);
     this.addresses = grown(this.addresses, new Int32Array(this.capacity));
     this.poolPorts = grown(this.poolPorts, new Int32Array(this.capacity));
-    const old = this.slots;
+    const { slots, tags } = this;
     this.slots = new Int32Array(this.capacity * 2);
+    this.tags = new Uint8Array(this.capacity * 2);
     this.slotMask = this.capacity * 2 - 1;
-    for (const used of old) if (used !== 0) this.slots[this.emptySlot(used - 1)] = used;
+    for (const [slot, row] of slots.entries()) if (tags[slot] !== 0) this.place(row);
   }
 }
 
@@ -118,6 +129,10 @@ function hashOf(address: number, poolPort: number): number {
   hash ^= hash >>> 15;
   hash = Math.imul(hash, 0xc2b2ae35);
   return hash ^ (hash >>> 13);
+}
+
+function tagOf(hash: number): number {
+  return (hash >>> 25) + 1;
 }
 
 /** `to`, which starts as `from`. */
