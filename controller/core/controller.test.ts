@@ -365,6 +365,19 @@ describe('pins', () => {
     expect(rig.rows('pin')).toHaveLength(1);
   });
 
+  test('that are being deleted stay when their 5-tuple opens again', () => {
+    const { rig, flow } = changing();
+    rig.packet(flow, 'ack');
+    rig.pass(engineDefaults.rotationMs + engineDefaults.quarantineMs + 1_000);
+    const { sourceAddress, sourcePort } = flow;
+    rig.isHolding = true;
+    rig.send({ kind: 'pin-idle', pool: 1, sourceAddress, sourcePort });
+    rig.packet(flow, 'syn');
+    rig.isHolding = false;
+    rig.answerAll();
+    expect(rig.rows('pin')).toHaveLength(1);
+  });
+
   test('that are being deleted are inserted again when their flow speaks', () => {
     const { rig, flow } = changing();
     rig.packet(flow, 'ack');

@@ -21,7 +21,7 @@ export function handleFlowDigest(state: State, turn: Turn, digest: FlowDigest): 
   // What is sent to the dead cannot be saved.
   if (backend === undefined || backend.state === 'down') return;
 
-  const pin = state.pins.get(pinKey(digest.pool, digest.sourceAddress, digest.sourcePort));
+  const pin = state.pins.get(pinKeyOf(digest));
   if (digest.reason === 'closing') {
     if (pin)
       setClosing(state, turn, pool, pin, Math.min(turn.options.closingTimeoutMs, pool.sessionTimeoutMs));
@@ -29,6 +29,8 @@ export function handleFlowDigest(state: State, turn: Turn, digest: FlowDigest): 
   }
   if (digest.reason === 'opening') {
     if (pin) setClosing(state, turn, pool, pin, undefined);
+    // Forgotten a moment ago, and its delete on its way: it is needed again.
+    else if (state.ledger.entries.has(pinKeyOf(digest))) addPin(state, turn, pool, digest);
     return;
   }
   if (pin !== undefined) return;
@@ -46,7 +48,7 @@ export function handleFlowDigest(state: State, turn: Turn, digest: FlowDigest): 
 
 /** The switch has not seen the flow for as long as we promised to remember it. It says so until the pin is gone. */
 export function handlePinIdle(state: State, event: PinIdle): void {
-  const key = pinKey(event.pool, event.sourceAddress, event.sourcePort);
+  const key = pinKeyOf(event);
   const pin = state.pins.get(key);
   if (pin !== undefined) {
     // The switch goes by what it held when it looked.
@@ -84,7 +86,7 @@ function isRemembered(state: State, pin: Pin): boolean {
 /** Takes over a pin that was read from the switch. */
 export function loadPin(state: State, turn: Turn, pool: Pool, slot: number, row: PinRow): void {
   recordPin(state, pool, {
-    key: pinKey(row.pool, row.sourceAddress, row.sourcePort),
+    key: pinKeyOf(row),
     pool: row.pool,
     slot,
     sourceAddress: row.sourceAddress,
@@ -160,6 +162,10 @@ export function pinKey(pool: number, sourceAddress: number, sourcePort: number):
   return `pin/${pool}/${sourceAddress}/${sourcePort}`;
 }
 
+function pinKeyOf(flow: { pool: number; sourceAddress: number; sourcePort: number }): string {
+  return pinKey(flow.pool, flow.sourceAddress, flow.sourcePort);
+}
+
 export function pinRow(pin: Pin): PinRow {
   return {
     table: 'pin',
@@ -173,7 +179,7 @@ export function pinRow(pin: Pin): PinRow {
 
 function addPin(state: State, turn: Turn, pool: Pool, digest: FlowDigest): void {
   const pin: Pin = {
-    key: pinKey(digest.pool, digest.sourceAddress, digest.sourcePort),
+    key: pinKeyOf(digest),
     pool: digest.pool,
     slot: digest.slot,
     sourceAddress: digest.sourceAddress,
