@@ -24,6 +24,8 @@ export interface Client {
   isHeard: boolean;
   /** A filter slot knew its first packet: a connection with the same 5-tuple was there a short while ago. */
   isMistakable: boolean;
+  /** A pin of such a connection took its first packet. */
+  isReopened: boolean;
   /** Index of the switch that its packets go to. */
   device: number;
 }

@@ -14,6 +14,7 @@
  */
 import type { DesiredPool } from '../../controller/core/desired.ts';
 import type { EngineOptions } from '../../controller/core/options.ts';
+import type { PinRow } from '../../controller/core/row.ts';
 import type { Dice } from '../kernel/dice.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
 import type { PacketFlags, Verdict } from '../switch/sim-switch.ts';
@@ -121,6 +122,20 @@ export class Clients {
     }
   }
 
+  /** Who came again with a 5-tuple whose pin was on its way out may not have been heard in time. */
+  pinDeleted({ sourceAddress, sourcePort }: PinRow): void {
+    const { clock, plan } = this.#world;
+    const { digestDelayMs, writeDelayMs, stallMs } = plan.faults;
+    const heardWithinMs = digestDelayMs + stallMs + 2 * writeDelayMs + roundTripMs;
+    for (const client of this.#clients) {
+      const { flow, openedAt } = client;
+      if (flow.sourceAddress !== sourceAddress || flow.sourcePort !== sourcePort) continue;
+      if (client.isReopened && clock.now() - openedAt < heardWithinMs) {
+        this.#lose(client, 'its pin was on its way out');
+      }
+    }
+  }
+
   // A connection.
 
   #arrive(): void {
@@ -137,8 +152,7 @@ export class Clients {
     this.#open(flow, number % this.#world.devices.length);
   }
 
-  /** @param before  the connection that had the same 5-tuple */
-  #open(flow: Client['flow'], device: number, before?: Client): void {
+  #open(flow: Client['flow'], device: number): void {
     const { plan, engine, dice, clock } = this.#world;
     const faults = this.#world.faults();
     const isUdp = flow.protocol === udpProtocol;
@@ -155,11 +169,11 @@ export class Clients {
       digestsLost: 0,
       isHeard: false,
       isMistakable: false,
+      isReopened: false,
       device,
     };
     this.#clients.add(client);
     this.stats.flows++;
-    if (before) this.#loseIfPinIsExpiring(client, before);
     this.#send(client, 'syn');
     let lastSynMs = 0;
     if (!isUdp && dice.talk.chance(faults.synRetransmitRate)) {
@@ -195,17 +209,7 @@ export class Clients {
     const isReused = client.endpoint !== undefined && dice.talk.chance(faults.portReuseRate);
     if (!isReused || this.#isQuiet) return;
     const restMs = this.#world.engine.staleDigestMs;
-    clock.after(restMs * dice.talk.between(1, 3), () => this.#open(client.flow, client.device, client));
-  }
-
-  /** The switch may have said already that the pin of the former connection is idle, and its delete be on its way. */
-  #loseIfPinIsExpiring(client: Client, before: Client): void {
-    const { devices, clock } = this.#world;
-    const { mirror } = devices[client.device]!;
-    const vip = mirror.vipOf(client.flow);
-    const pin = vip && mirror.pin(vip.pool, client.flow);
-    const silentMs = clock.now() - before.lastSentAt;
-    if (pin && silentMs >= pin.idleTimeoutMs) this.#lose(client, 'its 5-tuple is being forgotten');
+    clock.after(restMs * dice.talk.between(1, 3), () => this.#open(client.flow, client.device));
   }
 
   #lose(client: Client, why: string): void {
@@ -244,8 +248,8 @@ export class Clients {
     if (client.endpoint === undefined || beginsAnew) {
       if (endpoint !== undefined && fleet.isAlive(endpoint)) client.endpoint = endpoint;
       else this.#lose(client, 'nobody answers');
-      if (endpoint === undefined) judge.unserved(client, device);
       client.isMistakable = decision === 'filter' && !beginsAnew;
+      client.isReopened = decision === 'pinned';
     } else if (!client.isLost && endpoint !== client.endpoint) {
       judge.moved(client, device, verdict, endpoint);
       client.isLost = true;

@@ -12,7 +12,7 @@
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
 import type { Flow } from '../../controller/core/flow-hash.ts';
 import type { EngineOptions } from '../../controller/core/options.ts';
-import type { RowUpdate, VersionRow } from '../../controller/core/row.ts';
+import type { PinRow, RowUpdate, VersionRow } from '../../controller/core/row.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
 import type { Verdict } from '../switch/sim-switch.ts';
 import type { Chronicle } from './chronicle.ts';
@@ -53,6 +53,7 @@ export class Judge implements RowWitness {
   onFilterEmptied: (isEarly: boolean) => void = () => {};
   /** A filter slot may take more members than it should for so long: until another is free. */
   overfullLimitMs = Number.POSITIVE_INFINITY;
+  onPinDeleted: (row: PinRow) => void = () => {};
   readonly #fleet: Fleet;
   readonly #clock: SimClock;
   readonly #engine: EngineOptions;
@@ -85,19 +86,6 @@ export class Judge implements RowWitness {
     );
   }
 
-  /** The first packet of a flow found nobody. */
-  unserved(client: Client, device: Device): void {
-    const slot = device.mirror.slotOf(client.flow);
-    // Where no backend takes new flows there is nobody to find.
-    if (slot === undefined || device.mirror.backendOfNewFlow(slot.pool, slot.slot) === 0) return;
-    this.violate(
-      'I4 atomicity',
-      `slot ${slot.pool}/${slot.slot} leads to a backend without a row`,
-      client.flow,
-      device,
-    );
-  }
-
   changing(device: Device, update: RowUpdate): ((code: WriteFailureCode | undefined) => void) | undefined {
     const { row } = update;
     if (this.unattended.has(device))
@@ -112,6 +100,7 @@ export class Judge implements RowWitness {
         if (update.operation === 'insert' && this.floodSources.has(row.sourceAddress)) {
           this.violate('I3 bounded state', `a SYN alone has made a pin: ${row.sourceAddress}`);
         }
+        if (update.operation === 'delete') this.onPinDeleted(row);
         return undefined;
       default:
         return undefined;
@@ -150,8 +139,12 @@ export class Judge implements RowWitness {
       const moved = new Map<string, number>();
       for (const row of mirror.slots.values()) {
         if (!row.unstable) continue;
+        const owner = mirror.backendOfNewFlow(row.pool, row.slot);
+        if (owner !== 0 && mirror.endpointOf(owner) === undefined) {
+          this.violate('I4 atomicity', `slot ${row.pool}/${row.slot} leads to ${owner}, which has no row`);
+        }
         const from = owners.get(slotKeyOf(row));
-        if (from === undefined || from === mirror.backendOfNewFlow(row.pool, row.slot)) continue;
+        if (from === undefined || from === owner) continue;
         const endpoint = mirror.endpointOf(from);
         if (endpoint !== undefined) moved.set(endpoint, (moved.get(endpoint) ?? 0) + 1);
       }

@@ -145,6 +145,7 @@ export class World {
     this.#fleet.onDeath = (endpoint) => this.#clients.serverDied(endpoint);
     this.#fleet.onWithdrawal = (vip) => this.#clients.vipWithdrawn(vip);
     this.judge.overfullLimitMs = overfullLimitMs(plan, engine);
+    this.judge.onPinDeleted = (row) => this.#clients.pinDeleted(row);
     this.judge.onFilterEmptied = (isEarly) => this.#clients.filterEmptied(isEarly);
   }
 
