@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the main thread and the workers of `make sim` tell each other. */
+import type { WorldPlan } from '../world/plan.ts';
+import type { RuleName } from '../world/rules.ts';
+import type { WorldStats } from '../world/world.ts';
+
+export interface RunOrder {
+  plans: readonly WorldPlan[];
+  without: RuleName | undefined;
+}
+
+export interface RunResult {
+  plan: WorldPlan;
+  /** Invariants broken, each once. */
+  broken: readonly string[];
+  stats: WorldStats;
+}

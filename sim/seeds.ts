@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Worlds that once went wrong, each with a line why. They are run with every test (sim/world/seeds.test.ts). */
+import type { Faults } from './world/faults.ts';
+import { noFaults } from './world/faults.ts';
+import { drawPlan, type WorldPlan } from './world/plan.ts';
+
+export interface KnownSeed {
+  seed: number;
+  why: string;
+  /** Of the plan as shrunk then, if it differs from the plan that the seed draws. */
+  faults?: Partial<Faults>;
+  turmoilMs?: number;
+}
+
+export const knownSeeds: readonly KnownSeed[] = [
+  {
+    seed: 61,
+    why: 'a digest of the last connection pinned the next one with the same 5-tuple (the world: it came again too soon)',
+  },
+  {
+    seed: 103,
+    why: "a pin expired before the filter slot that knew its flow's SYN, and the 5-tuple came again",
+  },
+  { seed: 119, why: 'the same, with a SYN that was sent again' },
+  { seed: 44, why: 'the same, with digests that were late' },
+  { seed: 226, why: 'an engine that was behind wrote to the next stream after its tables had been read' },
+  { seed: 570, why: 'the same: slots were rewritten without a commit' },
+  {
+    seed: 258,
+    why: 'a stream broke with the digest of a 5-tuple that opened again; its pin expired as that of a closed flow',
+  },
+  { seed: 1002, why: 'a pin was taken for idle by the short life it had before its 5-tuple came again' },
+  { seed: 35, why: 'a client of a pool that is being replaced (the world: nobody promised it anything)' },
+  {
+    seed: 24,
+    why: 'a third SYN after 2 s found another server (the world: nobody had answered the first two)',
+  },
+  {
+    seed: 442,
+    why: 'a filter slot was emptied while it took a new connection for an older one (the world: not promised)',
+  },
+  { seed: 957, why: 'the same over UDP' },
+];
+
+export function planOf({ seed, faults, turmoilMs }: KnownSeed): WorldPlan {
+  const drawn = drawPlan(seed);
+  return {
+    ...drawn,
+    turmoilMs: turmoilMs ?? drawn.turmoilMs,
+    faults: faults === undefined ? drawn.faults : { ...noFaults, ...faults },
+  };
+}
