@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+/** One controller and two switches over real gRPC: they hold the same, and get back what they lose. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { RowUpdate } from '../../controller/core/row.ts';
+import { type RunningController, startController } from '../../controller/main.ts';
+import { arpOperations, decodeArp, encodeArp } from '../../wire/arp.ts';
+import { decodeEthernet, encodeEthernet, etherTypes } from '../../wire/ethernet.ts';
+import { decodeIpv4, encodeIpv4, ipv4Defaults, protocols } from '../../wire/ipv4.ts';
+import { decodeTcp, encodeTcp, tcpDefaults, tcpFlags } from '../../wire/tcp.ts';
+import { Bmv2Target, EmbeddedTarget, type GroupTarget, rowsOf, writeAsAnother } from './group-target.ts';
+
+const vip = { address: 0x0a00_0164, port: 80 };
+const client = { address: 0x0a00_0107, mac: 0x0200_0000_0107, port: 1, gatewayMac: 0x0200_0000_0001 };
+const ports = Array.from({ length: 200 }, (_, i) => 20_000 + i);
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'evenkeel-group-'));
+  return () => rm(folder, { recursive: true });
+});
+
+async function start(left: GroupTarget, right: GroupTarget): Promise<RunningController> {
+  const configPath = join(folder, 'evenkeel.yaml');
+  await writeFile(
+    configPath,
+    `switches:
+  - { name: left, address: ${left.address}, device_id: ${left.deviceId} }
+  - { name: right, address: ${right.address}, device_id: ${right.deviceId} }
+network:
+  interfaces:
+    - { port: 1, address: 10.0.1.1/24 }
+    - { port: 2, address: 10.0.2.1/24 }
+vips:
+  - name: web
+    address: 10.0.1.100
+    port: 80
+    slots: 512
+    backends:
+      - { name: a, address: 10.0.2.11, port: 8080 }
+      - { name: b, address: 10.0.2.12, port: 8080 }
+      - { name: c, address: 10.0.2.13, port: 8080 }
+`,
+  );
+  const controller = await startController({
+    configPath,
+    listen: { host: '127.0.0.1', port: 0 },
+    engine: { tcpSettleMs: 50, solicitMs: 50 },
+  });
+  onTestFinished(() => controller.close());
+  await until(() => isQuiet(controller) && controller.status().engine.pools[0]?.phase === 'serving');
+  return controller;
+}
+
+/** The test's own time limit is the end of patience. */
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+function isQuiet(controller: RunningController): boolean {
+  const { change, writes, pins, state } = controller.status().engine;
+  return (
+    state === 'running' && change.phase === 'idle' && writes.unsettledRows === 0 && pins.outstanding === 0
+  );
+}
+
+const statesOf = (controller: RunningController) =>
+  controller.status().switch.members!.map(({ name, state }) => `${name} ${state}`);
+const bothParticipate = ['left participating', 'right participating'];
+
+async function commit(controller: RunningController, backend: string, last: number): Promise<void> {
+  const { length } = controller.status().engine.commits;
+  await controller.edit({ kind: 'add', vip: 'web', backend, address: `10.0.2.${last}`, port: 8080 });
+  await until(() => controller.status().engine.commits.length > length && isQuiet(controller));
+}
+
+const pinsAmong = (rows: readonly string[]): number =>
+  rows.filter((row) => row.includes('"table":"pin"')).length;
+
+/** A host at every port of both switches, and clients behind ECMP: their packets may enter through either. */
+class Network {
+  readonly left = new EmbeddedTarget((port, frame) => this.receive(this.left, port, frame));
+  readonly right = new EmbeddedTarget((port, frame) => this.receive(this.right, port, frame));
+  /** By the client's port: which server had its last packet. */
+  private readonly served = new Map<number, number>();
+
+  /** @returns the server that got the packet */
+  send(through: EmbeddedTarget, sourcePort: number, flags: number): number | undefined {
+    this.served.delete(sourcePort);
+    const addresses = { source: client.address, target: vip.address };
+    const segment = {
+      ...tcpDefaults,
+      sourcePort,
+      targetPort: vip.port,
+      sequence: 1,
+      acknowledgement: 1,
+      flags,
+    };
+    const payload = encodeTcp(segment, addresses);
+    const ip = encodeIpv4({ ...ipv4Defaults, ...addresses, protocol: protocols.tcp, payload });
+    const macs = { targetMac: client.gatewayMac, sourceMac: client.mac };
+    through.running!.inject(
+      client.port,
+      encodeEthernet({ ...macs, etherType: etherTypes.ipv4, payload: ip }),
+    );
+    return this.served.get(sourcePort);
+  }
+
+  private receive(from: EmbeddedTarget, port: number, frame: Uint8Array): void {
+    const { etherType, payload } = decodeEthernet(frame);
+    if (etherType === etherTypes.arp) {
+      const asked = decodeArp(payload);
+      const mac = 0x0200_0000_0000 + (asked.targetAddress & 0xffff);
+      const reply = { operation: arpOperations.reply, senderMac: mac, senderAddress: asked.targetAddress };
+      const arp = encodeArp({ ...reply, targetMac: asked.senderMac, targetAddress: asked.senderAddress });
+      const answer = encodeEthernet({ targetMac: asked.senderMac, sourceMac: mac, etherType, payload: arp });
+      // Not within the switch's own call.
+      setImmediate(() => from.running?.inject(port, answer));
+      return;
+    }
+    const ip = decodeIpv4(payload);
+    this.served.set(decodeTcp(ip.payload, ip).sourcePort, ip.target);
+  }
+}
+
+describe('a group of two embedded switches', () => {
+  it('serves every flow by either switch, and restores one that is restarted, its pins included', async () => {
+    const network = new Network();
+    const { left, right } = network;
+    for (const target of [left, right]) {
+      await target.start();
+      onTestFinished(() => target.stop());
+    }
+    const controller = await start(left, right);
+    await until(() => controller.status().engine.neighbours.known >= 3);
+    const before = new Map(ports.map((port) => [port, network.send(left, port, tcpFlags.syn)]));
+    expect([...new Set(before.values())].sort()).toEqual([0x0a00_020b, 0x0a00_020c, 0x0a00_020d]);
+
+    await commit(controller, 'd', 14);
+    await until(() => controller.status().engine.neighbours.known === 4);
+    // Flows of slots that have moved speak, and are pinned; on both switches, though only one has seen them.
+    for (const port of ports) network.send(left, port, tcpFlags.ack);
+    await until(() => controller.status().engine.pins.installed > 10 && isQuiet(controller));
+    const rows = await rowsOf(left);
+    expect(pinsAmong(rows)).toBe(controller.status().engine.pins.installed);
+    expect(await rowsOf(right)).toEqual(rows);
+    expect(new Map(ports.map((port) => [port, network.send(right, port, tcpFlags.ack)]))).toEqual(before);
+
+    await right.stop();
+    await until(() => statesOf(controller)[1] === 'right disconnected');
+    // Changes do not wait for it.
+    await controller.edit({ kind: 'weight', vip: 'web', backend: 'a', weight: 2 });
+    await until(() => controller.status().engine.commits.length === 2 && isQuiet(controller));
+    await right.start();
+    await until(() => statesOf(controller)[1] === 'right participating');
+    const restored = await rowsOf(right);
+    expect(pinsAmong(restored)).toBeGreaterThan(10);
+    await until(
+      async () => isQuiet(controller) && (await rowsOf(right)).join() === (await rowsOf(left)).join(),
+    );
+    expect(new Map(ports.map((port) => [port, network.send(right, port, tcpFlags.ack)]))).toEqual(before);
+    expect(controller.events(0).map(({ message }) => message)).toContain('a blank switch joins');
+  });
+
+  it('restores both when both were restarted at once', async () => {
+    const network = new Network();
+    const { left, right } = network;
+    for (const target of [left, right]) {
+      await target.start();
+      onTestFinished(() => target.stop());
+    }
+    const controller = await start(left, right);
+    await until(() => controller.status().engine.neighbours.known >= 3 && isQuiet(controller));
+    const before = new Map(ports.map((port) => [port, network.send(right, port, tcpFlags.syn)]));
+    await commit(controller, 'd', 14);
+    for (const port of ports) network.send(right, port, tcpFlags.ack);
+    await until(() => controller.status().engine.pins.installed > 10 && isQuiet(controller));
+    await until(() => controller.status().engine.neighbours.known === 4 && isQuiet(controller));
+    const pins = controller.status().engine.pins.installed;
+
+    for (const target of [left, right]) await target.stop();
+    await until(() => controller.status().engine.state === 'disconnected');
+    for (const target of [left, right]) await target.start();
+    await until(() => statesOf(controller).join() === bothParticipate.join() && isQuiet(controller));
+    const rows = await rowsOf(left);
+    expect(await rowsOf(right)).toEqual(rows);
+    expect(pinsAmong(rows)).toBe(pins);
+    for (const through of [left, right])
+      expect(new Map(ports.map((port) => [port, network.send(through, port, tcpFlags.ack)]))).toEqual(before);
+  });
+});
+
+const executable = process.env.BMV2_SWITCH_EXE;
+
+describe.skipIf(executable === undefined)(
+  'a group of two simple_switch_grpc (skipped without BMV2_SWITCH_EXE)',
+  () => {
+    it('holds the same rows, believes what another controller wrote, and restores what is restarted', async () => {
+      const left = await Bmv2Target.create(executable!);
+      const right = await Bmv2Target.create(executable!);
+      for (const target of [left, right]) {
+        await target.start();
+        onTestFinished(() => target.stop());
+      }
+      const controller = await start(left, right);
+      await commit(controller, 'd', 14);
+      const rows = await rowsOf(left);
+      expect(await rowsOf(right)).toEqual(rows);
+      expect(rows.filter((row) => row.includes('"table":"slot"'))).toHaveLength(512);
+
+      // Nothing but another controller can pin a flow here, where there is no traffic: of a slot that is unstable.
+      const unstable = rows
+        .map((row) => JSON.parse(row))
+        .find(({ table, unstable: is }) => table === 'slot' && is);
+      const other = [1, 2, 3, 4].find((backend) => backend !== unstable.backend)!;
+      const pin = (sourcePort: number): RowUpdate => ({
+        operation: 'insert',
+        row: {
+          table: 'pin',
+          pool: 1,
+          sourceAddress: client.address,
+          sourcePort,
+          backend: other,
+          idleTimeoutMs: 900_000,
+        },
+      });
+      const updates = ports.slice(0, 20).map(pin);
+      await Promise.all([left, right].map((target) => writeAsAnother(target, updates)));
+      await until(() => statesOf(controller).join() === bothParticipate.join() && isQuiet(controller));
+      const believed = await rowsOf(left);
+      expect(pinsAmong(believed)).toBeGreaterThan(0);
+      expect(await rowsOf(right)).toEqual(believed);
+
+      await right.stop();
+      await until(() => statesOf(controller)[1] === 'right disconnected');
+      await right.start();
+      await until(() => statesOf(controller)[1] === 'right participating');
+      expect(await rowsOf(right)).toEqual(await rowsOf(left));
+      expect(pinsAmong(await rowsOf(right))).toBe(pinsAmong(believed));
+
+      for (const target of [left, right]) await target.stop();
+      await until(() => controller.status().engine.state === 'disconnected');
+      for (const target of [left, right]) await target.start();
+      await until(() => statesOf(controller).join() === bothParticipate.join() && isQuiet(controller));
+      expect(await rowsOf(left)).toEqual(await rowsOf(right));
+      expect(pinsAmong(await rowsOf(left))).toBe(pinsAmong(believed));
+    }, 60_000);
+  },
+);
