@@ -28,16 +28,18 @@ export function handleFlowDigest(state: State, turn: Turn, digest: FlowDigest): 
     return;
   }
   if (digest.reason === 'opening') {
-    if (pin) setClosing(state, turn, pool, pin, undefined);
+    if (pin) {
+      setClosing(state, turn, pool, pin, undefined);
+      return;
+    }
     // Forgotten a moment ago, and its delete on its way: it is needed again.
-    else if (state.ledger.entries.has(pinKeyOf(digest))) addPin(state, turn, pool, digest);
-    return;
+    if (!state.ledger.entries.has(pinKeyOf(digest))) return;
   }
   if (pin !== undefined) return;
   if (!isUnstable(pool, digest.slot)) {
     const isAgreed = baseOf(pool, digest.slot) === digest.backend;
     const isStale = turn.now - pool.since[digest.slot]! >= turn.options.staleDigestMs;
-    if (isAgreed || isStale) return;
+    if (isAgreed || (isStale && digest.reason !== 'opening')) return;
   }
   if (pinsHeld(state) >= turn.options.maxPins || turn.now < state.pinsFullUntil) {
     refuse(state, turn, pool);
