@@ -11,7 +11,6 @@ import type { Desired } from './core/desired.ts';
 import type { Effect, Event } from './core/event.ts';
 import { type Explanation, explain, type FlowQuestion } from './core/explain.ts';
 import type { EngineOptions } from './core/options.ts';
-import type { Row } from './core/row.ts';
 import { type Status, status } from './core/status.ts';
 import { EventQueue, type EventQueueOptions } from './event-queue.ts';
 import type { Clock } from './ports/clock.ts';
@@ -48,8 +47,6 @@ export class Engine {
   /** Streams to the switch that began or ended: as told, and as far as the core knows yet. */
   private streamEventsTold = 0;
   private streamEventsKnown = 0;
-  /** Updates sent to the switch, by table; repetitions included. */
-  readonly sent: Partial<Record<Row['table'], number>> = {};
 
   constructor(options: EngineOptions, world: EngineWorld, queue: Partial<EngineQueue> = {}) {
     this.options = options;
@@ -112,7 +109,6 @@ export class Engine {
       case 'write':
         // Meant for a stream that is gone: on the next one it would come after the tables have been read.
         if (this.streamEventsKnown < this.streamEventsTold) break;
-        for (const { row } of effect.updates) this.sent[row.table] = (this.sent[row.table] ?? 0) + 1;
         this.world.switchPort.write(effect.write, effect.updates);
         break;
       case 'wake':

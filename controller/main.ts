@@ -2,27 +2,29 @@
 /**
  * The controller, wired to the world.
  *
- *   configuration file <──> ConfigKeeper ──desired──> Engine <──> SwitchGroup (P4Runtime)
- *                                ^                      ^
- *                                └───── admin API ──────┘
+ *   configuration (file, etcd) <──> ConfigKeeper ──desired──> Leadership: Engine <──> SwitchGroup (P4Runtime)
+ *                                        ^                        ^   └──> book (file, etcd)
+ *                                        └────── admin API ───────┘
  */
+import { hostname } from 'node:os';
 import { type Logger, pino } from 'pino';
 import { systemClock } from './adapters/clock/system-clock.ts';
 import { configFile } from './adapters/file/config-file.ts';
 import type { Admin, ControllerStatus } from './adapters/http/admin.ts';
 import { startAdminServer } from './adapters/http/admin-server.ts';
+import { openBacking } from './backing.ts';
 import type { Config, SwitchTarget } from './config/config.ts';
 import { parseConfig } from './config/parse.ts';
 import { formatProblem, type Problem } from './config/problem.ts';
 import { formatHostPort, type HostPort } from './config/scalar.ts';
 import { ConfigKeeper } from './config-keeper.ts';
 import { type EngineOptions, engineDefaults } from './core/options.ts';
-import { Engine } from './engine.ts';
 import { EventLog } from './event-log.ts';
+import { Leadership } from './leadership.ts';
 import { groupOf, openSwitches } from './open-switches.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
-import type { SwitchPort } from './ports/switch.ts';
+import type { SwitchPort, SwitchStatus } from './ports/switch.ts';
 
 export interface ControllerOptions {
   configPath: string;
@@ -32,7 +34,7 @@ export interface ControllerOptions {
   listen?: HostPort | undefined;
   /** Instead of what the file says, and of the defaults. */
   engine?: Partial<EngineOptions> | undefined;
-  /** Instead of a switch at the address. */
+  /** Instead of a switch at the address; a controller that may resign needs one that can be started anew. */
   switchPort?: SwitchPort | undefined;
   clock?: Clock | undefined;
   logger?: Logger | undefined;
@@ -62,11 +64,9 @@ export class BadConfigError extends Error {
  */
 export async function startController(options: ControllerOptions): Promise<RunningController> {
   const { clock = systemClock, logger = pino({ level: 'silent' }) } = options;
-  const store = configFile(options.configPath);
-  const text = await store.read();
-  const parsed = parseConfig(text);
-  if ('problems' in parsed) throw new BadConfigError(store.name, parsed.problems);
-  const { config, warnings } = parsed;
+  const file = configFile(options.configPath);
+  const fileText = await file.read();
+  const own = parsedOrThrow(fileText, file.name).config.controller;
 
   const events = new EventLog();
   const log: Log = (level, message, fields = {}) => {
@@ -74,12 +74,16 @@ export async function startController(options: ControllerOptions): Promise<Runni
     // Debugging would crowd out what an operator asks for.
     if (level !== 'debug') events.add({ at: clock.date().toISOString(), level, message, fields });
   };
-  const switchPort = openSwitch(config, options, clock, log);
-  const engine = new Engine(engineOptions(config), { clock, switchPort, log });
+  const backing = openBacking(file, fileText, own, clock, log);
+  const isShared = own.store.kind === 'etcd';
+  const store = backing.config;
+  const text = isShared ? await store.read() : fileText;
+  const { config, warnings } = parsedOrThrow(text, store.name);
+
   const keeper = new ConfigKeeper(text, config, warnings, {
     store,
     log,
-    onConfig: (changed) => engine.want(changed.desired, engineOptions(changed)),
+    onConfig: (changed) => leadership.want(changed.desired, engineOptions(changed)),
   });
   const startedAt = clock.now();
   const admin: Admin = {
@@ -87,25 +91,37 @@ export async function startController(options: ControllerOptions): Promise<Runni
       date: clock.date().toISOString(),
       uptimeMs: Math.round(clock.now() - startedAt),
       config: keeper.status(),
-      switch: switchPort.status(),
-      queue: { waiting: engine.waitingEvents, dropped: engine.droppedEvents },
-      engine: engine.status(),
+      leadership: { ...leadership.status(), isShared },
+      switch: switchStatus(),
+      queue: { waiting: leadership.engine.waitingEvents, dropped: leadership.engine.droppedEvents },
+      engine: leadership.engine.status(),
     }),
-    explain: (flow) => engine.explain(flow),
+    explain: (flow) => leadership.engine.explain(flow),
     events: (after) => events.after(after),
     edit: (edit) => keeper.edit(edit),
     reload: () => keeper.reload(),
   };
 
-  const server = await startAdminServer(admin, options.listen ?? config.controller.listen);
+  const server = await startAdminServer(admin, options.listen ?? own.listen);
+  const leadership = new Leadership(config.desired, engineOptions(config), {
+    election: backing.openElection({ name: hostname(), admin: server.url }),
+    clock,
+    log,
+    openSwitch: (electionId) => openSwitch(config, options, { electionId, isShared }, clock, log),
+    openBook: backing.openBook,
+  });
   for (const warning of warnings) log('warn', formatProblem(warning, store.name));
   keeper.start();
-  engine.want(config.desired, engineOptions(config));
-  engine.start();
+  leadership.start();
+  if (text !== fileText)
+    log('warn', 'the shared configuration is in force, and this file says something else', {
+      file: file.name,
+      shared: store.name,
+    });
   log('info', 'the controller runs', {
     config: store.name,
     admin: server.url,
-    switch: switchPort.status().target,
+    switch: leadership.switchPort.status().target,
   });
 
   return {
@@ -114,21 +130,37 @@ export async function startController(options: ControllerOptions): Promise<Runni
     async close() {
       await server.close();
       await keeper.close();
-      await engine.close();
+      await leadership.close();
     },
   };
 
+  function switchStatus(): SwitchStatus {
+    const status = leadership.switchPort.status();
+    return leadership.status().role === 'standby' ? { ...status, connection: 'standby' } : status;
+  }
+
   function engineOptions(from: Config): EngineOptions {
-    const { listen: _, ...settings } = from.controller;
+    const { listen: _, store: __, electionId: ___, ...settings } = from.controller;
     return { ...engineDefaults, ...settings, ...options.engine };
   }
 }
 
-function openSwitch(config: Config, options: ControllerOptions, clock: Clock, log: Log): SwitchPort {
+function parsedOrThrow(text: string, name: string): { config: Config; warnings: Problem[] } {
+  const parsed = parseConfig(text);
+  if ('problems' in parsed) throw new BadConfigError(name, parsed.problems);
+  return parsed;
+}
+
+function openSwitch(
+  config: Config,
+  options: ControllerOptions,
+  { electionId, isShared }: { electionId: bigint; isShared: boolean },
+  clock: Clock,
+  log: Log,
+): SwitchPort {
   if (options.switchPort) return groupOf(options.switchPort, { clock, log });
-  // Who was started last is meant to be in charge; P4Runtime keeps the other one from writing.
-  const electionId = BigInt(clock.date().getTime());
-  return openSwitches(targetsOf(config, options), { electionId, clock, log });
+  // Who leads has been decided already; one that has been deposed must not come back.
+  return openSwitches(targetsOf(config, options), { electionId, takesOver: !isShared, clock, log });
 }
 
 function targetsOf(config: Config, { switchAddress: address }: ControllerOptions): readonly SwitchTarget[] {

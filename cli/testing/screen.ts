@@ -78,7 +78,6 @@ export const busyStatus: ControllerStatus = {
     book: { store: '/etc/evenkeel.yaml.book', written: 3, problem: undefined },
   },
   queue: { waiting: 0, dropped: 12 },
-  sent: { slot: 4_096 },
   engine: {
     now,
     state: 'running',

@@ -24,6 +24,7 @@ export function groupStatus(members: readonly Member[], isReady: boolean, now: n
       unreadable: sum(statuses.map(({ notices }) => notices.unreadable)),
     },
     traffic: traffics.length === 0 ? undefined : traffics.reduce(added),
+    written: statuses.map(({ written = {} }) => written).reduce(addedNumbers, {}),
     members: all.map(({ member, status }) => memberStatus(member, status, now)),
   };
 }
@@ -54,6 +55,14 @@ function added(left: Traffic, right: Traffic): Traffic {
     pools: addedCounts(left.pools, right.pools),
     backends: addedCounts(left.backends, right.backends),
   };
+}
+
+type Numbers = Readonly<Record<string, number>>;
+
+function addedNumbers(left: Numbers, right: Numbers): Numbers {
+  const added: Record<string, number> = { ...left };
+  for (const [name, number] of Object.entries(right)) added[name] = (added[name] ?? 0) + number;
+  return added;
 }
 
 type Counts = Readonly<Record<string, Count>>;

@@ -56,6 +56,8 @@ export interface SwitchStatus {
   notices: { received: number; unreadable: number };
   /** Undefined until it has been read once. */
   traffic: Traffic | undefined;
+  /** Updates sent since the start, by table. */
+  written?: Readonly<Record<string, number>>;
   /** Of a group. */
   members?: readonly MemberStatus[];
 }

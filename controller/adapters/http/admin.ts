@@ -15,8 +15,6 @@ export interface ControllerStatus {
   leadership: LeadershipStatus;
   switch: SwitchStatus;
   queue: { waiting: number; dropped: number };
-  /** Updates sent to the switch since we are in charge, by table; repetitions included. */
-  sent: Readonly<Record<string, number>>;
   engine: Status;
 }
 

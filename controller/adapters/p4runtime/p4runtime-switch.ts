@@ -85,6 +85,8 @@ export class P4RuntimeSwitch implements SwitchPort {
   private problem: string | undefined;
   private readonly notices = { received: 0, unreadable: 0 };
   private traffic: Traffic | undefined;
+  /** Updates sent, by table. */
+  private readonly written: Record<string, number> = {};
   private polls = 0;
   /** Ids whose counters are read. */
   private readonly pools = new Set<number>();
@@ -140,6 +142,7 @@ export class P4RuntimeSwitch implements SwitchPort {
   write(write: number, updates: readonly RowUpdate[]): void {
     const { writer, spell } = this;
     if (writer === undefined) return;
+    for (const { row } of updates) this.written[row.table] = (this.written[row.table] ?? 0) + 1;
     const failures: WriteFailure[] = [];
     let open = updates.length;
     const done = (): void => {
@@ -175,6 +178,7 @@ export class P4RuntimeSwitch implements SwitchPort {
       problem: this.problem,
       notices: { ...this.notices },
       traffic: this.traffic,
+      written: { ...this.written },
     };
   }
 
