@@ -25,10 +25,12 @@ function createEngine() {
     }),
     close: async () => {},
   };
-  const clock = { now: () => 0, date: () => new Date(0), after: () => () => {} };
+  let now = 0;
+  const logged: string[] = [];
+  const clock = { now: () => now, date: () => new Date(0), after: () => () => {} };
   const engine = new Engine(
     engineDefaults,
-    { clock, switchPort, log: () => {} },
+    { clock, switchPort, log: (_, message) => void logged.push(message) },
     { later: (turn) => void turns.push(turn) },
   );
   engine.start();
@@ -36,7 +38,10 @@ function createEngine() {
   const handleAll = (): void => {
     for (let turn = turns.shift(); turn; turn = turns.shift()) turn();
   };
-  return { engine, written, tell: (event: SwitchEvent) => tell(event), handleAll };
+  const pass = (ms: number): void => {
+    now += ms;
+  };
+  return { engine, written, logged, tell: (event: SwitchEvent) => tell(event), handleAll, pass };
 }
 
 describe('an engine', () => {
@@ -60,5 +65,19 @@ describe('an engine', () => {
     tell({ kind: 'connected', rows: [] });
     handleAll();
     expect(written.length).toBeGreaterThan(0);
+  });
+
+  it('that was stopped counts on no digest from before, whatever it handles first', () => {
+    const { logged, tell, handleAll, pass } = createEngine();
+    tell({ kind: 'connected', rows: [] });
+    handleAll();
+    pass(500);
+    tell({ kind: 'admitted', flows: 0 });
+    handleAll();
+    expect(logged).not.toContain('the controller was stopped');
+    pass(5_000);
+    tell({ kind: 'admitted', flows: 0 });
+    handleAll();
+    expect(logged.filter((message) => message === 'the controller was stopped')).toHaveLength(1);
   });
 });

@@ -8,7 +8,7 @@
 import { type Book, bookOf } from './core/book.ts';
 import { createState, step } from './core/controller.ts';
 import type { Desired } from './core/desired.ts';
-import type { Effect, Event } from './core/event.ts';
+import type { Effect, Event, Millis } from './core/event.ts';
 import { type Explanation, explain, type FlowQuestion } from './core/explain.ts';
 import type { EngineOptions } from './core/options.ts';
 import { type Status, status } from './core/status.ts';
@@ -35,6 +35,13 @@ export interface EngineQueue extends EventQueueOptions {
 /** Timers in the far future are set for this long, and again: Node's overflow beyond 2^31 ms. */
 const longestTimerMs = 3_600_000;
 
+/**
+ * How often the engine makes sure that the process has not been stopped; and the longest stop that digests on their way are
+ * allowed for (mergeMarginMs). After a longer one, what they would have told may not be known when a timer is due: a gap.
+ */
+const heartbeatMs = 250;
+const longestStopMs = 1_000;
+
 /** Notices come in storms, and what they change is on the switch alone. */
 const changesBook: ReadonlySet<Event['kind']> = new Set(['desired', 'connected', 'written', 'tick']);
 
@@ -44,6 +51,9 @@ export class Engine {
   private state: ReturnType<typeof createState>;
   private readonly queue: EventQueue;
   private cancelWake = () => {};
+  private cancelHeartbeat = () => {};
+  /** When the process was last seen to run. */
+  private ranAt: Millis;
   /** Streams to the switch that began or ended: as told, and as far as the core knows yet. */
   private streamEventsTold = 0;
   private streamEventsKnown = 0;
@@ -52,11 +62,13 @@ export class Engine {
     this.options = options;
     this.world = world;
     this.state = createState(world.book);
+    this.ranAt = world.clock.now();
     this.queue = new EventQueue((event) => this.handle(event), queue, queue.later);
   }
 
   start(): void {
     const { clock, switchPort } = this.world;
+    this.beat();
     switchPort.start((event) => {
       if (isStreamEvent(event)) this.streamEventsTold++;
       this.queue.push({ ...event, now: clock.now() } as Event);
@@ -92,11 +104,32 @@ export class Engine {
 
   async close(): Promise<void> {
     this.cancelWake();
+    this.cancelHeartbeat();
     this.queue.close();
     await this.world.switchPort.close();
   }
 
+  private beat(): void {
+    this.noteStop();
+    this.cancelHeartbeat = this.world.clock.after(heartbeatMs, () => this.beat());
+  }
+
+  /** Comes before whatever has piled up meanwhile. */
+  private noteStop(): void {
+    const now = this.world.clock.now();
+    const stoppedMs = now - this.ranAt;
+    this.ranAt = now;
+    if (stoppedMs <= heartbeatMs + longestStopMs) return;
+    this.world.log('warn', 'the controller was stopped', { ms: Math.round(stoppedMs) });
+    this.advance({ kind: 'gap', now });
+  }
+
   private handle(event: Event): void {
+    this.noteStop();
+    this.advance(event);
+  }
+
+  private advance(event: Event): void {
     if (isStreamEvent(event)) this.streamEventsKnown++;
     const { state, effects } = step(this.state, event, this.options);
     this.state = state;

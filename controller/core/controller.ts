@@ -12,7 +12,7 @@ import { mergeDue, nextMergeAt, slotSettled } from './merger.ts';
 import { createState, log, noteProblem, type State, type Turn } from './model.ts';
 import { handleNeighbourDigest, nextSolicitAt, reconcileNetwork, solicitDue } from './network.ts';
 import { type EngineOptions, engineDefaults } from './options.ts';
-import { handleFlowDigest, handlePinIdle, pinFailed, pinSettled } from './pins.ts';
+import { handleFlowDigest, handlePinIdle, pinFailed, pinSettled, reopenPins } from './pins.ts';
 import { countMoved } from './placement.ts';
 import { abandonIfHopeless, advanceChange, committed, nextChangeAt, placeStalePools } from './planner.ts';
 import { advancePools, backendGone, reconcilePools } from './pools.ts';
@@ -126,7 +126,9 @@ function handle(state: State, turn: Turn, event: Event): void {
       state.mustAdvance = true;
       return;
     case 'gap':
-      if (state.isReady) noteGap(state, event.now);
+      if (!state.isReady) return;
+      noteGap(state, event.now);
+      reopenPins(state, turn);
       return;
     case 'tick':
       state.mustAdvance = true;
