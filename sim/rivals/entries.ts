@@ -18,31 +18,33 @@ export class Entries {
   live = 0;
   readonly #timeouts: EntryTimeouts;
   readonly #server: Int16Array;
-  readonly #usedAt: Float64Array;
+  /** In whole seconds: small, because it is looked up for every packet. */
+  readonly #usedAt: Uint16Array;
   readonly #lingering = new Lingering();
 
   constructor(flows: number, timeouts: EntryTimeouts) {
     this.#timeouts = timeouts;
     this.#server = new Int16Array(flows).fill(NONE);
-    this.#usedAt = new Float64Array(flows);
+    this.#usedAt = new Uint16Array(flows);
   }
 
   /** @returns the flow's server, whose idle time begins anew; undefined when there is no entry or it has expired */
   use(flow: number, now: Millis): number | undefined {
     const server = this.#server[flow]!;
     if (server === NONE) return undefined;
-    if (now - this.#usedAt[flow]! >= this.#timeouts.idleMs) {
+    const second = Math.floor(now / 1000);
+    if ((second - this.#usedAt[flow]!) * 1000 >= this.#timeouts.idleMs) {
       this.#remove(flow);
       return undefined;
     }
-    this.#usedAt[flow] = now;
+    this.#usedAt[flow] = second;
     return server;
   }
 
   add(flow: number, server: number, now: Millis): void {
     if (this.#server[flow] === NONE) this.live++;
     this.#server[flow] = server;
-    this.#usedAt[flow] = now;
+    this.#usedAt[flow] = Math.floor(now / 1000);
   }
 
   /** The flow has sent its FIN. */

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { Dice } from '../kernel/dice.ts';
 import { FlowTable } from '../workload/flow-table.ts';
-import { Servers } from '../workload/servers.ts';
+import { KilledServers } from '../workload/servers.ts';
 import { ACK, FIN, SYN } from '../workload/traffic.ts';
 import { vip } from '../workload/workload.ts';
 import { AnchorHash } from './anchor-hash.ts';
@@ -26,7 +26,7 @@ const SECOND = 1_000;
 /** Flows, servers, and one system between them, on which things are done by hand. */
 class Bench {
   readonly flows = new FlowTable(FLOWS, vip, SLOTS);
-  readonly servers = new Servers({
+  readonly servers = new KilledServers({
     seed: 1,
     servers: SERVERS,
     updatesPerMinute: 0,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Servers that are killed at random moments and return after their downtime. */
+/** Servers that come and go: killed at random moments until their downtime is over, or flapping for ever. */
 
 import { type Dice, diceOf } from '../kernel/dice.ts';
 import { EventHeap } from '../kernel/event-heap.ts';
@@ -11,7 +11,19 @@ export interface ServerChange {
   isUp: boolean;
 }
 
-export interface ServerOptions {
+export interface Servers {
+  readonly count: number;
+  readonly isUp: Uint8Array;
+  /** How often a server has been killed: what it knew of flows before is lost. */
+  readonly deaths: Uint16Array;
+  readonly upCount: number;
+  /** When the next change happens; Infinity: never. */
+  readonly nextAt: number;
+  /** Lets it happen. @returns undefined when it could not */
+  change(): ServerChange | undefined;
+}
+
+export interface KilledServersOptions {
   seed: number;
   servers: number;
   /** Kills; each is followed by a return. 0: none. */
@@ -19,18 +31,17 @@ export interface ServerOptions {
   downtimeSeconds: Pick<StepCdf, 'draw'>;
 }
 
-export class Servers {
+export class KilledServers implements Servers {
   readonly count: number;
   readonly isUp: Uint8Array;
-  /** How often a server has been killed: what it knew of flows before is lost. */
   readonly deaths: Uint16Array;
   upCount: number;
   readonly #dice: Dice;
-  readonly #options: ServerOptions;
+  readonly #options: KilledServersOptions;
   readonly #returns = new EventHeap<number>();
   #nextKillAt: number;
 
-  constructor(options: ServerOptions) {
+  constructor(options: KilledServersOptions) {
     this.#options = options;
     this.count = options.servers;
     this.isUp = new Uint8Array(options.servers).fill(1);
@@ -44,7 +55,7 @@ export class Servers {
     return Math.min(this.#nextKillAt, this.#returns.nextAt);
   }
 
-  /** Lets the next change happen. The last server that is up is spared. */
+  /** The last server that is up is spared. */
   change(): ServerChange | undefined {
     if (this.#returns.nextAt <= this.#nextKillAt) {
       const { at, value: server } = this.#returns.pop()!;
@@ -76,5 +87,51 @@ export class Servers {
     let server = 0;
     while (!this.isUp[server] || nth-- > 0) server++;
     return server;
+  }
+}
+
+export interface FlappingServersOptions {
+  servers: number;
+  /** How many of them flap; the others stay. */
+  flapping: number;
+  halfPeriodMs: number;
+  /** When each of them goes first. */
+  dice: Dice;
+}
+
+export class FlappingServers implements Servers {
+  readonly count: number;
+  readonly isUp: Uint8Array;
+  readonly deaths: Uint16Array;
+  upCount: number;
+  readonly #halfPeriodMs: number;
+  readonly #changes = new EventHeap<number>();
+
+  constructor({ servers, flapping, halfPeriodMs, dice }: FlappingServersOptions) {
+    this.count = servers;
+    this.isUp = new Uint8Array(servers).fill(1);
+    this.deaths = new Uint16Array(servers);
+    this.upCount = servers;
+    this.#halfPeriodMs = halfPeriodMs;
+    for (let i = 0; i < flapping; i++) {
+      const server = Math.floor((i * servers) / flapping);
+      this.#changes.push(dice.between(0, 2 * halfPeriodMs), server);
+    }
+  }
+
+  get nextAt(): number {
+    return this.#changes.nextAt;
+  }
+
+  change(): ServerChange | undefined {
+    const change = this.#changes.pop();
+    if (change === undefined) return undefined;
+    const { at, value: server } = change;
+    const isUp = this.isUp[server] === 0;
+    this.isUp[server] = isUp ? 1 : 0;
+    this.upCount += isUp ? 1 : -1;
+    if (!isUp) this.deaths[server]!++;
+    this.#changes.push(at + this.#halfPeriodMs, server);
+    return { at, server, isUp };
   }
 }

@@ -64,9 +64,8 @@ export class Traffic {
   readonly #arrivals: Dice;
   readonly #lives: Dice;
   readonly #endsAt: Float64Array;
-  /** Packets between the handshake and the FIN still to come; -1 before the handshake's ACK. */
+  /** Packets between the handshake and the FIN still to come; ~ of it before the handshake's ACK. */
   readonly #left: Int32Array;
-  readonly #size: Int32Array;
   #nextArrivalAt: number;
   #initial = 0;
 
@@ -77,7 +76,6 @@ export class Traffic {
     this.#wheel = new TimingWheel(capacity);
     this.#endsAt = new Float64Array(capacity);
     this.#left = new Int32Array(capacity);
-    this.#size = new Int32Array(capacity);
     this.#arrivals = diceOf(options.seed, 'arrivals');
     this.#lives = diceOf(options.seed, 'lives');
     this.arrivalRate = options.concurrentFlows / (options.flowSeconds.mean * 1000);
@@ -131,8 +129,7 @@ export class Traffic {
     this.opened++;
     const lengthMs = 1000 * flowSeconds.draw(dice);
     this.#endsAt[flow] = now + lengthMs;
-    this.#size[flow] = Math.max(0, packets(dice) - 3);
-    this.#left[flow] = -1;
+    this.#left[flow] = ~Math.max(0, packets(dice) - 3);
     this.#wheel.plan(flow, now + Math.min(roundTripMs, lengthMs / 2));
     this.#add(now, flow, SYN);
     this.#nextArrivalAt = now + this.#arrivals.exponential(1 / this.arrivalRate);
@@ -145,7 +142,7 @@ export class Traffic {
       return;
     }
     this.#add(now, flow, ACK);
-    if (this.#left[flow]! < 0) this.#left[flow] = this.#size[flow]!;
+    if (this.#left[flow]! < 0) this.#left[flow] = ~this.#left[flow]!;
     this.#planNext(flow, now);
   }
 

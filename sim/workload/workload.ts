@@ -5,7 +5,7 @@ import type { Ipv4Address } from '../../controller/core/desired.ts';
 import type { Dice } from '../kernel/dice.ts';
 import type { Vip } from './flow-hasher.ts';
 import { downtimeSeconds, flowKilobytes, flowSeconds } from './hadoop.ts';
-import { Servers } from './servers.ts';
+import { KilledServers, type Servers } from './servers.ts';
 import { Traffic } from './traffic.ts';
 
 export interface WorkloadOptions {
@@ -54,7 +54,7 @@ export function createWorkload(options: WorkloadOptions): { traffic: Traffic; se
       packetGapMs,
       roundTripMs,
     }),
-    servers: new Servers({ seed, servers: options.servers, updatesPerMinute, downtimeSeconds }),
+    servers: new KilledServers({ seed, servers: options.servers, updatesPerMinute, downtimeSeconds }),
   };
 }
 

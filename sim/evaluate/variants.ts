@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The ways of our own that are worth a line in the tables: the default first. */
+
+import type { Servers } from '../workload/servers.ts';
+import type { Traffic } from '../workload/traffic.ts';
+import { Evenkeel, type EvenkeelOptions } from './evenkeel.ts';
+
+export const variants: readonly Partial<EvenkeelOptions>[] = [{ name: 'evenkeel' }];
+
+export function createVariants(
+  { traffic, servers }: { traffic: Traffic; servers: Servers },
+  { slotCount }: { slotCount: number },
+): Evenkeel[] {
+  return variants.map((variant) => new Evenkeel(traffic.flows, servers, { slotCount, ...variant }));
+}
