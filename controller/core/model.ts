@@ -92,6 +92,8 @@ export interface Pool {
   /** Slots of the dead whose columns are being written, with their heirs: the slot row follows. */
   orphans: Map<number, number>;
   unstableCount: number;
+  /** Rows in `columns`. */
+  columnRowCount: number;
   /** The table wanted, backend ids; as of the last time it was placed. */
   target: Uint16Array;
   /** Slots where the target is not what new flows get. */
@@ -306,6 +308,7 @@ export function createPool(id: number, vip: Pool['vip'], slotCount: number): Poo
     lastDeathAt: Number.NEGATIVE_INFINITY,
     orphans: new Map(),
     unstableCount: 0,
+    columnRowCount: 0,
     target: new Uint16Array(slotCount),
     movedCount: 0,
     isPlacementStale: true,

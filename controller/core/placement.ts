@@ -7,7 +7,6 @@ import {
   BACKEND_IDS,
   type Backend,
   COLUMNS,
-  isDead,
   NO_BACKEND,
   NO_ROW,
   newestColumn,
@@ -53,7 +52,7 @@ export function countMoved(state: State, pool: Pool): void {
  */
 export function bury(state: State, turn: Turn, pool: Pool): number {
   const column = newestColumn(state);
-  const columns = [...new Set([...liveColumns(state.version), column])];
+  const columns = [...new Set([...liveColumns(state.version), column, ...columnPrepared(state)])];
   const isGone = deadIds(pool);
   const mayHold = orphanCount(pool, column, isGone) <= turn.options.maxSeatSlots && turn.options.maxSeats > 0;
   let seat = 0;
@@ -83,6 +82,10 @@ export function bury(state: State, turn: Turn, pool: Pool): number {
     }
   }
   return rewritten;
+}
+
+function columnPrepared({ change }: State): Column[] {
+  return change.phase === 'idle' ? [] : [change.column];
 }
 
 function orphanCount(pool: Pool, column: Column, isGone: Uint8Array): number {
@@ -125,15 +128,17 @@ function share(backend: Backend): number {
 
 /** Today's owners and the homes to return to, as indexes into the participants. */
 function inForce(state: State, pool: Pool, participants: readonly Backend[]): [Uint16Array, Uint16Array] {
-  const indexOf = new Map(participants.map((backend, index) => [backend.id, index]));
+  // By id, of those who live.
+  const indexOf = new Uint16Array(BACKEND_IDS).fill(NOBODY);
+  participants.forEach(({ id, state }, index) => {
+    if (state !== 'down') indexOf[id] = index;
+  });
   const column = newestColumn(state);
   const owners = new Uint16Array(pool.slotCount);
   const homes = new Uint16Array(pool.slotCount);
   for (let slot = 0; slot < pool.slotCount; slot++) {
-    const owner = backendOf(pool, slot, column);
-    owners[slot] = isDead(pool, owner) ? NOBODY : indexOf.get(owner)!;
-    const base = baseOf(pool, slot);
-    homes[slot] = isUnstable(pool, slot) && !isDead(pool, base) ? indexOf.get(base)! : NOBODY;
+    owners[slot] = indexOf[backendOf(pool, slot, column)]!;
+    homes[slot] = isUnstable(pool, slot) ? indexOf[baseOf(pool, slot)]! : NOBODY;
   }
   return [owners, homes];
 }

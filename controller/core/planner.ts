@@ -15,6 +15,7 @@ import type { Entry } from './ledger.ts';
 import { isHopeless, isSettled } from './ledger.ts';
 import { clearStableSlot, isAgreed } from './merger.ts';
 import {
+  type Change,
   COLUMNS,
   idleChange,
   isDead,
@@ -93,10 +94,12 @@ export function advanceChange(state: State, turn: Turn): void {
 /** New flows get the new table as of now. */
 export function committed(state: State, turn: Turn): void {
   const { change } = state;
-  const { startedAt, rows, movedSlots, pools } = change;
+  const { startedAt, rows, movedSlots, pools, targets } = change;
+  const takenSlots = [...change.rebased.values()].reduce((sum, slots) => sum + slots.length, 0);
   state.commits.push({
     pools,
     movedSlots,
+    takenSlots,
     rows,
     startedAt,
     committedAt: turn.now,
@@ -106,14 +109,16 @@ export function committed(state: State, turn: Turn): void {
   log(turn, 'info', 'committed', {
     pools: pools.join(' '),
     movedSlots,
+    takenSlots,
     rows,
     durationMs: turn.now - startedAt,
   });
   state.change = idleChange(turn.now);
   for (const pool of servingPools(state)) {
     pool.mergeAt = turn.now;
-    if (pool.isPlacementStale) continue;
-    countMoved(state, pool);
+    // Stable slots are the same in every column.
+    const isSame = pool.unstableCount === 0 && !targets.has(pool);
+    if (!pool.isPlacementStale && !isSame) countMoved(state, pool);
   }
 }
 
@@ -126,8 +131,7 @@ export function abandonIfHopeless(
   message: string,
 ): void {
   const { change } = state;
-  const isPreparing = change.phase !== 'idle' && change.phase !== 'committing';
-  if (!isPreparing || entry.pool === undefined || !change.targets.has(entry.pool)) return;
+  if (!isPreparing(change) || entry.pool === undefined || !change.targets.has(entry.pool)) return;
   if (!isHopeless(entry, code, turn.options)) return;
   noteProblem(state, turn, 'change abandoned; it will be tried again', {
     pool: entry.pool.name,
@@ -182,9 +186,39 @@ function buryTheDead(state: State, turn: Turn, pool: Pool): void {
   log(turn, 'info', 'rows of dead backends rewritten in place', { pool: pool.name, rows: rewritten });
   pool.mergeAt = turn.now;
   countMoved(state, pool);
-  const { phase } = state.change;
-  // What was being prepared was computed with the dead.
-  if (phase !== 'idle' && phase !== 'committing') abandon(state, turn.now);
+  if (isPreparing(state.change)) leaveOutTheDead(state, turn, pool);
+}
+
+/** What is being prepared was computed with the dead. The rest of it goes on: where many die, changes must still come to an end. */
+function leaveOutTheDead(state: State, turn: Turn, pool: Pool): void {
+  const { change } = state;
+  const newest = newestColumn(state);
+  const ownerOf = (slot: number): number => pool.orphans.get(slot) ?? backendOf(pool, slot, newest);
+  const target = change.targets.get(pool)?.slice() ?? pool.slots.map((_, slot) => ownerOf(slot));
+  for (let slot = 0; slot < pool.slotCount; slot++) {
+    if (!isDead(pool, target[slot]!)) continue;
+    target[slot] = ownerOf(slot);
+    if (isSeat(pool, slot)) setColumn(state, pool, slot, change.column, target[slot]!);
+    else if (!isUnstable(pool, slot) && !pool.orphans.has(slot))
+      setColumn(state, pool, slot, change.column, NO_ROW);
+  }
+  change.targets.set(pool, target);
+  const taken = change.rebased.get(pool)?.filter((slot) => target[slot] !== ownerOf(slot));
+  if (taken) change.rebased.set(pool, taken);
+  if (!hasMoves(change, newest)) abandon(state, turn.now);
+}
+
+function hasMoves(change: Change, newest: Column): boolean {
+  for (const [pool, target] of change.targets) {
+    for (let slot = 0; slot < pool.slotCount; slot++) {
+      if (target[slot] !== backendOf(pool, slot, newest) && !pool.orphans.has(slot)) return true;
+    }
+  }
+  return false;
+}
+
+function isPreparing({ phase }: Change): boolean {
+  return phase !== 'idle' && phase !== 'committing';
 }
 
 /** No traffic sees this table as a whole, or it is nobody's (naive): its rows are written as they should be. */
@@ -204,6 +238,7 @@ function begin(state: State, turn: Turn): void {
   const column = freeColumn(state)!;
   state.change = { ...idleChange(0), phase: 'columns', column, startedAt: turn.now };
   for (const pool of pools) {
+    if (isAtRest(pool)) continue;
     state.change.targets.set(pool, pool.target);
     if (pool.movedCount > 0) state.change.pools.push(pool.name);
     state.change.movedSlots += pool.movedCount;
@@ -211,6 +246,12 @@ function begin(state: State, turn: Turn): void {
   }
   state.hasLeftovers = false;
   advanceChange(state, turn);
+}
+
+/** A change has nothing to do with it: there may be a hundred such pools, and many slots. */
+function isAtRest(pool: Pool): boolean {
+  const { movedCount, unstableCount, columnRowCount, orphans } = pool;
+  return movedCount === 0 && unstableCount === 0 && columnRowCount === 0 && orphans.size === 0;
 }
 
 /** No change makes use of them. */

@@ -173,6 +173,10 @@ export function writeBackend(state: State, turn: Turn, pool: Pool, backend: Back
   const { id, address, port } = backend;
   wantRow(state, { table: 'backend', backend: id, address, port }, pool);
   const path = returnPathRow(pool, backend);
+  const held = state.rows.get(returnPathKey(path));
+  const isOurs =
+    held?.table === 'return_path' && held.vipAddress === path.vipAddress && held.vipPort === path.vipPort;
+  if (isOurs) return;
   const owner = [...state.pools.values()].find(
     (other) => other !== pool && !isSameVip(other, pool) && sharesReturnPath(other, pool, backend),
   );

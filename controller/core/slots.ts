@@ -126,6 +126,7 @@ function recordColumn(pool: Pool, slot: number, column: 1 | 2 | 3, backend: numb
   const rows = pool.columns[column - 1]!;
   countRef(pool, rows[slot]!, -1);
   countRef(pool, backend, 1);
+  pool.columnRowCount += Number(backend !== NO_ROW) - Number(rows[slot] !== NO_ROW);
   rows[slot] = backend;
 }
 
