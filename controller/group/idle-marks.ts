@@ -27,34 +27,31 @@ export class IdleMarks {
     this.limit = limit;
   }
 
-  /** @returns whether all of them have said so by now; then the mark is gone */
-  add(key: RowKey, event: PinIdle, by: object, all: readonly object[], now: Millis): boolean {
-    let mark = this.marks.get(key);
-    if (mark === undefined) {
-      if (this.marks.size >= this.limit) {
-        this.dropped++;
-        return false;
-      }
-      mark = { event, firstAt: now, by: new Set() };
-      this.marks.set(key, mark);
-    }
-    mark.by.add(by);
-    if (!isAgreed(mark, all)) return false;
-    this.marks.delete(key);
-    return true;
+  add(key: RowKey, event: PinIdle, by: object, now: Millis): void {
+    const mark = this.marks.get(key);
+    if (mark !== undefined) mark.by.add(by);
+    else if (this.marks.size < this.limit) this.marks.set(key, { event, firstAt: now, by: new Set([by]) });
+    else this.dropped++;
+  }
+
+  /** Whether all of them have said so; then the mark is gone. */
+  takeAgreed(key: RowKey, all: readonly object[]): boolean {
+    const mark = this.marks.get(key);
+    if (mark === undefined || !isAgreed(mark, all)) return false;
+    return this.marks.delete(key);
   }
 
   /** Takes out the marks that were begun until then: pins that all agree on, and the others. */
-  expire(until: Millis, all: readonly object[]): { idle: PinIdle[]; busy: RowKey[] } {
-    const idle: PinIdle[] = [];
-    const busy: RowKey[] = [];
+  expire(until: Millis, all: readonly object[]): { agreed: PinIdle[]; others: RowKey[] } {
+    const agreed: PinIdle[] = [];
+    const others: RowKey[] = [];
     for (const [key, mark] of this.marks) {
       if (mark.firstAt > until) break;
       this.marks.delete(key);
-      if (isAgreed(mark, all)) idle.push(mark.event);
-      else busy.push(key);
+      if (isAgreed(mark, all)) agreed.push(mark.event);
+      else others.push(key);
     }
-    return { idle, busy };
+    return { agreed, others };
   }
 
   get oldestAt(): Millis | undefined {

@@ -521,14 +521,20 @@ describe('an idle pin', () => {
     expect(bench.heard()).toEqual(['pin 1 idle']);
   });
 
-  it('does not need the word of a switch that is away', () => {
+  it('needs the word of a switch that is away no more when it has been away for as long', () => {
     const bench = pinned();
     const [s1, s2] = bench.switches;
     s1!.tell(idle(1));
+    // The flow may have passed through it just before.
     s2!.disconnect();
-    bench.clock.pass(10_000);
     s1!.tell(idle(2));
-    expect(bench.heard()).toEqual(['gap', 'pin 1 idle', 'pin 2 idle']);
+    bench.clock.pass(10_000);
+    bench.settle();
+    expect(bench.heard()).toEqual(['gap']);
+    expect(s1!.done).toEqual(modifies(pin(1, 2), pin(2, 2)));
+    bench.clock.pass(890_000);
+    s1!.tell(idle(1));
+    expect(bench.heard()).toEqual(['pin 1 idle']);
   });
 
   it('is told at once when the group does not know it', () => {

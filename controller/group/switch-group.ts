@@ -49,6 +49,8 @@ export class SwitchGroup implements SwitchPort {
   private readonly fanOut: FanOut;
   private readonly joins = new Map<Member, Join>();
   private readonly marks: IdleMarks;
+  /** A switch has ceased to participate then, last. */
+  private lastLossAt = Number.NEGATIVE_INFINITY;
   private admitted = 0;
   private readonly gathered: Alarm;
   private readonly watch: Alarm;
@@ -187,6 +189,7 @@ export class SwitchGroup implements SwitchPort {
     this.shadow.clear();
     for (const row of rowsInForce(tables[best]!, tables)) this.shadow.set(rowKey(row), row);
     this.isShadowKnown = true;
+    if (found.length < this.members.length) this.lastLossAt = this.world.clock.now();
     for (const member of this.members) {
       member.wasInStep = false;
       member.difference.rows.clear();
@@ -275,6 +278,7 @@ export class SwitchGroup implements SwitchPort {
 
   private lost(member: Member): void {
     const wasParticipating = member.state === 'participating';
+    if (wasParticipating) this.lastLossAt = this.world.clock.now();
     member.forgetUnanswered();
     member.rowsRead = undefined;
     this.leave(member);
@@ -298,6 +302,7 @@ export class SwitchGroup implements SwitchPort {
     this.log('warn', 'a switch does not answer in time: the others go on; withdraw it from ECMP', member, {
       unansweredMs: Math.round(this.world.clock.now() - (member.waitedForSince ?? member.since)),
     });
+    if (member.state === 'participating') this.lastLossAt = this.world.clock.now();
     member.doubtUnanswered();
     member.failingSince = undefined;
     this.leave(member);
@@ -328,21 +333,32 @@ export class SwitchGroup implements SwitchPort {
 
   private pinIdle(member: Member, event: PinIdle): void {
     if (!this.isReady || member.state !== 'participating') return;
-    const all = this.participants();
-    const key = pinKey(event.pool, event.sourceAddress, event.sourcePort);
+    const key = keyOf(event);
     // A pin of which the group does not know is nobody's.
-    const isIdle =
-      all.length === 1 ||
-      !this.shadow.has(key) ||
-      this.marks.add(key, event, member, all, this.world.clock.now());
-    if (isIdle) this.listener(event);
+    if (this.members.length === 1 || !this.shadow.has(key)) {
+      this.listener(event);
+      return;
+    }
+    this.marks.add(key, event, member, this.world.clock.now());
+    if (this.isSilent(key) && this.marks.takeAgreed(key, this.participants())) this.listener(event);
     else this.watchIdle();
+  }
+
+  /** The flow may have passed through a switch that has been lost since: its silence on the others says nothing yet. */
+  private isSilent(key: RowKey): boolean {
+    const row = this.shadow.get(key);
+    return row?.table !== 'pin' || this.world.clock.now() >= this.lastLossAt + row.idleTimeoutMs;
   }
 
   private checkIdle(): void {
     const all = this.participants();
-    const { idle, busy } = this.marks.expire(this.world.clock.now() - this.options.idleAgreeMs, all);
-    for (const event of idle) this.listener(event);
+    const { agreed, others } = this.marks.expire(this.world.clock.now() - this.options.idleAgreeMs, all);
+    const busy = others;
+    for (const event of agreed) {
+      const key = keyOf(event);
+      if (this.isSilent(key)) this.listener(event);
+      else busy.push(key);
+    }
     const updates = busy.flatMap((key): RowUpdate[] => {
       const row = this.shadow.get(key);
       return row === undefined ? [] : [{ operation: 'modify', row }];
@@ -408,3 +424,5 @@ export class SwitchGroup implements SwitchPort {
     this.world.log(level, message, { switch: name, ...fields });
   }
 }
+
+const keyOf = (event: PinIdle): RowKey => pinKey(event.pool, event.sourceAddress, event.sourcePort);
