@@ -139,6 +139,7 @@ export const busyStatus: ControllerStatus = {
       {
         pools: ['web'],
         movedSlots: 980,
+        takenSlots: 0,
         rows: 1_960,
         startedAt: now - 61_000,
         committedAt: now - 60_900,
@@ -147,6 +148,7 @@ export const busyStatus: ControllerStatus = {
       {
         pools: ['web', 'dns'],
         movedSlots: 12,
+        takenSlots: 0,
         rows: 24,
         startedAt: now - 5_000,
         committedAt: now - 4_988,

@@ -33,6 +33,7 @@ import {
 } from './model.ts';
 import { hasOutstandingPin, removePin } from './pins.ts';
 import { bury, countMoved, place } from './placement.ts';
+import type { Column } from './row.ts';
 import { isSeat } from './seats.ts';
 import { backendOf, baseOf, isUnstable, setColumn, setSlot } from './slots.ts';
 import { activate, liveColumns, nextFilterSlot, noteAdmitting } from './versions.ts';
@@ -314,7 +315,7 @@ function makeUnstable(state: State, turn: Turn): void {
     if (pool.phase !== 'serving') continue;
     for (let slot = 0; slot < pool.slotCount; slot++) {
       if (target[slot] === baseOf(pool, slot) || baseOf(pool, slot) === NO_BACKEND) continue;
-      if (isSeat(pool, slot)) continue;
+      if (isSeat(pool, slot) || pool.orphans.has(slot)) continue;
       if (setSlot(state, pool, slot, 'leaving', baseOf(pool, slot))) change.rows++;
     }
   }

@@ -116,6 +116,8 @@ export interface CommitRecord {
   pools: string[];
   /** Slots whose owner for new flows changed. */
   movedSlots: number;
+  /** Of these, slots of open seats: their flows need no pins (seats.ts). */
+  takenSlots: number;
   /** slot and slot_version rows written to prepare it. */
   rows: number;
   startedAt: Millis;
