@@ -261,6 +261,6 @@ function sameRow(a: Row | undefined, b: Row | undefined): boolean {
   if (a === b) return true;
   if (a === undefined || b === undefined) return false;
   if (a.table === 'version') return JSON.stringify(a) === JSON.stringify(b);
-  for (const field of Object.keys(a) as (keyof Row)[]) if (a[field] !== b[field]) return false;
+  for (const field in a) if (a[field as keyof Row] !== b[field as keyof Row]) return false;
   return true;
 }

@@ -33,7 +33,7 @@ export function sameRow(left: Row | undefined, right: Row | undefined): boolean 
   if (left === right) return true;
   if (left === undefined || right === undefined || left.table !== right.table) return false;
   if (left.table === 'version') return sameVersion(left, right as VersionRow);
-  for (const field of Object.keys(left) as (keyof Row)[]) if (left[field] !== right[field]) return false;
+  for (const field in left) if (left[field as keyof Row] !== right[field as keyof Row]) return false;
   return true;
 }
 
