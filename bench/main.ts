@@ -15,6 +15,7 @@ import { benchMemory, formatMemoryBench, memoryBenchDefaults } from './memory.ts
 import { benchPipeline, formatPipelineBench, pipelineBenchDefaults } from './pipeline.ts';
 import { balancer } from './programs/balancer.ts';
 import { router } from './programs/router.ts';
+import { benchScale, formatScale, scaleDefaults } from './scale.ts';
 import { benchSim, formatSimBench, simBenchDefaults } from './sim.ts';
 import {
   formatOrder,
@@ -49,13 +50,15 @@ const { values } = parseArgs({
     removals: { type: 'string', default: '20' },
     // forwarding: balancer or router
     program: { type: 'string' },
+    // also scale: how many
     switches: { type: 'string' },
     'frame-bytes': { type: 'string' },
     // memory
     rows: { type: 'string' },
-    // tables: a page to write them to
-    seeds: { type: 'string' },
+    // tables, scale: a page to write them to
     into: { type: 'string' },
+    // tables
+    seeds: { type: 'string' },
     // several
     rounds: { type: 'string' },
     'duration-ms': { type: 'string' },
@@ -77,6 +80,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   memory: memoryBench,
   digests: digestsBench,
   tables: tablesBench,
+  scale: scaleBench,
   takeover: takeoverBench,
 };
 
@@ -191,12 +195,23 @@ async function tablesBench(): Promise<void> {
     '',
     ...formatShares(benchShares(options)),
     '',
-    'Building a table, milliseconds, median / least:',
+    'Building a table, milliseconds of processor time, median / least:',
     '',
     ...formatTableTimes(benchTableTimes(tableTimesDefaults)),
   ];
   say(lines);
   if (values.into) writeBetweenMarkers(values.into, 'Evaluation', 'tables', lines);
+}
+
+async function scaleBench(): Promise<void> {
+  const options = { ...scaleDefaults, switches: Number(values.switches ?? scaleDefaults.switches) };
+  const lines = [
+    `Command: \`make bench ARGS="--what scale --switches ${options.switches}"\`.`,
+    '',
+    ...formatScale(options, benchScale(options)),
+  ];
+  say(lines);
+  if (values.into) writeBetweenMarkers(values.into, 'Evaluation', 'scale', lines);
 }
 
 /** Those that are asked for and can be had here. */
