@@ -41,3 +41,20 @@ it('shows the switches of a group, and which of them should carry no traffic', (
     "
   `);
 });
+
+it('says who leads, where there are several controllers', () => {
+  const shown = (leadership: Partial<typeof busyStatus.leadership>) =>
+    statusText({ ...busyStatus, leadership: { ...busyStatus.leadership, isShared: true, ...leadership } });
+  expect(statusText(busyStatus)).not.toContain('role ');
+  const term = String((1_767_268_800_000n << 64n) | 42n);
+  expect(shown({ term })).toMatch(/^role {8}leader, term 42$/m);
+  const leader = { name: 'left', admin: 'http://10.0.9.5:9580' };
+  expect(shown({ role: 'standby', leader })).toMatch(
+    /^role {8}standby, left leads \(http:\/\/10\.0\.9\.5:9580\)$/m,
+  );
+  expect(shown({ role: 'standby', problem: 'etcd does not answer' })).toMatch(
+    /^role {8}standby: etcd does not answer$/m,
+  );
+  const book = { store: 'x', written: 0, problem: 'x cannot be written: EACCES' };
+  expect(shown({ book })).toContain('! the book is not kept: x cannot be written: EACCES\n');
+});

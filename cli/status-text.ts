@@ -29,7 +29,21 @@ export function statusText(status: ControllerStatus): string {
 
 function headLines(status: ControllerStatus): string[] {
   const { config, engine, uptimeMs } = status;
-  return [`controller  ${engine.state}, up ${formatSpan(uptimeMs)}, ${config.file}`, switchLine(status)];
+  return [
+    `controller  ${engine.state}, up ${formatSpan(uptimeMs)}, ${config.file}`,
+    ...leadershipLine(status),
+    switchLine(status),
+  ];
+}
+
+/** Where there are several controllers. */
+function leadershipLine({
+  leadership: { isShared, role, term, leader, problem },
+}: ControllerStatus): string[] {
+  if (!isShared) return [];
+  if (role === 'leader') return [`role        leader, term ${BigInt.asUintN(64, BigInt(term ?? 0))}`];
+  const who = leader === undefined ? '' : `, ${leader.name} leads (${leader.admin})`;
+  return [`role        ${role}${who}${problem === undefined ? '' : `: ${problem}`}`];
 }
 
 function switchLine(status: ControllerStatus): string {
@@ -55,7 +69,7 @@ const memberColumns: Column<MemberStatus>[] = [
 
 /** Everything that is not as it should be. */
 function attentionLines(status: ControllerStatus): string[] {
-  const { config, engine, queue } = status;
+  const { config, engine, queue, leadership } = status;
   const lines = [
     ...[...config.problems, ...config.warnings].map((problem) => formatProblem(problem, config.file)),
     ...config.needsRestart.map(
@@ -73,6 +87,7 @@ function attentionLines(status: ControllerStatus): string[] {
   const { missing } = engine.neighbours;
   if (missing.length > 0)
     lines.push(`no answer to ARP from ${missing.slice(0, 10).join(', ')}${more(missing.length, 10)}`);
+  if (leadership.book?.problem !== undefined) lines.push(`the book is not kept: ${leadership.book.problem}`);
   if (engine.pins.refused > 0)
     lines.push(`${formatCount(engine.pins.refused)} pins refused for want of room`);
   if (queue.dropped > 0)
