@@ -131,8 +131,8 @@ describe('a group of two embedded switches', () => {
     const network = new Network();
     const { left, right } = network;
     for (const target of [left, right]) {
-      await target.start();
       onTestFinished(() => target.stop());
+      await target.start();
     }
     const controller = await start(left, right);
     await until(() => controller.status().engine.neighbours.known >= 3);
@@ -169,8 +169,8 @@ describe('a group of two embedded switches', () => {
     const network = new Network();
     const { left, right } = network;
     for (const target of [left, right]) {
-      await target.start();
       onTestFinished(() => target.stop());
+      await target.start();
     }
     const controller = await start(left, right);
     await until(() => controller.status().engine.neighbours.known >= 3 && isQuiet(controller));
