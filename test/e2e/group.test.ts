@@ -202,8 +202,8 @@ describe.skipIf(executable === undefined)(
       const left = await Bmv2Target.create(executable!);
       const right = await Bmv2Target.create(executable!);
       for (const target of [left, right]) {
-        await target.start();
         onTestFinished(() => target.stop());
+        await target.start();
       }
       const controller = await start(left, right);
       await commit(controller, 'd', 14);
