@@ -183,6 +183,37 @@ describe('a controller', () => {
     await expect(start()).rejects.toMatchObject({ code: 'unreadable' });
   });
 
+  it('gives a switch that has lost everything the table it had, after a restart too', async () => {
+    const owners = (target: MemorySwitch): number[] => {
+      const addresses = new Map(target.rows('backend').map((row) => [row.backend, row.address]));
+      return target
+        .rows('slot')
+        .toSorted((a, b) => a.slot - b.slot)
+        .map((row) => addresses.get(row.backend)!);
+    };
+    const first = await start();
+    await until(isServing(first.controller));
+    const before = owners(first.target);
+    // It owns nothing yet when it is forgotten: what new flows get is in a column, and the book knows.
+    await first.controller.edit({ kind: 'add', vip: 'web', backend: 'c', address: '10.0.2.13', port: 8080 });
+    await until(() => first.controller.status().engine.commits.length > 0);
+    await first.controller.close();
+
+    const second = await start();
+    await until(isServing(second.controller));
+    const after = owners(second.target);
+    expect(after.filter((owner) => owner === 0x0a00_020d).length).toBe(85);
+    expect(after.every((owner, slot) => owner === 0x0a00_020d || owner === before[slot])).toBe(true);
+    expect(second.controller.status().engine.commits).toEqual([]);
+    await second.controller.close();
+
+    // Without the journal it is another table.
+    await rm(`${path}.book`);
+    const third = await start();
+    await until(isServing(third.controller));
+    expect(owners(third.target)).not.toEqual(after);
+  });
+
   it('is asked and told by the commands', async () => {
     const { controller, target } = await start();
     await until(isServing(controller));
