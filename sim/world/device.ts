@@ -32,6 +32,8 @@ export class Device {
   listener: DigestListener | undefined;
   /** Times a controller became primary. */
   primaries = 0;
+  /** Digests may have been lost then, last. */
+  gapAt: Millis = 0;
   /** The active filter slot has had more members than it should since then. */
   overfullSince: Millis | undefined;
   /** Times it lost everything. */

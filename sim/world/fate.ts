@@ -2,18 +2,17 @@
 /** What happens to controllers, streams, switches and clocks; and who is primary. */
 import type { EngineOptions } from '../../controller/core/options.ts';
 import type { Log } from '../../controller/ports/log.ts';
-import type { SwitchPort } from '../../controller/ports/switch.ts';
 import { type Dice, diceOf } from '../kernel/dice.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
 import { type Chronicle, everybody } from './chronicle.ts';
 import type { Clients } from './clients.ts';
-import { ControllerProcess } from './controller-process.ts';
 import type { Device } from './device.ts';
 import type { Faults } from './faults.ts';
 import type { Fleet } from './fleet.ts';
 import type { Judge } from './judge.ts';
 import { repeat } from './operator.ts';
 import type { WorldPlan } from './plan.ts';
+import { SimController, type SimControllerOptions } from './sim-controller.ts';
 import { type PortWorld, SimPort } from './sim-port.ts';
 
 export interface FateWorld {
@@ -28,8 +27,8 @@ export interface FateWorld {
   clients: Clients;
   log: Log;
   chronicle: Chronicle;
-  /** What the engine is given of several switches. */
-  join(ports: readonly SimPort[], clock: SimClock): SwitchPort;
+  /** What an engine is given of several switches. */
+  join: SimControllerOptions['join'];
 }
 
 /** Effects at most between the moment that is drawn for a crash and the crash. */
@@ -41,10 +40,10 @@ const switchBootMs = 500;
 export class Fate {
   readonly stats = { crashes: 0, takeovers: 0, streamRestarts: 0, switchRestarts: 0 };
   /** The second one stands by. */
-  controllers: ControllerProcess[] = [];
+  controllers: SimController[] = [];
   readonly #world: FateWorld;
   readonly #outages: Dice;
-  #primary: ControllerProcess | undefined;
+  #primary: SimController | undefined;
   #isQuiet = false;
   #mayJumpAt = 0;
 
@@ -53,7 +52,7 @@ export class Fate {
     this.#outages = diceOf(world.plan.seed, 'outages');
   }
 
-  get primary(): ControllerProcess | undefined {
+  get primary(): SimController | undefined {
     return this.#primary;
   }
 
@@ -86,14 +85,14 @@ export class Fate {
 
   // Controllers.
 
-  #startController(): ControllerProcess {
+  #startController(): SimController {
     const { devices, port, engine, clock, faults, log, fleet, join } = this.#world;
     const ports = devices.map((device) => new SimPort(device, port));
-    const controller: ControllerProcess = new ControllerProcess({
+    const controller: SimController = new SimController({
       engine,
       clock,
       ports,
-      port: join(ports, clock),
+      join,
       noticeQueueLength: faults().noticeQueueLength,
       log,
       onDeath: () => this.#died(controller),
@@ -103,7 +102,7 @@ export class Fate {
     return controller;
   }
 
-  #promote(controller: ControllerProcess): void {
+  #promote(controller: SimController): void {
     if (controller.isDead) return;
     if (this.#primary && this.#primary !== controller) this.#demote(this.#primary);
     this.#primary = controller;
@@ -111,7 +110,7 @@ export class Fate {
     for (const port of controller.ports) this.#reopen(controller, port);
   }
 
-  #demote(controller: ControllerProcess): void {
+  #demote(controller: SimController): void {
     this.#primary = undefined;
     for (const port of controller.ports) this.#break(port);
   }
@@ -132,7 +131,7 @@ export class Fate {
   }
 
   /** Whoever stands by takes over; without one it starts again. */
-  #died(controller: ControllerProcess): void {
+  #died(controller: SimController): void {
     this.stats.crashes++;
     this.#world.chronicle.note(everybody, 'a controller dies');
     const wasPrimary = this.#primary === controller;
@@ -189,7 +188,7 @@ export class Fate {
   }
 
   /** A process that is stopped connects when it goes on. */
-  #reopen(controller: ControllerProcess, port: SimPort): void {
+  #reopen(controller: SimController, port: SimPort): void {
     controller.whenRunning(() => {
       if (this.#primary !== controller || controller.isDead || port.isOpen) return;
       this.#world.judge.unattended.delete(port.device);

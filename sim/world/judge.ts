@@ -51,8 +51,8 @@ export class Judge implements RowWitness {
   readonly unattended = new Set<Device>();
   /** A filter slot was emptied; perhaps before its quarantine was over. */
   onFilterEmptied: (isEarly: boolean) => void = () => {};
-  /** A filter slot may take more members than it should for so long: until another is free. */
-  overfullLimitMs = Number.POSITIVE_INFINITY;
+  /** A filter slot may take more members than it should for so long, until another is free; and for so long after a gap. */
+  overfull = { limitMs: Number.POSITIVE_INFINITY, afterGapMs: 0 };
   onPinDeleted: (row: PinRow) => void = () => {};
   readonly #fleet: Fleet;
   readonly #clock: SimClock;
@@ -189,11 +189,14 @@ export class Judge implements RowWitness {
     const { maxPins, fillLimit } = this.#engine;
     const pins = device.mirror.pins.size;
     if (pins > maxPins) this.violate('I3 bounded state', `${pins} pins, ${maxPins} allowed`);
+    const now = this.#clock.now();
+    // A filter slot whose members may not have been heard is kept for a session timeout, and none is free meanwhile.
+    const mayBeOver = this.unattended.has(device) || now < device.gapAt + this.overfull.afterGapMs;
     const isOver = device.activeMembers > fillLimit && device.mirror.hasUnstableSlots();
-    if (!isOver || this.unattended.has(device)) device.overfullSince = undefined;
-    else device.overfullSince ??= this.#clock.now();
-    const overMs = this.#clock.now() - (device.overfullSince ?? Number.POSITIVE_INFINITY);
-    if (overMs > this.overfullLimitMs) {
+    if (!isOver || mayBeOver) device.overfullSince = undefined;
+    else device.overfullSince ??= now;
+    const overMs = now - (device.overfullSince ?? Number.POSITIVE_INFINITY);
+    if (overMs > this.overfull.limitMs) {
       const forSeconds = `${device.activeMembers} members, for ${Math.round(overMs / 1_000)} s too many`;
       this.violate('I3 bounded state', `the active filter slot has ${forSeconds}`);
     }

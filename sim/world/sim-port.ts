@@ -142,8 +142,7 @@ export class SimPort implements SwitchPort, DigestListener {
     if (this.#isOpen || this.#isClosed) return;
     this.#isOpen = true;
     this.device.listener = this;
-    // Digests may have been lost: the filter slots are kept from here on as if they were new.
-    this.device.overfullSince = undefined;
+    this.device.gapAt = this.#world.clock.now();
     this.#missBreak();
     const rows = this.device.read();
     const wasDeposed = this.device.primaries !== this.#primariesSeen;

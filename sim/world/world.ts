@@ -2,14 +2,14 @@
 /**
  * The shipping controller, switches, clients, an operator and fate, under one seed and one simulated clock.
  *
- *   operator ──desired──> ControllerProcess (Engine) <──SwitchPort──> SimPort ──rows──> Device (SimSwitch) <──packets── clients
+ *   operator ──desired──> SimController (Engine) <──SwitchPort──> SimPort ──rows──> Device (SimSwitch) <──packets── clients
  *
  * Turmoil first, as the fault plan says; then quiet, until everything has come to rest; what must hold is checked all along
  * (judge.ts).
  */
 import type { Desired } from '../../controller/core/desired.ts';
 import type { EngineOptions } from '../../controller/core/options.ts';
-import type { SwitchPort } from '../../controller/ports/switch.ts';
+import { SwitchGroup } from '../../controller/group/switch-group.ts';
 import { diceOf } from '../kernel/dice.ts';
 import { SimClock } from '../kernel/sim-clock.ts';
 import { FastSwitch } from '../switch/fast-switch.ts';
@@ -26,7 +26,8 @@ import { Operator } from './operator.ts';
 import { engineOptionsOf, type WorldPlan } from './plan.ts';
 import { type RuleName, withoutRule } from './rules.ts';
 import { Settled } from './settled.ts';
-import type { PortLies, SimPort } from './sim-port.ts';
+import type { SimControllerOptions } from './sim-controller.ts';
+import type { PortLies } from './sim-port.ts';
 
 export interface WorldOptions {
   /** A protective rule that is switched off. */
@@ -90,7 +91,8 @@ export class World {
     this.plan = plan;
     this.#faults = plan.faults;
     const twist = withoutRule(without);
-    const engine = { ...engineOptionsOf(plan), ...twist.engine };
+    /** What clients are promised goes by it, whatever the controller is told. */
+    const engine = engineOptionsOf(plan);
     const { clock } = this;
     const faults = (): Faults => this.#faults;
     const dice = (name: string) => diceOf(plan.seed, name);
@@ -121,6 +123,7 @@ export class World {
     this.#floods = new Floods({ ...shared, dice: dice('floods') });
     this.#fate = new Fate({
       ...shared,
+      engine: { ...engine, ...twist.engine },
       port: {
         clock,
         faults,
@@ -144,9 +147,9 @@ export class World {
     };
     this.#fleet.onDeath = (endpoint) => this.#clients.serverDied(endpoint);
     this.#fleet.onWithdrawal = (vip) => this.#clients.vipWithdrawn(vip);
-    this.judge.overfullLimitMs = overfullLimitMs(plan, engine);
+    this.judge.overfull = overfullLimits(plan, engine);
     this.judge.onPinDeleted = (row) => this.#clients.pinDeleted(row);
-    this.judge.onFilterEmptied = (isEarly) => this.#clients.filterEmptied(isEarly);
+    this.judge.onFilterEmptied = (isEarly) => this.#clients.filterEmptied(isEarly && isFlooded(plan));
   }
 
   get violations(): readonly Violation[] {
@@ -200,28 +203,35 @@ export class World {
   }
 }
 
-/**
- * After a gap a filter slot is kept for a session timeout; without one, for the quarantine. Where pins are refused all filter
- * slots are kept, however full: established connections win.
- */
-function overfullLimitMs({ faults, sessionTimeoutMs }: WorldPlan, engine: EngineOptions): number {
-  const { pinLimit, pinTableSize, stallMs, outageMs, clockLagMs } = faults;
-  if (pinLimit + pinTableSize > 0) return Number.POSITIVE_INFINITY;
-  const waitMs = sessionTimeoutMs + engine.mergeMarginMs + engine.quarantineMs;
-  return waitMs + stallMs + outageMs + clockLagMs + 5_000;
+/** Where pins are refused all filter slots are kept, however full: established connections win. */
+function overfullLimits({ faults, sessionTimeoutMs }: WorldPlan, engine: EngineOptions): Judge['overfull'] {
+  const { pinLimit, pinTableSize, stallMs, stallsPerMinute, clockLagMs, writeDelayMs, digestDelayMs } =
+    faults;
+  const isRefusing = pinLimit + pinTableSize > 0;
+  // After a long stop the engine takes it for a gap, whenever it comes.
+  const isOftenStopped = stallsPerMinute > 0 && stallMs > 1_000;
+  const keptMs = sessionTimeoutMs + engine.mergeMarginMs + engine.quarantineMs;
+  const waitMs = 2_000 + engine.floodQuarantineMs + clockLagMs + stallMs + digestDelayMs + 8 * writeDelayMs;
+  return {
+    limitMs: isRefusing ? Number.POSITIVE_INFINITY : waitMs + (isOftenStopped ? keptMs : 0),
+    afterGapMs: keptMs,
+  };
 }
 
 /** Filter cells mistake strangers for members now and then, in floods most of all; sets do not, and I1 is about them. */
-function createFastSwitch({ faults }: WorldPlan, twist: WorldTwist): SimSwitch {
-  const { floodPerSecond, aimedFloodPerSecond, pinTableSize, columnTableSize } = faults;
-  const isFlooded = floodPerSecond + aimedFloodPerSecond > 0;
+function createFastSwitch(plan: WorldPlan, twist: WorldTwist): SimSwitch {
+  const { pinTableSize, columnTableSize } = plan.faults;
   return new FastSwitch({
-    filters: twist.filtersAreOff ? 'off' : isFlooded ? 'perfect' : 'cells',
+    filters: twist.filtersAreOff ? 'off' : isFlooded(plan) ? 'perfect' : 'cells',
     capacity: {
       ...(pinTableSize > 0 && { pin: pinTableSize }),
       ...(columnTableSize > 0 && { slot_version: columnTableSize }),
     },
   });
+}
+
+function isFlooded({ faults }: WorldPlan): boolean {
+  return faults.floodPerSecond + faults.aimedFloodPerSecond > 0;
 }
 
 function describeDesired({ pools }: Desired): string {
@@ -232,8 +242,9 @@ function describeDesired({ pools }: Desired): string {
   return `wanted: ${wanted.join('; ')}`;
 }
 
-function joinSwitches(ports: readonly SimPort[]): SwitchPort {
-  const [port] = ports;
-  if (port === undefined || ports.length > 1) throw new RangeError('one switch, until there are groups');
-  return port;
-}
+const joinSwitches: SimControllerOptions['join'] = (ports, clock, log) => {
+  const [only] = ports;
+  if (only !== undefined && ports.length === 1) return only;
+  const targets = ports.map((port, index) => ({ name: `s${index}`, port }));
+  return new SwitchGroup(targets, { clock, log }, { laggardMs: 5_000, gatherMs: 500, idleAgreeMs: 3_000 });
+};

@@ -17,13 +17,13 @@ import type { SwitchPort } from '../../controller/ports/switch.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
 import type { PortListener, SimPort } from './sim-port.ts';
 
-export interface ProcessOptions {
+export interface SimControllerOptions {
   engine: EngineOptions;
   clock: SimClock;
   /** One for each switch. */
   ports: readonly SimPort[];
-  /** What the engine is given of them. */
-  port: SwitchPort;
+  /** Makes one of them, for the engine: it runs in this process, too. */
+  join(ports: readonly SwitchPort[], clock: Clock, log: Log): SwitchPort;
   /** Notices that may wait; 0: as shipped. */
   noticeQueueLength: number;
   log: Log;
@@ -36,11 +36,11 @@ export interface CrashPoint {
   waitsForVersion: boolean;
 }
 
-export class ControllerProcess {
+export class SimController {
   isDead = false;
   readonly engine: Engine;
   readonly ports: readonly SimPort[];
-  readonly #options: ProcessOptions;
+  readonly #options: SimControllerOptions;
   readonly #clock: ProcessClock;
   #crash: CrashPoint | undefined;
   #stoppedUntil: Millis = 0;
@@ -48,14 +48,15 @@ export class ControllerProcess {
   #timersDue: (() => void)[] = [];
   #eventsDue: (() => void)[] = [];
 
-  constructor(options: ProcessOptions) {
+  constructor(options: SimControllerOptions) {
     this.#options = options;
     this.ports = options.ports;
     this.#clock = new ProcessClock(options.clock, (due) => this.#whenRunning(this.#timersDue, due));
     const queue = options.noticeQueueLength > 0 ? { noticeLimit: options.noticeQueueLength } : {};
+    const watched = options.ports.map((port) => this.#watched(port));
     this.engine = new Engine(
       options.engine,
-      { clock: this.#clock, switchPort: this.#watched(options.port), log: this.#log },
+      { clock: this.#clock, switchPort: options.join(watched, this.#clock, this.#log), log: this.#log },
       { ...queue, later: options.clock.later },
     );
     this.engine.start();
@@ -112,8 +113,8 @@ export class ControllerProcess {
     else due();
   }
 
-  /** The port as the engine sees it. */
-  #watched(port: SwitchPort): SwitchPort {
+  /** The port as seen from within the process. */
+  #watched(port: SimPort): SwitchPort {
     return {
       start: (listener) => {
         const hear: PortListener = (event, fate) =>
@@ -130,9 +131,9 @@ export class ControllerProcess {
         port.write(write, updates);
         this.#countEffect(updates.some(({ row }) => row.table === 'version'));
       },
-      solicit: (solicitation) => {
+      solicit: () => {
         if (this.isDead) return;
-        port.solicit(solicitation);
+        port.solicit();
         this.#countEffect(false);
       },
       status: () => port.status(),

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, test } from 'vitest';
+import { faultNames, noFaults } from './faults.ts';
+import { commandOf, describePlan, drawPlan, withFault } from './plan.ts';
+import { shrink } from './shrink.ts';
+import { World } from './world.ts';
+
+/** The same worlds every time; EVENKEEL_SEED=... begins elsewhere, EVENKEEL_RUNS=... looks at so many times as many. */
+const firstSeed = Number(process.env.EVENKEEL_SEED ?? 1);
+const runs = 100 * Number(process.env.EVENKEEL_RUNS ?? 1);
+
+test('I1 to I7 hold under every fault at once, and all converges', {
+  timeout: 120_000 * Math.ceil(runs / 100),
+}, () => {
+  const wrong: string[] = [];
+  for (let seed = firstSeed; seed < firstSeed + runs; seed++) {
+    const plan = drawPlan(seed);
+    const [violation] = new World(plan).run().violations;
+    if (violation) wrong.push(`${commandOf(plan)}: ${violation.invariant}: ${violation.message}`);
+  }
+  expect(wrong).toEqual([]);
+});
+
+describe('a world', () => {
+  const tell = (seed: number): unknown => {
+    const { stats, violations } = new World(drawPlan(seed)).run();
+    return { stats, violations };
+  };
+
+  test('is what its seed says, to the last packet', () => {
+    expect(tell(7)).toEqual(tell(7));
+    expect(tell(7)).not.toEqual(tell(8));
+  });
+
+  test('keeps what has nothing to do with a fault that is switched off', () => {
+    const plan = drawPlan(7);
+    const quiet = withFault(plan, 'killsPerMinute', 0);
+    const arrivals = (p: typeof plan): number => new World({ ...p, turmoilMs: 4_000 }).run().stats.flows;
+    expect(arrivals(quiet)).toBe(arrivals(plan));
+  });
+
+  test('without faults writes no pin', () => {
+    const { stats, violations } = new World({ ...drawPlan(3), faults: noFaults }).run();
+    expect(violations).toEqual([]);
+    expect(stats.maxPins).toBe(0);
+    expect(stats.decisions.stable).toBe(stats.packets);
+    expect(stats.flows).toBeGreaterThan(50);
+  });
+
+  test('is in turmoil: flows are pinned, filters asked, commits made, backends buried, controllers killed', () => {
+    const total = {
+      pinned: 0,
+      filter: 0,
+      base: 0,
+      commits: 0,
+      rewrites: 0,
+      crashes: 0,
+      takeovers: 0,
+      breaks: 0,
+      floods: 0,
+    };
+    for (let seed = 1; seed <= 12; seed++) {
+      const { stats } = new World(drawPlan(seed)).run();
+      total.pinned += stats.decisions.pinned;
+      total.filter += stats.decisions.filter;
+      total.base += stats.decisions.base;
+      total.commits += stats.commits;
+      total.rewrites += stats.rewrites;
+      total.crashes += stats.crashes;
+      total.takeovers += stats.takeovers;
+      total.breaks += stats.streamRestarts;
+      total.floods += stats.floodPackets;
+    }
+    expect(total.pinned).toBeGreaterThan(1_000);
+    expect(total.filter).toBeGreaterThan(500);
+    expect(total.base).toBeGreaterThan(100);
+    expect(total.commits).toBeGreaterThan(40);
+    expect(total.rewrites).toBeGreaterThan(5);
+    expect(total.crashes).toBeGreaterThan(5);
+    expect(total.takeovers).toBeGreaterThan(1);
+    expect(total.breaks).toBeGreaterThan(5);
+    expect(total.floods).toBeGreaterThan(1_000);
+  });
+});
+
+describe('a plan', () => {
+  test('is printed with every fault it has, and with the command that runs it again', () => {
+    const plan = {
+      ...drawPlan(7),
+      turmoilMs: 5_000,
+      faults: { ...noFaults, writeDelayMs: 20, killsPerMinute: 5 },
+    };
+    const lines = describePlan(plan);
+    expect(lines).toHaveLength(3);
+    expect(lines[2]).toBe('  killsPerMinute 5: backends that die a minute');
+    expect(commandOf(plan)).toBe(
+      'make sim SEED=7 ARGS="--calm --fault writeDelayMs=20 --fault killsPerMinute=5 --turmoil 5000"',
+    );
+    expect(commandOf(drawPlan(7))).toBe('make sim SEED=7');
+  });
+
+  test('shrinks to the faults that matter', () => {
+    const plan = {
+      ...drawPlan(7),
+      faults: { ...noFaults, writeDelayMs: 600, killsPerMinute: 16, outageMs: 300 },
+    };
+    const { plan: smaller } = shrink(
+      plan,
+      ({ faults }) => faults.killsPerMinute >= 3 && faults.writeDelayMs > 0,
+    );
+    const left = Object.fromEntries(
+      faultNames.filter((name) => smaller.faults[name] > 0).map((name) => [name, smaller.faults[name]]),
+    );
+    expect(left).toEqual({ writeDelayMs: 1, killsPerMinute: 4 });
+    expect(smaller.turmoilMs).toBeLessThan(6_000);
+  });
+});
