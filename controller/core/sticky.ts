@@ -126,12 +126,25 @@ function release(
       const slot = slots[i]!;
       keys[i] = willing[slot]! * slotCount + (Math.imul(slot - offset, inverse) & mask);
     }
-    keys.sort();
-    for (let i = keys.length - surplus; i < keys.length; i++) {
-      table[(offset + Math.imul(keys[i]! % slotCount, skip)) & mask] = NOBODY;
+    for (const key of largest(keys, surplus)) {
+      table[(offset + Math.imul(key % slotCount, skip)) & mask] = NOBODY;
     }
     counts[index]! -= surplus;
   }
+}
+
+/** The `count` largest of them, in no order of use to the caller; few are found without sorting all. */
+function largest(keys: Float64Array, count: number): Float64Array {
+  if (count * 8 > keys.length) return keys.sort().subarray(keys.length - count);
+  const found = keys.slice(0, count).sort();
+  for (let i = count; i < keys.length; i++) {
+    const key = keys[i]!;
+    if (key < found[0]!) continue;
+    let place = 0;
+    for (; place + 1 < count && found[place + 1]! < key; place++) found[place] = found[place + 1]!;
+    found[place] = key;
+  }
+  return found;
 }
 
 /** The slots of each owner, of whom there are `counts`. */
