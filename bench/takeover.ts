@@ -85,7 +85,8 @@ const startMs = 30_000;
 const changeMs = 60_000;
 /** After a kill at rest, writes that a takeover would cause have begun by then. */
 const restMs = 500;
-const pollMs = 5;
+/** Each question keeps a controller from its work for a few milliseconds. */
+const pollMs = 25;
 /** Most of a change's 1.4 s. */
 const changeMomentsMs = 1_000;
 

@@ -53,9 +53,11 @@ async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-const isServing = (controller: RunningController) => () =>
-  controller.status().engine.pools[0]?.phase === 'serving' &&
-  controller.status().engine.change.phase === 'idle';
+/** And what was written for it is on the switch. */
+const isServing = (controller: RunningController) => () => {
+  const { pools, change, writes } = controller.status().engine;
+  return pools[0]?.phase === 'serving' && change.phase === 'idle' && writes.unsettledRows === 0;
+};
 
 const backends = (controller: RunningController) =>
   controller
