@@ -17,24 +17,8 @@ import { balancer } from './programs/balancer.ts';
 import { router } from './programs/router.ts';
 import { benchScale, formatScale, scaleDefaults } from './scale.ts';
 import { benchSim, formatSimBench, simBenchDefaults } from './sim.ts';
-import {
-  formatOrder,
-  formatRemovals,
-  formatReplacements,
-  formatShares,
-  formatTableTimes,
-  formatWeights,
-  writeBetweenMarkers,
-} from './table-report.ts';
-import { benchTableTimes, tableTimesDefaults } from './table-times.ts';
-import {
-  benchOrder,
-  benchRemovals,
-  benchReplacements,
-  benchShares,
-  benchWeights,
-  tableBenchDefaults,
-} from './tables.ts';
+import { tablesPage, writeBetweenMarkers } from './table-report.ts';
+import { tableBenchDefaults } from './tables.ts';
 import { benchTakeover, formatTakeover, takeoverDefaults } from './takeover.ts';
 import { type SwitchKind, whyNot } from './traffic/switches.ts';
 import { benchWrites, formatWriteBench, writeBenchDefaults } from './writes.ts';
@@ -169,36 +153,10 @@ async function takeoverBench(): Promise<void> {
 }
 
 async function tablesBench(): Promise<void> {
-  const options = { ...tableBenchDefaults, seeds: Number(values.seeds ?? tableBenchDefaults.seeds) };
-  const size = options.sizes.at(-1)!;
-  const lines = [
-    'Percent of the slots, mean over the seeds ± standard deviation; the paper and others at the prime size, ours at the power of two.',
-    `Command: \`make bench ARGS="--what tables --seeds ${options.seeds}"\`. Seeds: 1 to ${options.seeds}.`,
-    '',
-    'Backends leave at once: slots that change their owner; in brackets those whose old owner is still there.',
-    '',
-    ...formatRemovals(benchRemovals(options)),
-    '',
-    `One of 100 backends of weight 100 gets another weight, ${size.slots.toLocaleString('en')} slots.`,
-    '',
-    ...formatWeights(benchWeights(options)),
-    '',
-    'The same set in another order.',
-    '',
-    ...formatOrder(benchOrder(options)),
-    '',
-    'Backends are replaced by new ones, one after the other, within one session timeout: slots that were unstable.',
-    '',
-    ...formatReplacements(benchReplacements(options)),
-    '',
-    'Random weights from 1 to 100, then a tenth of them drawn anew.',
-    '',
-    ...formatShares(benchShares(options)),
-    '',
-    'Building a table, milliseconds of processor time, median / least:',
-    '',
-    ...formatTableTimes(benchTableTimes(tableTimesDefaults)),
-  ];
+  const lines = tablesPage({
+    ...tableBenchDefaults,
+    seeds: Number(values.seeds ?? tableBenchDefaults.seeds),
+  });
   say(lines);
   if (values.into) writeBetweenMarkers(values.into, 'Evaluation', 'tables', lines);
 }

@@ -3,15 +3,58 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Distribution } from './distribution.ts';
-import type { TableTimes } from './table-times.ts';
-import type {
-  Figure,
-  OrderResult,
-  RemovalResult,
-  ReplacementResult,
-  ShareResult,
-  WeightResult,
+import { benchTableTimes, type TableTimes, tableTimesDefaults } from './table-times.ts';
+import {
+  benchOrder,
+  benchRemovals,
+  benchReplacements,
+  benchShares,
+  benchWeights,
+  type Figure,
+  type OrderResult,
+  type RemovalResult,
+  type ReplacementResult,
+  type ShareResult,
+  type TableBenchOptions,
+  type WeightResult,
 } from './tables.ts';
+
+/** Everything about tables, measured and laid out; a few minutes with the defaults. */
+export function tablesPage(options: TableBenchOptions, times = tableTimesDefaults): string[] {
+  const slots = options.sizes.at(-1)!.slots.toLocaleString('en');
+  return [
+    '## Tables',
+    '',
+    `Command: \`make bench ARGS="--what tables --seeds ${options.seeds}"\`. Percent of the slots, mean ± standard deviation over the`,
+    `seeds 1 to ${options.seeds}, each with other backends at random addresses. The paper's Maglev, IPVS and Katran have a prime number of`,
+    'slots and fill the table in the order of a sorted list. *One try a turn* is not shipped: bench/table-rules.ts says what it is.',
+    '',
+    'Backends leave at once (`100 − 10`: ten of a hundred): slots that change their owner, and in brackets those whose old owner stays.',
+    '',
+    ...formatRemovals(benchRemovals(options)),
+    '',
+    `One of 100 backends of weight 100 gets another weight; ${slots} slots or the prime beside them: slots that change their owner.`,
+    '',
+    ...formatWeights(benchWeights(options)),
+    '',
+    `The same set as a list in another order, ${slots} slots: slots that differ.`,
+    '',
+    ...formatOrder(benchOrder(options)),
+    '',
+    `Backends are replaced by new addresses one after the other, within one session timeout, ${slots} slots: slots that were not always`,
+    'their first owner’s. With sticky placement these are the seats of those who left, and no others.',
+    '',
+    ...formatReplacements(benchReplacements(options)),
+    '',
+    'Random weights from 1 to 100 (I6: the worst error of all backends and seeds), then a tenth of them drawn anew (I7).',
+    '',
+    ...formatShares(benchShares(options)),
+    '',
+    'Building a table, milliseconds of processor time, median / least, warmed up.',
+    '',
+    ...formatTableTimes(benchTableTimes(times)),
+  ];
+}
 
 /** Published figures, or our reproduction of them: see the tables in which they stand. */
 const published = {
