@@ -85,8 +85,8 @@ export interface Pool {
   since: Float64Array;
   /** Per slot: the number of the open seat it belongs to; 0: none. See seats.ts. */
   seats: Uint32Array;
-  /** Seats held open, oldest first: number -> when its backend died. Numbers only ever grow. */
-  openSeats: Map<number, Millis>;
+  /** Seats held open, by number, oldest first. Numbers only ever grow. */
+  openSeats: Map<number, Seat>;
   lastSeat: number;
   lastDeathAt: Millis;
   /** Slots of the dead whose columns are being written, with their heirs: the slot row follows. */
@@ -106,6 +106,12 @@ export interface Pool {
   pins: Map<number, Set<Pin>>;
   /** When it is worth looking for slots to merge. */
   mergeAt: Millis;
+}
+
+/** Slots of a dead backend that nobody has taken yet. */
+export interface Seat {
+  openedAt: Millis;
+  slots: number;
 }
 
 /** What we know about a filter slot beyond its version row. */

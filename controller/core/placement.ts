@@ -15,7 +15,7 @@ import {
   type Turn,
 } from './model.ts';
 import type { Column } from './row.ts';
-import { admitWaiting, canHold, hold, isSeat, isWaiting, openSeat } from './seats.ts';
+import { admitWaiting, canHold, hold, isSeat, isWaiting, leaveSeat, openSeat } from './seats.ts';
 import { backendOf, baseOf, isSlotSettled, isUnstable, setColumn, setSlot } from './slots.ts';
 import { stickyTable } from './sticky.ts';
 import { liveColumns } from './versions.ts';
@@ -55,13 +55,16 @@ export function bury(state: State, turn: Turn, pool: Pool): number {
   const columns = [...new Set([...liveColumns(state.version), column, ...columnPrepared(state)])];
   const isGone = deadIds(pool);
   const mayHold = orphanCount(pool, column, isGone) <= turn.options.maxSeatSlots && turn.options.maxSeats > 0;
+  const isFilling = fillingIds(pool, column);
   let seat = 0;
   let rewritten = 0;
   for (let slot = 0; slot < pool.slotCount; slot++) {
     const newest = backendOf(pool, slot, column);
     const heir = isGone[newest] ? pool.target[slot]! : newest;
     if (isGone[baseOf(pool, slot)] && pool.orphans.get(slot) !== heir) {
-      const becomesSeat = mayHold && isGone[newest] && !isGone[heir] && canHold(pool, slot, columns);
+      // Whoever was short of slots keeps these: they are no seat for another.
+      const mayBeTaken = mayHold && isGone[newest] && !isGone[heir] && !isFilling[heir];
+      const becomesSeat = mayBeTaken && canHold(pool, slot, columns);
       if (becomesSeat && (pool.orphans.has(slot) || isSlotSettled(state, pool, slot))) {
         if (seat === 0) seat = openSeat(pool, turn);
         hold(state, pool, slot, heir, seat, columns);
@@ -69,7 +72,7 @@ export function bury(state: State, turn: Turn, pool: Pool): number {
         continue;
       }
       pool.orphans.delete(slot);
-      pool.seats[slot] = 0;
+      leaveSeat(pool, slot);
       const stability = isUnstable(pool, slot) ? 'held' : 'stable';
       if (setSlot(state, pool, slot, stability, heir, true)) rewritten++;
     }
@@ -82,6 +85,16 @@ export function bury(state: State, turn: Turn, pool: Pool): number {
     }
   }
   return rewritten;
+}
+
+/** By id: 1 for those who are to have more than twice the slots they have. */
+function fillingIds(pool: Pool, column: Column): Uint8Array {
+  const missing = new Int32Array(BACKEND_IDS);
+  for (let slot = 0; slot < pool.slotCount; slot++) {
+    missing[pool.target[slot]!]!++;
+    missing[backendOf(pool, slot, column)]! -= 2;
+  }
+  return Uint8Array.from(missing, (count) => Number(count > 0));
 }
 
 function columnPrepared({ change }: State): Column[] {

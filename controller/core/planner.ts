@@ -34,7 +34,7 @@ import {
 import { hasOutstandingPin, removePin } from './pins.ts';
 import { bury, countMoved, place } from './placement.ts';
 import type { Column } from './row.ts';
-import { isSeat } from './seats.ts';
+import { isSeat, leaveSeat } from './seats.ts';
 import { backendOf, baseOf, isUnstable, setColumn, setSlot } from './slots.ts';
 import { activate, liveColumns, nextFilterSlot, noteAdmitting } from './versions.ts';
 
@@ -328,7 +328,7 @@ function rebase(state: State): void {
   for (const [pool, slots] of change.rebased) {
     if (pool.phase !== 'serving') continue;
     for (const slot of slots) {
-      pool.seats[slot] = 0;
+      leaveSeat(pool, slot);
       if (setSlot(state, pool, slot, 'held', change.targets.get(pool)![slot]!)) change.rows++;
     }
   }

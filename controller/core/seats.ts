@@ -41,7 +41,7 @@ export function isSeat(pool: Pool, slot: number): boolean {
 /** @returns the number of a new seat; the oldest is closed when there are too many */
 export function openSeat(pool: Pool, turn: Turn): number {
   pool.lastSeat++;
-  pool.openSeats.set(pool.lastSeat, turn.now);
+  pool.openSeats.set(pool.lastSeat, { openedAt: turn.now, slots: 0 });
   for (const seat of pool.openSeats.keys()) {
     if (pool.openSeats.size <= turn.options.maxSeats) break;
     pool.openSeats.delete(seat);
@@ -70,8 +70,18 @@ export function hold(
     if (isVisible && named !== NO_ROW && !isDead(pool, named)) continue;
     setColumn(state, pool, slot, column, heir, true);
   }
+  leaveSeat(pool, slot);
   pool.seats[slot] = seat;
+  pool.openSeats.get(seat)!.slots++;
   pool.orphans.set(slot, heir);
+}
+
+/** The slot is no seat any more. */
+export function leaveSeat(pool: Pool, slot: number): void {
+  const number = pool.seats[slot]!;
+  pool.seats[slot] = 0;
+  const seat = pool.openSeats.get(number);
+  if (seat && --seat.slots === 0) pool.openSeats.delete(number);
 }
 
 /** Slots can be held: every column that a flow may resolve through can have a row. */
@@ -89,6 +99,7 @@ export function seatOrphans(state: State): Pool[] {
       const isBack = !isUnstable(pool, slot) && !isDead(pool, baseOf(pool, slot));
       if (isBack) {
         pool.orphans.delete(slot);
+        leaveSeat(pool, slot);
         for (const column of COLUMNS) setColumn(state, pool, slot, column, NO_ROW);
       } else if (isSlotSettled(state, pool, slot)) {
         pool.orphans.delete(slot);
@@ -105,7 +116,7 @@ export function forgoSeat(state: State, pool: Pool, slot: number): void {
   const heir = pool.orphans.get(slot);
   if (heir === undefined) return;
   pool.orphans.delete(slot);
-  pool.seats[slot] = 0;
+  leaveSeat(pool, slot);
   if (isUnstable(pool, slot)) {
     setSlot(state, pool, slot, 'held', heir, true);
     return;
@@ -117,8 +128,8 @@ export function forgoSeat(state: State, pool: Pool, slot: number): void {
 /** @returns when the next seat is closed for its age */
 export function closeOldSeats(pool: Pool, turn: Turn): Millis {
   const holdMs = Math.min(turn.options.seatHoldMs, pool.sessionTimeoutMs / SESSION_SHARE);
-  for (const [seat, at] of pool.openSeats) {
-    if (at + holdMs > turn.now) return at + holdMs;
+  for (const [seat, { openedAt }] of pool.openSeats) {
+    if (openedAt + holdMs > turn.now) return openedAt + holdMs;
     pool.openSeats.delete(seat);
   }
   return Number.POSITIVE_INFINITY;
