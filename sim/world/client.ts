@@ -26,6 +26,10 @@ export interface Client {
   isMistakable: boolean;
   /** A pin of such a connection took its first packet. */
   isReopened: boolean;
+  /** Its slot was stable when it came. */
+  isOldest: boolean;
+  /** When the controller was told of it first. */
+  heardAt: Millis | undefined;
   /** Index of the switch that its packets go to. */
   device: number;
 }

@@ -10,6 +10,7 @@
  * - is never silent for longer than the session timeout; over UDP, which has no beginning, for longer than `udpSettleMs`
  * - sends again within `sendsAgainMs` when a digest of it was lost and nobody could know: at most twice in a row, then it
  *   arrives. Digests lost with their stream, which the controller notices, need no help
+ * - moves between switches only once others know of it (`#isKnownOn`)
  * - has a server that lives, at a vip that stays, on a switch that does not lose its tables
  */
 import type { DesiredPool } from '../../controller/core/desired.ts';
@@ -21,6 +22,7 @@ import type { PacketFlags, Verdict } from '../switch/sim-switch.ts';
 import { type Chronicle, flowTopic } from './chronicle.ts';
 import { type Client, tcpProtocol, udpProtocol } from './client.ts';
 import type { Device } from './device.ts';
+import type { Ecmp } from './ecmp.ts';
 import type { Faults } from './faults.ts';
 import type { Endpoint, Fleet } from './fleet.ts';
 import type { Judge } from './judge.ts';
@@ -33,6 +35,7 @@ export interface ClientsWorld {
   faults(): Faults;
   fleet: Fleet;
   judge: Judge;
+  ecmp: Ecmp;
   devices: readonly Device[];
   dice: { arrivals: Dice; talk: Dice; moves: Dice };
   /** Lost digests stay lost: nobody sends again for them. */
@@ -170,6 +173,8 @@ export class Clients {
       isHeard: false,
       isMistakable: false,
       isReopened: false,
+      isOldest: false,
+      heardAt: undefined,
       device,
     };
     this.#clients.add(client);
@@ -221,11 +226,8 @@ export class Clients {
   }
 
   #send(client: Client, flags: PacketFlags): void {
-    const { devices, fleet, judge, clock, plan, engine, dice } = this.#world;
-    if (devices.length > 1 && dice.moves.chance(this.#world.faults().moveRate)) {
-      client.device = dice.moves.integer(0, devices.length - 1);
-    }
-    const device = devices[client.device]!;
+    const { fleet, judge, clock, plan, engine } = this.#world;
+    const device = this.#route(client);
     const silentMs = clock.now() - client.lastSentAt;
     if (silentMs > Math.max(client.maxGapMs, client.isUdp ? 0 : plan.sessionTimeoutMs)) {
       this.#lose(client, `silent for ${Math.round(silentMs)} ms`);
@@ -250,6 +252,7 @@ export class Clients {
       else this.#lose(client, 'nobody answers');
       client.isMistakable = decision === 'filter' && !beginsAnew;
       client.isReopened = decision === 'pinned';
+      client.isOldest = decision === 'stable';
     } else if (!client.isLost && endpoint !== client.endpoint) {
       judge.moved(client, device, verdict, endpoint);
       client.isLost = true;
@@ -259,12 +262,49 @@ export class Clients {
       device.raise(digest, {
         heard: () => {
           client.isHeard = true;
+          client.heardAt ??= clock.now();
           client.digestsLost = 0;
         },
         lost: () => this.#digestLost(client, digest.reason),
         mayBeLost: client.digestsLost < lossesInRow,
       });
     }
+  }
+
+  /** ECMP takes it to a switch that is in service, now and then to another than before. */
+  #route(client: Client): Device {
+    const { devices, dice, ecmp } = this.#world;
+    const current = devices[client.device]!;
+    const others = devices.filter((device) => device !== current && ecmp.isInService(device));
+    if (others.length === 0) return current;
+    const isForced = !ecmp.isInService(current);
+    if (!isForced && !dice.moves.chance(this.#world.faults().moveRate)) return current;
+    const next = dice.moves.pick(others);
+    if (client.endpoint !== undefined && !this.#isKnownOn(client, current, next)) {
+      if (!isForced) return current;
+      this.#lose(client, 'its switch was withdrawn before others knew of it');
+    }
+    this.#note(client, `moves to switch ${next.index}`);
+    client.device = next.index;
+    return next;
+  }
+
+  /**
+   * What a switch knows of a flow by its filters it knows alone. A flow is promised to survive a move when it is pinned, by
+   * the time that takes on all switches; or when it came while its slot was stable, so that it belongs to base.
+   */
+  #isKnownOn(client: Client, current: Device, next: Device): boolean {
+    const { clock, plan } = this.#world;
+    const vip = current.mirror.vipOf(client.flow);
+    const pinnedOn = (device: Device): boolean =>
+      vip !== undefined && device.mirror.pin(vip.pool, client.flow) !== undefined;
+    if (pinnedOn(current)) {
+      const pinnedMs = clock.now() - (client.heardAt ?? clock.now());
+      return pinnedOn(next) || pinnedMs > 2_000 + 8 * plan.faults.writeDelayMs + plan.faults.stallMs;
+    }
+    const slot = next.mirror.slotOf(client.flow);
+    if (slot && !slot.unstable) return true;
+    return client.isOldest && !client.isUdp;
   }
 
   /** A lost digest does no harm as long as the flow sends again soon. */

@@ -53,6 +53,7 @@ export class Judge implements RowWitness {
   onFilterEmptied: (isEarly: boolean) => void = () => {};
   /** A filter slot may take more members than it should for so long, until another is free; and for so long after a gap. */
   overfull = { limitMs: Number.POSITIVE_INFINITY, afterGapMs: 0 };
+  isInService: (device: Device) => boolean = () => true;
   onPinDeleted: (row: PinRow) => void = () => {};
   readonly #fleet: Fleet;
   readonly #clock: SimClock;
@@ -110,7 +111,8 @@ export class Judge implements RowWitness {
   #changingSlot(device: Device, pool: number, slot: number): (() => void) | undefined {
     const { mirror } = device;
     const vip = mirror.vipOfPool(pool);
-    if (vip === undefined) return undefined;
+    // A switch that joins is given rows in place: it carries no traffic.
+    if (vip === undefined || !this.isInService(device)) return undefined;
     const before = mirror.backendOfNewFlow(pool, slot);
     return () => {
       const after = mirror.backendOfNewFlow(pool, slot);
@@ -164,7 +166,7 @@ export class Judge implements RowWitness {
 
   #checkDisruption(device: Device, endpoint: string, moved: number): void {
     const bound = this.#fleet.leastShareOf(endpoint);
-    if (bound === undefined) return;
+    if (bound === undefined || !this.isInService(device)) return;
     this.collateralMoves += moved;
     if (this.#fleet.placement === 'pure') return;
     const left = this.#slotsHeld(device, endpoint);
@@ -205,6 +207,7 @@ export class Judge implements RowWitness {
   /** With everything settled, a stable slot has no columns and no pins that agree with it. */
   checkStatelessness(device: Device): void {
     const { mirror, index } = device;
+    if (!this.isInService(device)) return;
     for (const { pool, slot } of mirror.columns.values()) {
       if (!mirror.slot(pool, slot)?.unstable) {
         this.violate('I2 statelessness', `stable slot ${pool}/${slot} has a column (switch ${index})`);

@@ -13,7 +13,7 @@ import type { Status } from '../../controller/core/status.ts';
 import { Engine } from '../../controller/engine.ts';
 import type { Clock } from '../../controller/ports/clock.ts';
 import type { Log } from '../../controller/ports/log.ts';
-import type { SwitchPort } from '../../controller/ports/switch.ts';
+import type { SwitchPort, SwitchStatus } from '../../controller/ports/switch.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
 import type { PortListener, SimPort } from './sim-port.ts';
 
@@ -42,6 +42,7 @@ export class SimController {
   readonly ports: readonly SimPort[];
   readonly #options: SimControllerOptions;
   readonly #clock: ProcessClock;
+  readonly #switchPort: SwitchPort;
   #crash: CrashPoint | undefined;
   #stoppedUntil: Millis = 0;
   /** What waits for it to go on; timers are looked at before sockets. */
@@ -54,9 +55,10 @@ export class SimController {
     this.#clock = new ProcessClock(options.clock, (due) => this.#whenRunning(this.#timersDue, due));
     const queue = options.noticeQueueLength > 0 ? { noticeLimit: options.noticeQueueLength } : {};
     const watched = options.ports.map((port) => this.#watched(port));
+    this.#switchPort = options.join(watched, this.#clock, this.#log);
     this.engine = new Engine(
       options.engine,
-      { clock: this.#clock, switchPort: options.join(watched, this.#clock, this.#log), log: this.#log },
+      { clock: this.#clock, switchPort: this.#switchPort, log: this.#log },
       { ...queue, later: options.clock.later },
     );
     this.engine.start();
@@ -68,6 +70,10 @@ export class SimController {
 
   status(): Status {
     return this.engine.status();
+  }
+
+  switchStatus(): SwitchStatus {
+    return this.#switchPort.status();
   }
 
   crashAt(point: CrashPoint): void {

@@ -17,6 +17,7 @@ import type { SimSwitch } from '../switch/sim-switch.ts';
 import { Chronicle, everybody } from './chronicle.ts';
 import { type ClientStats, Clients } from './clients.ts';
 import { Device } from './device.ts';
+import { Ecmp } from './ecmp.ts';
 import { Fate } from './fate.ts';
 import { type Faults, noFaults } from './faults.ts';
 import { Fleet } from './fleet.ts';
@@ -114,8 +115,11 @@ export class World {
       judge: this.judge,
       devices: this.devices,
     };
+    const ecmp = new Ecmp(this.devices, clock, () => this.#fate);
+    this.judge.isInService = (device) => ecmp.isInService(device);
     this.#clients = new Clients({
       ...shared,
+      ecmp,
       dice: { arrivals: dice('arrivals'), talk: dice('talk'), moves: dice('moves') },
       isDeaf: twist.port.isDeafToDigests ?? false,
       chronicle,
