@@ -3,6 +3,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Distribution } from './distribution.ts';
+import { benchRollingReplacement, formatRollingReplacement, replacementDefaults } from './replacement.ts';
 import { benchTableTimes, type TableTimes, tableTimesDefaults } from './table-times.ts';
 import {
   benchOrder,
@@ -45,6 +46,12 @@ export function tablesPage(options: TableBenchOptions, times = tableTimesDefault
     'their first owner’s. With sticky placement these are the seats of those who left, and no others.',
     '',
     ...formatReplacements(benchReplacements(options)),
+    '',
+    'The same as the shipping engine carries it out, without traffic: slots unstable at once, the most and in brackets on average. A',
+    `dead backend is replaced after ${replacementDefaults.absenceMs / 1000} s; its slots are held for the one that comes, which takes them without their being unstable for`,
+    'the session timeout. What is drained keeps its flows, so its slots are.',
+    '',
+    ...formatRollingReplacement(benchRollingReplacement(replacementDefaults)),
     '',
     'Random weights from 1 to 100 (I6: the worst error of all backends and seeds), then a tenth of them drawn anew (I7).',
     '',

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { benchRollingReplacement, formatRollingReplacement } from './replacement.ts';
 import { formatRemovals, formatTableTimes, formatWeights, writeBetweenMarkers } from './table-report.ts';
 import { benchTableTimes } from './table-times.ts';
 import {
@@ -70,6 +71,21 @@ describe('tables compared', () => {
     expect(times!.pure.least).toBeGreaterThan(0);
     expect(formatTableTimes([times!])).toHaveLength(3);
   });
+});
+
+test('a backend that comes for a dead one takes its seat, and its slots are not unstable for long', () => {
+  const results = benchRollingReplacement({
+    slots: 1_024,
+    backends: 16,
+    replaced: [8],
+    sessionTimeoutMs: 600_000,
+    absenceMs: 5_000,
+  });
+  const most = (leaving: string) =>
+    results.find((result) => result.placement === 'sticky' && result.leaving === leaving)!.most;
+  expect(most('drained')).toBeGreaterThanOrEqual((100 * 8) / 16);
+  expect(most('dead')).toBeLessThan(most('drained') / 2);
+  expect(formatRollingReplacement(results)).toHaveLength(2 + 4);
 });
 
 test('figures take the place between their markers, and the rest of the page stays', () => {
