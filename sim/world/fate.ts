@@ -193,6 +193,7 @@ export class Fate {
       if (this.#primary !== controller || controller.isDead || port.isOpen) return;
       this.#world.judge.unattended.delete(port.device);
       port.open();
+      for (const device of this.#world.devices) device.gapAt = this.#world.clock.now();
     });
   }
 

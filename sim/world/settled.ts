@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What is looked at from time to time, and what must be so when everything has come to rest. */
-import type { EngineOptions } from '../../controller/core/options.ts';
 import type { Status } from '../../controller/core/status.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
 import type { Clients } from './clients.ts';
@@ -12,7 +11,8 @@ import type { WorldPlan } from './plan.ts';
 
 export interface SettledWorld {
   plan: WorldPlan;
-  engine: EngineOptions;
+  /** To one switch. */
+  updatesInFlightMax: number;
   clock: SimClock;
   fleet: Fleet;
   judge: Judge;
@@ -33,12 +33,12 @@ export class Settled {
   }
 
   look(): void {
-    const { fate, judge, devices, engine } = this.#world;
+    const { fate, judge, devices, updatesInFlightMax } = this.#world;
     const { primary } = fate;
     for (const device of devices) judge.checkLimits(device);
     if (primary === undefined) return;
     for (const port of primary.ports) {
-      if (port.updatesInFlight <= engine.maxUpdatesInFlight) continue;
+      if (port.updatesInFlight <= updatesInFlightMax) continue;
       judge.violate('I3 bounded state', `${port.updatesInFlight} updates in flight`);
     }
     const status = primary.status();

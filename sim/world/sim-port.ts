@@ -142,7 +142,6 @@ export class SimPort implements SwitchPort, DigestListener {
     if (this.#isOpen || this.#isClosed) return;
     this.#isOpen = true;
     this.device.listener = this;
-    this.device.gapAt = this.#world.clock.now();
     this.#missBreak();
     const rows = this.device.read();
     const wasDeposed = this.device.primaries !== this.#primariesSeen;

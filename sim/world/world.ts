@@ -143,7 +143,13 @@ export class World {
       join: joinSwitches,
     });
     this.#operator = new Operator(plan.seed, clock, this.#fleet, faults);
-    this.#settled = new Settled({ ...shared, fate: this.#fate, clients: this.#clients });
+    this.#settled = new Settled({
+      ...shared,
+      updatesInFlightMax:
+        engine.maxUpdatesInFlight + (plan.switchCount > 1 ? groupOptions.joinUpdatesInFlight : 0),
+      fate: this.#fate,
+      clients: this.#clients,
+    });
 
     this.#fleet.onChange = (desired) => {
       chronicle.note(everybody, describeDesired(desired));
@@ -208,16 +214,21 @@ export class World {
 }
 
 /** Where pins are refused all filter slots are kept, however full: established connections win. */
-function overfullLimits({ faults, sessionTimeoutMs }: WorldPlan, engine: EngineOptions): Judge['overfull'] {
+function overfullLimits(
+  { faults, sessionTimeoutMs, switchCount }: WorldPlan,
+  engine: EngineOptions,
+): Judge['overfull'] {
   const { pinLimit, pinTableSize, stallMs, stallsPerMinute, clockLagMs, writeDelayMs, digestDelayMs } =
     faults;
   const isRefusing = pinLimit + pinTableSize > 0;
   // After a long stop the engine takes it for a gap, whenever it comes.
   const isOftenStopped = stallsPerMinute > 0 && stallMs > 1_000;
-  const keptMs = sessionTimeoutMs + engine.mergeMarginMs + engine.quarantineMs;
+  // A group takes a switch back, and counts from there, some time after its stream is up.
+  const joinMs = switchCount > 1 ? 2 * groupOptions.laggardMs : 0;
+  const keptMs = sessionTimeoutMs + engine.mergeMarginMs + engine.quarantineMs + joinMs;
   const waitMs = 2_000 + engine.floodQuarantineMs + clockLagMs + stallMs + digestDelayMs + 8 * writeDelayMs;
   return {
-    limitMs: isRefusing ? Number.POSITIVE_INFINITY : waitMs + (isOftenStopped ? keptMs : 0),
+    limitMs: isRefusing ? Number.POSITIVE_INFINITY : waitMs + joinMs + (isOftenStopped ? keptMs : 0),
     afterGapMs: keptMs,
   };
 }
@@ -246,9 +257,17 @@ function describeDesired({ pools }: Desired): string {
   return `wanted: ${wanted.join('; ')}`;
 }
 
+const groupOptions = {
+  laggardMs: 5_000,
+  gatherMs: 500,
+  idleAgreeMs: 3_000,
+  joinUpdatesInFlight: 100,
+  joinBatch: 20,
+};
+
 const joinSwitches: SimControllerOptions['join'] = (ports, clock, log) => {
   const [only] = ports;
   if (only !== undefined && ports.length === 1) return only;
   const targets = ports.map((port, index) => ({ name: `s${index}`, port }));
-  return new SwitchGroup(targets, { clock, log }, { laggardMs: 5_000, gatherMs: 500, idleAgreeMs: 3_000 });
+  return new SwitchGroup(targets, { clock, log }, groupOptions);
 };
