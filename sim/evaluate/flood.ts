@@ -17,8 +17,8 @@ import { variants } from './variants.ts';
 const SYNS_PER_SECOND = [0, 10_000, 100_000, 1_000_000];
 /** Long enough for slots to be unstable when the flood begins. */
 const FLOOD_FROM_MS = 90_000;
-const FLOOD_UNTIL_MS = 120_000;
-const DURATION_MS = 180_000;
+const FLOOD_UNTIL_MS = 100_000;
+const DURATION_MS = 130_000;
 
 export const flood: Experiment = {
   name: 'flood',
