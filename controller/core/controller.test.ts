@@ -332,7 +332,7 @@ describe('pins', () => {
     } as const;
     rig.send(idle);
     expect(rig.rows('pin')).toHaveLength(1);
-    rig.pass(engineDefaults.rotationMs + engineDefaults.quarantineMs + 1_000);
+    rig.pass(engineDefaults.rotationMs + 2 * engineDefaults.quarantineMs + 1_000);
     rig.send(idle);
     expect(rig.rows('pin')).toHaveLength(0);
   });
@@ -368,7 +368,7 @@ describe('pins', () => {
   test('that are being deleted stay when their 5-tuple opens again', () => {
     const { rig, flow } = changing();
     rig.packet(flow, 'ack');
-    rig.pass(engineDefaults.rotationMs + engineDefaults.quarantineMs + 1_000);
+    rig.pass(engineDefaults.rotationMs + 2 * engineDefaults.quarantineMs + 1_000);
     const { sourceAddress, sourcePort } = flow;
     rig.isHolding = true;
     rig.send({ kind: 'pin-idle', pool: 1, sourceAddress, sourcePort });
@@ -381,7 +381,7 @@ describe('pins', () => {
   test('that are being deleted are inserted again when their flow speaks', () => {
     const { rig, flow } = changing();
     rig.packet(flow, 'ack');
-    rig.pass(engineDefaults.rotationMs + engineDefaults.quarantineMs + 1_000);
+    rig.pass(engineDefaults.rotationMs + 2 * engineDefaults.quarantineMs + 1_000);
     rig.takeUpdates();
     rig.isHolding = true;
     rig.send({ kind: 'pin-idle', pool: 1, sourceAddress: flow.sourceAddress, sourcePort: flow.sourcePort });
@@ -576,7 +576,8 @@ describe('filter slots', () => {
   test('are rotated while slots are unstable, and go free one after the other', () => {
     const rig = filled();
     rig.want(desired(pool(four)));
-    rig.pass(19_000);
+    // The one before the change rests for 30 s.
+    rig.pass(29_000);
     expect(rig.switch.version.active).toBe(1);
     rig.pass(2_000);
     expect(rig.switch.version.active).toBe(2);

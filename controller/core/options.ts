@@ -6,7 +6,7 @@ export interface EngineOptions {
   naive: boolean;
   /** eager: every filter slot we activate learns, so each new flow of an unstable slot is pinned at its handshake. */
   memory: 'eager';
-  /** While a slot is unstable, a fresh filter slot is activated this often. */
+  /** While a slot is unstable and no filter slot rests, a fresh one is activated this often. */
   rotationMs: number;
   /**
    * ... or as soon as the active one has admitted so many flows. It then claims to know 1 in 4,400 of those it does not
@@ -88,7 +88,7 @@ export const engineDefaults: Readonly<EngineOptions> = {
   seatHoldMs: 300_000,
   seatWaitMs: 0,
   maxSeatSlots: 8_192,
-  maxSeats: 12,
+  maxSeats: 24,
   maxPins: 100_000,
   pinFullBackoffMs: 5_000,
   pinRetryLimit: 10,

@@ -186,12 +186,12 @@ function canRotate(state: State, turn: Turn): boolean {
   return phase === 'idle' || (phase !== 'committing' && isFull(state, turn.options));
 }
 
-/** Rotation by the clock leaves one filter slot free for a change; a filter slot that is full takes the last. */
+/** Rotation by the clock is for quiet times, so that no change need wait for it; a filter slot that is full takes the last. */
 function rotationAt(state: State, turn: Turn): Millis {
   const next = nextFilterSlot(state.version);
   if (isLive(state.version, next)) return Number.POSITIVE_INFINITY;
   if (isFull(state, turn.options)) return turn.now;
-  if (isLive(state.version, after(next, 1))) return Number.POSITIVE_INFINITY;
+  for (const age of [1, 2]) if (isLive(state.version, after(next, age))) return Number.POSITIVE_INFINITY;
   return filterRecord(state, state.version.active).activatedAt + turn.options.rotationMs;
 }
 
