@@ -51,6 +51,14 @@ describe('an event queue', () => {
     expect(handled.at(-1)).toEqual(digest(11));
   });
 
+  it('keeps counts in a storm, for that is when they matter', () => {
+    const { queue, handled, turn } = createQueue({ noticeLimit: 1, batch: 100 });
+    queue.push(digest(1));
+    queue.push({ kind: 'admitted', now: 0, flows: 7 });
+    turn();
+    expect(handled).toContainEqual({ kind: 'admitted', now: 0, flows: 7 });
+  });
+
   it('does not grow in a storm', () => {
     const { queue } = createQueue();
     for (let i = 0; i < 3 * eventQueueDefaults.noticeLimit; i++) queue.push(digest(i & 0xffff));

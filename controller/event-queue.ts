@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Events on their way to `step`. What the switch tells unasked (digests, idle pins, counts) comes again by itself, so
- * under a storm it is dropped beyond a limit and counted. Nothing else is ever dropped; it is bounded by what we asked for.
+ * Events on their way to `step`. What the switch tells unasked (digests, idle pins) comes again by itself, so under a storm
+ * it is dropped beyond a limit and counted. Nothing else is ever dropped; it is bounded by what we asked for. Counts least of
+ * all: how full a filter slot is must be known in a flood.
  */
 import type { Event } from './core/event.ts';
 
@@ -14,12 +15,7 @@ export interface EventQueueOptions {
 
 export const eventQueueDefaults: Readonly<EventQueueOptions> = { noticeLimit: 10_000, batch: 256 };
 
-const notices: ReadonlySet<Event['kind']> = new Set([
-  'flow-digest',
-  'neighbour-digest',
-  'pin-idle',
-  'admitted',
-]);
+const notices: ReadonlySet<Event['kind']> = new Set(['flow-digest', 'neighbour-digest', 'pin-idle']);
 
 export class EventQueue {
   /** Notices that found the queue full, in all. */
