@@ -30,6 +30,7 @@ interface Options {
   turmoil?: number;
   placement?: WorldPlan['placement'];
   switches?: number;
+  group?: true;
   shrink: boolean;
 }
 
@@ -46,19 +47,21 @@ const options = new Command('sim')
   .option('--turmoil <ms>', 'for how long there are faults', number)
   .addOption(new Option('--placement <kind>', 'instead of what the seed draws').choices(['pure', 'sticky']))
   .option('--switches <number>', 'behind ECMP', number)
+  .option('--group', 'a single switch, too, is driven as a group')
   .option('--no-shrink', 'prints failing plans as they are')
   .parse()
   .opts<Options>();
 
 process.exitCode = options.seed === undefined ? await many(options) : one(planOf(options.seed, options));
 
-function planOf(seed: number, { calm, fault, turmoil, placement, switches }: Options): WorldPlan {
+function planOf(seed: number, { calm, fault, turmoil, placement, switches, group }: Options): WorldPlan {
   const drawn = drawPlan(seed);
   return {
     ...drawn,
     turmoilMs: turmoil ?? drawn.turmoilMs,
     placement: placement ?? drawn.placement,
     switchCount: switches ?? drawn.switchCount,
+    isGroup: group ?? drawn.isGroup,
     faults: { ...(calm ? noFaults : drawn.faults), ...fault },
   };
 }

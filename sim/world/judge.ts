@@ -7,7 +7,8 @@
  * - every half second: I2 statelessness, I3 all other limits
  * - at the end: I6 balance, convergence
  *
- * I8 holds by construction: an engine is given a `SwitchPort` and nothing else.
+ * I8 holds by construction, an engine is given a `SwitchPort` and nothing else; world.test.ts compares a switch with a group
+ * of one.
  */
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
 import type { Flow } from '../../controller/core/flow-hash.ts';

@@ -13,6 +13,8 @@ export interface WorldPlan {
   sessionTimeoutMs: number;
   /** Behind ECMP; the controller drives them as one. */
   switchCount: number;
+  /** A single switch, too, is driven as a group. */
+  isGroup: boolean;
   flowsPerSecond: number;
   faults: Faults;
 }
@@ -25,6 +27,7 @@ export function drawPlan(seed: number): WorldPlan {
     turmoilMs: dice.pick([20_000, 40_000, 60_000]),
     sessionTimeoutMs: dice.pick([8_000, 10_000, 15_000]),
     switchCount: 1,
+    isGroup: false,
     flowsPerSecond: dice.pick([4, 8]),
     faults: drawFaults(seed),
   };
@@ -75,6 +78,7 @@ export function commandOf(plan: WorldPlan): string {
   if (plan.turmoilMs !== drawn.turmoilMs) words.push(`--turmoil ${plan.turmoilMs}`);
   if (plan.placement !== drawn.placement) words.push(`--placement ${plan.placement}`);
   if (plan.switchCount !== drawn.switchCount) words.push(`--switches ${plan.switchCount}`);
+  if (plan.isGroup) words.push('--group');
   return `make sim SEED=${plan.seed}${words.length > 0 ? ` ARGS="${words.join(' ')}"` : ''}`;
 }
 

@@ -140,7 +140,7 @@ export class World {
         if (level !== 'debug') chronicle.note(everybody, `${message} ${JSON.stringify(fields)}`);
         this.#noteLog(message);
       },
-      join: joinSwitches,
+      join: plan.switchCount > 1 || plan.isGroup ? joinSwitches : ([port]) => port!,
     });
     this.#operator = new Operator(plan.seed, clock, this.#fleet, faults);
     this.#settled = new Settled({
@@ -266,8 +266,6 @@ const groupOptions = {
 };
 
 const joinSwitches: SimControllerOptions['join'] = (ports, clock, log) => {
-  const [only] = ports;
-  if (only !== undefined && ports.length === 1) return only;
   const targets = ports.map((port, index) => ({ name: `s${index}`, port }));
   return new SwitchGroup(targets, { clock, log }, groupOptions);
 };
