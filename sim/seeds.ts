@@ -39,6 +39,14 @@ export const knownSeeds: readonly KnownSeed[] = [
     seed: 442,
     why: 'a filter slot was emptied while it took a new connection for an older one (the world: not promised)',
   },
+  {
+    seed: 3161,
+    why: 'the count of admitted flows was dropped with other notices, and a flooded filter slot filled beyond its limit',
+  },
+  {
+    seed: 3436,
+    why: 'a controller that is stopped again and again keeps its filter slots (the world: it is a gap each time)',
+  },
   { seed: 957, why: 'the same over UDP' },
 ];
 

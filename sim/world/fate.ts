@@ -68,7 +68,7 @@ export class Fate {
     often('switchRestartsPerMinute', (dice) => this.#restartSwitch(dice));
     often('crashesPerMinute', (dice) => this.#crash(dice));
     often('takeoversPerMinute', () => this.#takeOver());
-    often('stallsPerMinute', (dice) => this.#primary?.stopFor(dice.between(0, faults().stallMs)));
+    often('stallsPerMinute', (dice) => this.#stop(dice.between(0, faults().stallMs)));
     often('clockLagsPerMinute', (dice) =>
       this.#primary?.clockStandsStillFor(dice.between(0, faults().clockLagMs)),
     );
@@ -128,6 +128,13 @@ export class Fate {
     this.#world.clock.after(crashPatienceMs, () => {
       if (!this.#isQuiet) victim?.kill();
     });
+  }
+
+  /** The engine takes a long stop for a gap. */
+  #stop(ms: number): void {
+    const { clock, devices } = this.#world;
+    this.#primary?.stopFor(ms);
+    for (const device of devices) device.gapAt = Math.max(device.gapAt, clock.now() + ms);
   }
 
   /** Whoever stands by takes over; without one it starts again. */

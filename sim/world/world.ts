@@ -218,17 +218,14 @@ function overfullLimits(
   { faults, sessionTimeoutMs, switchCount }: WorldPlan,
   engine: EngineOptions,
 ): Judge['overfull'] {
-  const { pinLimit, pinTableSize, stallMs, stallsPerMinute, clockLagMs, writeDelayMs, digestDelayMs } =
-    faults;
+  const { pinLimit, pinTableSize, stallMs, clockLagMs, writeDelayMs, digestDelayMs } = faults;
   const isRefusing = pinLimit + pinTableSize > 0;
-  // After a long stop the engine takes it for a gap, whenever it comes.
-  const isOftenStopped = stallsPerMinute > 0 && stallMs > 1_000;
   // A group takes a switch back, and counts from there, some time after its stream is up.
   const joinMs = switchCount > 1 ? 2 * groupOptions.laggardMs : 0;
   const keptMs = sessionTimeoutMs + engine.mergeMarginMs + engine.quarantineMs + joinMs;
   const waitMs = 2_000 + engine.floodQuarantineMs + clockLagMs + stallMs + digestDelayMs + 8 * writeDelayMs;
   return {
-    limitMs: isRefusing ? Number.POSITIVE_INFINITY : waitMs + joinMs + (isOftenStopped ? keptMs : 0),
+    limitMs: isRefusing ? Number.POSITIVE_INFINITY : waitMs + joinMs,
     afterGapMs: keptMs,
   };
 }
