@@ -332,7 +332,7 @@ describe('pins', () => {
     } as const;
     rig.send(idle);
     expect(rig.rows('pin')).toHaveLength(1);
-    rig.pass(engineDefaults.rotationMs + 2 * engineDefaults.quarantineMs + 1_000);
+    rig.pass(2 * engineDefaults.quarantineMs + 1_500);
     rig.send(idle);
     expect(rig.rows('pin')).toHaveLength(0);
   });
@@ -368,7 +368,7 @@ describe('pins', () => {
   test('that are being deleted stay when their 5-tuple opens again', () => {
     const { rig, flow } = changing();
     rig.packet(flow, 'ack');
-    rig.pass(engineDefaults.rotationMs + 2 * engineDefaults.quarantineMs + 1_000);
+    rig.pass(2 * engineDefaults.quarantineMs + 1_500);
     const { sourceAddress, sourcePort } = flow;
     rig.isHolding = true;
     rig.send({ kind: 'pin-idle', pool: 1, sourceAddress, sourcePort });
@@ -381,7 +381,7 @@ describe('pins', () => {
   test('that are being deleted are inserted again when their flow speaks', () => {
     const { rig, flow } = changing();
     rig.packet(flow, 'ack');
-    rig.pass(engineDefaults.rotationMs + 2 * engineDefaults.quarantineMs + 1_000);
+    rig.pass(2 * engineDefaults.quarantineMs + 1_500);
     rig.takeUpdates();
     rig.isHolding = true;
     rig.send({ kind: 'pin-idle', pool: 1, sourceAddress: flow.sourceAddress, sourcePort: flow.sourcePort });
