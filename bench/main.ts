@@ -164,6 +164,8 @@ async function tablesBench(): Promise<void> {
 async function scaleBench(): Promise<void> {
   const options = { ...scaleDefaults, switches: Number(values.switches ?? scaleDefaults.switches) };
   const lines = [
+    '## Scale',
+    '',
     `Command: \`make bench ARGS="--what scale --switches ${options.switches}"\`.`,
     '',
     ...formatScale(options, benchScale(options)),
