@@ -20,12 +20,14 @@ export function isNewer(left: readonly Row[], right: readonly Row[]): boolean {
 
 /**
  * The index of the switch with the newest version: the one that a commit under way has reached, if one has. Of equals
- * the first.
+ * the one that a change under way has brought further: it has more unstable slots; of equals still, the first.
  */
 export function newest(candidates: readonly (readonly Row[])[]): number {
   let best = 0;
   candidates.forEach((rows, i) => {
-    if (isNewer(rows, candidates[best]!)) best = i;
+    const chosen = candidates[best]!;
+    const isFurther = !isNewer(chosen, rows) && unstableSlots(rows) > unstableSlots(chosen);
+    if (isNewer(rows, chosen) || isFurther) best = i;
   });
   return best;
 }
@@ -42,6 +44,10 @@ export function rowsInForce(source: readonly Row[], others: readonly (readonly R
     for (const row of other) if (row.table === 'pin' && !rows.has(rowKey(row))) rows.set(rowKey(row), row);
   }
   return [...rows.values()];
+}
+
+function unstableSlots(rows: readonly Row[]): number {
+  return rows.filter((row) => row.table === 'slot' && row.unstable).length;
 }
 
 function epochOf(rows: readonly Row[]): number {
