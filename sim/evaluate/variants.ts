@@ -5,7 +5,11 @@ import type { Servers } from '../workload/servers.ts';
 import type { Traffic } from '../workload/traffic.ts';
 import { Evenkeel, type EvenkeelOptions } from './evenkeel.ts';
 
-export const variants: readonly Partial<EvenkeelOptions>[] = [{ name: 'evenkeel' }];
+export const variants: readonly Partial<EvenkeelOptions>[] = [
+  { name: 'evenkeel' },
+  { name: 'evenkeel, who returns waits 60 s for a seat', engine: { seatWaitMs: 60_000, maxSeats: 8 } },
+  { name: 'evenkeel, no seats', engine: { maxSeats: 0 } },
+];
 
 export function createVariants(
   { traffic, servers }: { traffic: Traffic; servers: Servers },
