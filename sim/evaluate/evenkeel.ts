@@ -34,6 +34,7 @@ export interface EvenkeelOptions {
   /** Another balancer of the group has a pin so long after the one that failed had it. */
   pinLagMs: number;
   capacity: Capacity;
+  /** So that `isMisled` is known; it takes time and memory. */
   countFalsePositives: boolean;
 }
 
@@ -48,7 +49,7 @@ export const evenkeelDefaults: Readonly<EvenkeelOptions> = {
   rowsPerSecond: 50_000,
   pinLagMs: 1_000,
   capacity: programCapacity,
-  countFalsePositives: false,
+  countFalsePositives: true,
 };
 
 /** The first tables are written before the race begins. */
@@ -135,6 +136,10 @@ export class Evenkeel implements System {
     if (this.#switch.digestReason !== digestReasons.none) this.#raise(flow);
     if (kind === FIN) this.#end(flow);
     return this.#serverOf[backend]!;
+  }
+
+  get isMisled(): boolean {
+    return this.#switch.isFalsePositive;
   }
 
   serverDown(_server: number, now: Millis): void {

@@ -88,6 +88,7 @@ function report(rows: readonly Row[]): string {
           ['pins taken by the flood', (row) => Number(row.floodPins), count],
           ['digests raised by the flood', (row) => Number(row.digests), count],
           ['legitimate flows broken', (row) => Number(row.broken), count],
+          ['of these by a false positive', (row) => Number(row.misled), count],
           ['legitimate flows refused', (row) => Number(row.refused), count],
           [
             'false positives, % of legitimate packets in unstable slots without a pin',

@@ -50,6 +50,10 @@ export class Flooded implements System {
     return this.#system.packet(flow, kind, now);
   }
 
+  get isMisled(): boolean {
+    return this.#system.isMisled;
+  }
+
   serverDown(server: number, now: Millis): void {
     this.#system.serverDown(server, now);
   }

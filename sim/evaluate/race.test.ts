@@ -95,6 +95,12 @@ describe('the judge', () => {
     expect(judge(liar(1)).broken).toBe(0);
   });
 
+  it('tells apart what a filter broke that claimed to know the flow', () => {
+    const { broken, misled } = judge({ ...liar(0), isMisled: true });
+    expect(misled).toBe(broken);
+    expect(judge(liar(0)).misled).toBe(0);
+  });
+
   it('calls a flow lost when its server has died, and refused when it began at a dead one', () => {
     const { broken, lost, refused } = judge(liar(1), 30);
     expect(broken).toBe(0);

@@ -30,6 +30,8 @@ export interface Outcome {
   system: string;
   flows: number;
   broken: number;
+  /** Of these, because a filter claimed to know the flow and did not. */
+  misled: number;
   lost: number;
   refused: number;
   meanHeld: number;
@@ -122,6 +124,7 @@ class Lane {
   /** Per flow the server it belongs to, or OVER. */
   readonly #owner: Int32Array;
   #broken = 0;
+  #misled = 0;
   #lost = 0;
   #refused = 0;
   #failedAt = Number.NEGATIVE_INFINITY;
@@ -204,6 +207,7 @@ class Lane {
       system: this.system.name,
       flows: this.#traffic.opened,
       broken: this.#broken,
+      misled: this.#misled,
       lost: this.#lost,
       refused: this.#refused,
       meanHeld: this.#sums.held / samples,
@@ -222,6 +226,7 @@ class Lane {
 
   #break(flow: number): void {
     this.#broken++;
+    if (this.system.isMisled) this.#misled++;
     const { startedAt } = this.#traffic.flows;
     if (startedAt[flow]! < this.#failedAt) this.#brokenByFailure++;
   }

@@ -15,7 +15,7 @@ import {
 import { race } from './race.ts';
 import { rivalsOf } from './rivals.ts';
 import { scaled } from './scaled.ts';
-import { createVariants } from './variants.ts';
+import { createVariants, variants } from './variants.ts';
 
 const RATES = [1, 5, 10, 20, 40, 80];
 
@@ -46,10 +46,25 @@ function report(rows: readonly Row[]): string {
   const ofFlows = (key: string) => (row: Row) => Number(row[key]) / Number(row.flows);
   const ofConcurrent = (key: string) => (row: Row) => Number(row[key]) / Number(row.concurrentFlows);
   const byRate = { rows: 'system', columns: 'updatesPerMinute', corner: 'updates/min' };
+  const ours = variants.map(({ name }) => name!);
   const parts: [string, string][] = [
     [
       'Broken, % of all flows. Flows whose server died are not among them.',
       pivot(rows, { ...byRate, value: ofFlows('broken'), format: percent(4) }),
+    ],
+    [
+      'Broken by a false positive of a filter: a number of flows.',
+      pivot(
+        rows.filter(({ system }) => ours.includes(String(system))),
+        { ...byRate, value: of('misled'), format: count },
+      ),
+    ],
+    [
+      'Broken by anything else: a number of flows.',
+      pivot(
+        rows.filter(({ system }) => ours.includes(String(system))),
+        { ...byRate, value: (row) => Number(row.broken) - Number(row.misled), format: count },
+      ),
     ],
     [
       'Entries of flows that are alive, mean, % of concurrent flows.',

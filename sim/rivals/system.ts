@@ -33,6 +33,8 @@ export const NO_STATE: Readonly<SystemState> = {
 
 export interface System {
   readonly name: string;
+  /** The last packet went where it did because a filter claimed to know a flow that it does not. Undefined: no such filter. */
+  readonly isMisled?: boolean;
   /**
    * @param flow  an index into the flow table, where its hash values are
    * @returns the server the packet goes to, or NO_SERVER
