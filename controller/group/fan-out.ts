@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Writes of the controller on their way to every switch. One is answered when all switches that are waited for have
- * answered; what one of them refuses is taken back from the others, so that they stay equal.
+ * answered. A new row that one of them has no room for is taken back from the others, so that they stay equal. Nothing else
+ * is taken back: flows may have met it. The controller hears that it is in doubt, and writes it again.
  */
 import type { WriteFailure, WriteFailureCode } from '../core/event.ts';
 import type { RowKey } from '../core/ledger.ts';
@@ -110,9 +111,16 @@ export class FanOut {
   private finish(pending: Pending): void {
     this.pending.delete(pending);
     const failures = merged(pending);
-    const refused = failures.filter(({ code }) => code === 'full' || code === 'rejected');
+    const { updates } = pending;
+    const refused = failures.filter(
+      ({ code, index }) => code === 'full' && updates[index]!.operation === 'insert',
+    );
     if (refused.length > 0) this.takeBack(pending, refused);
-    this.world.onWritten(pending.write, failures);
+    const isShared = this.world.members.length > 1;
+    this.world.onWritten(
+      pending.write,
+      failures.map((failure) => (isShared && failure.code === 'rejected' ? inDoubt(failure) : failure)),
+    );
   }
 
   /** The controller hears that the row is as before; so it has to be. */
@@ -144,6 +152,11 @@ export class FanOut {
     }
     for (const [member, repair] of repairs) this.world.repair(member, repair);
   }
+}
+
+/** Other switches may have it. */
+function inDoubt(failure: WriteFailure): WriteFailure {
+  return { ...failure, code: 'unavailable' };
 }
 
 /** One failure an update: the gravest, with the name of the switch. */
