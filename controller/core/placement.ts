@@ -16,7 +16,7 @@ import {
 } from './model.ts';
 import type { Column } from './row.ts';
 import { admitWaiting, canHold, hold, isSeat, isWaiting, leaveSeat, openSeat } from './seats.ts';
-import { backendOf, baseOf, isSlotSettled, isUnstable, setColumn, setSlot } from './slots.ts';
+import { backendOf, baseOf, isSlotSettled, isUnstable, setColumn, setSlot, stabilityOf } from './slots.ts';
 import { stickyTable } from './sticky.ts';
 import { liveColumns } from './versions.ts';
 
@@ -73,7 +73,8 @@ export function bury(state: State, turn: Turn, pool: Pool): number {
       }
       pool.orphans.delete(slot);
       leaveSeat(pool, slot);
-      const stability = isUnstable(pool, slot) ? 'held' : 'stable';
+      // Flows of a newest owner that lives are known by its rows. Otherwise the heir's begin now, and may have to leave soon.
+      const stability = isUnstable(pool, slot) && !isGone[newest] ? 'held' : stabilityOf(pool, slot);
       if (setSlot(state, pool, slot, stability, heir, true)) rewritten++;
     }
     // A slot that is being merged has no use for its columns; rewritten before its row, they would give flows to the heir
