@@ -15,7 +15,7 @@ import {
 import { race } from './race.ts';
 import { rivalsOf } from './rivals.ts';
 import { scaled } from './scaled.ts';
-import { createVariants, variants } from './variants.ts';
+import { createVariants, seatRules } from './variants.ts';
 
 const RATES = [1, 5, 10, 20, 40, 80];
 
@@ -31,7 +31,7 @@ function run({ seed, updatesPerMinute }: Case, scale: Scale): Row[] {
   const options = scaled({ seed, updatesPerMinute: Number(updatesPerMinute) }, scale);
   const workload = createWorkload(options);
   const { tables, systems } = rivalsOf(workload, options);
-  const ours = createVariants(workload, options);
+  const ours = createVariants(workload, options, seatRules);
   const result = race(workload, tables, [...systems, ...ours], { durationMs: options.durationMs });
   return result.outcomes.map((outcome) => ({
     seed,
@@ -46,7 +46,7 @@ function report(rows: readonly Row[]): string {
   const ofFlows = (key: string) => (row: Row) => Number(row[key]) / Number(row.flows);
   const ofConcurrent = (key: string) => (row: Row) => Number(row[key]) / Number(row.concurrentFlows);
   const byRate = { rows: 'system', columns: 'updatesPerMinute', corner: 'updates/min' };
-  const ours = variants.map(({ name }) => name!);
+  const ours = seatRules.map(({ name }) => name!);
   const parts: [string, string][] = [
     [
       'Broken, % of all flows. Flows whose server died are not among them.',

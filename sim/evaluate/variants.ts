@@ -5,8 +5,11 @@ import type { Servers } from '../workload/servers.ts';
 import type { Traffic } from '../workload/traffic.ts';
 import { Evenkeel, type EvenkeelOptions } from './evenkeel.ts';
 
-export const variants: readonly Partial<EvenkeelOptions>[] = [
-  { name: 'evenkeel' },
+export const variants: readonly Partial<EvenkeelOptions>[] = [{ name: 'evenkeel' }];
+
+/** Where the ways differ. */
+export const seatRules: readonly Partial<EvenkeelOptions>[] = [
+  ...variants,
   { name: 'evenkeel, who returns waits 60 s for a seat', engine: { seatWaitMs: 60_000, maxSeats: 8 } },
   { name: 'evenkeel, no seats', engine: { maxSeats: 0 } },
 ];
@@ -14,6 +17,7 @@ export const variants: readonly Partial<EvenkeelOptions>[] = [
 export function createVariants(
   { traffic, servers }: { traffic: Traffic; servers: Servers },
   { slotCount }: { slotCount: number },
+  chosen: readonly Partial<EvenkeelOptions>[] = variants,
 ): Evenkeel[] {
-  return variants.map((variant) => new Evenkeel(traffic.flows, servers, { slotCount, ...variant }));
+  return chosen.map((variant) => new Evenkeel(traffic.flows, servers, { slotCount, ...variant }));
 }
