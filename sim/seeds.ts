@@ -48,6 +48,11 @@ export const knownSeeds: readonly KnownSeed[] = [
     why: 'a controller that is stopped again and again keeps its filter slots (the world: it is a gap each time)',
   },
   { seed: 957, why: 'the same over UDP' },
+  {
+    seed: 5141,
+    why: 'the owner of a slot died while the slot was made to leave it, and the flows of its heir were not pinned',
+  },
+  { seed: 2872, why: 'the same' },
 ];
 
 export function planOf({ seed, faults, turmoilMs }: KnownSeed): WorldPlan {

@@ -55,7 +55,13 @@ describe('a simulated clock', () => {
 describe('dice', () => {
   it('are the same for the same seed and name, and others for another', () => {
     const throws = (seed: number, name: string) =>
-      Array.from({ length: 5 }, ((dice) => () => dice.integer(0, 999))(diceOf(seed, name)));
+      Array.from(
+        { length: 5 },
+        (
+          (dice) => () =>
+            dice.integer(0, 999)
+        )(diceOf(seed, name)),
+      );
     expect(throws(1, 'writes')).toEqual(throws(1, 'writes'));
     expect(throws(1, 'writes')).not.toEqual(throws(1, 'digests'));
     expect(throws(1, 'writes')).not.toEqual(throws(2, 'writes'));
