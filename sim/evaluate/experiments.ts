@@ -7,10 +7,11 @@ import { flapping } from './flapping.ts';
 import { flood } from './flood.ts';
 import { pinRoom } from './pin-room.ts';
 import { pinWindow } from './pin-window.ts';
-import { updates } from './updates.ts';
+import { updates, updatesWhole } from './updates.ts';
 
 export const experiments: readonly Experiment[] = [
   updates,
+  updatesWhole,
   balancerFailure,
   flapping,
   flood,

@@ -2,6 +2,7 @@
 /** Workload W at different rates of updates: what breaks, and how much is remembered for it. */
 
 import { createWorkload } from '../workload/workload.ts';
+import type { EvenkeelOptions } from './evenkeel.ts';
 import {
   type Case,
   casesOf,
@@ -15,7 +16,7 @@ import {
 import { race } from './race.ts';
 import { rivalsOf } from './rivals.ts';
 import { scaled } from './scaled.ts';
-import { createVariants, seatRules } from './variants.ts';
+import { createVariants, seatRules, variants } from './variants.ts';
 
 const RATES = [1, 5, 10, 20, 40, 80];
 
@@ -23,15 +24,28 @@ export const updates: Experiment = {
   name: 'updates',
   title: 'Workload W: servers die and return',
   cases: (scale) => casesOf('updatesPerMinute', RATES, scale),
-  run,
+  run: (given, scale) => run(given, scale, variants),
   report,
 };
 
-function run({ seed, updatesPerMinute }: Case, scale: Scale): Row[] {
+/** One seed with all its flows, because the share of false positives depends on their number; and our rules for seats. */
+export const updatesWhole: Experiment = {
+  name: 'updates-whole',
+  title: 'Workload W, whole, with and without seats',
+  cases: (scale) => casesOf('updatesPerMinute', RATES, { ...scale, seeds: 1 }),
+  run: (given, scale) => run(given, scale.name === 'full' ? { ...scale, flows: 1 } : scale, seatRules),
+  report,
+};
+
+function run(
+  { seed, updatesPerMinute }: Case,
+  scale: Scale,
+  chosen: readonly Partial<EvenkeelOptions>[],
+): Row[] {
   const options = scaled({ seed, updatesPerMinute: Number(updatesPerMinute) }, scale);
   const workload = createWorkload(options);
   const { tables, systems } = rivalsOf(workload, options);
-  const ours = createVariants(workload, options, seatRules);
+  const ours = createVariants(workload, options, chosen);
   const result = race(workload, tables, [...systems, ...ours], { durationMs: options.durationMs });
   return result.outcomes.map((outcome) => ({
     seed,
