@@ -115,13 +115,12 @@ function deadIds(pool: Pool): Uint8Array {
   return isGone;
 }
 
-/** Slots whose new flows each backend gets. */
-export function slotsOwned(state: State, pool: Pool): Map<number, number> {
+/** By backend id: slots whose new flows it gets. */
+export function slotsOwned(state: State, pool: Pool): Uint32Array {
   const column = activeFilter(state.version).column;
-  const owned = new Map<number, number>();
+  const owned = new Uint32Array(BACKEND_IDS);
   for (let slot = 0; slot < pool.slotCount; slot++) {
-    const backend = backendOf(pool, slot, column);
-    owned.set(backend, (owned.get(backend) ?? 0) + 1);
+    owned[backendOf(pool, slot, column)]!++;
   }
   return owned;
 }

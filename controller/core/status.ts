@@ -185,9 +185,7 @@ function poolStatus(state: State, pool: Pool): PoolStatus {
     stableSlots: pool.slotCount - pool.unstableCount,
     unstableSlots: pool.unstableCount,
     pins,
-    backends: [...pool.backends.values()].map((backend) =>
-      backendStatus(pool, backend, owned.get(backend.id) ?? 0),
-    ),
+    backends: [...pool.backends.values()].map((backend) => backendStatus(pool, backend, owned[backend.id]!)),
   };
 }
 
