@@ -542,6 +542,23 @@ describe('an idle pin', () => {
     expect(bench.heard()).toEqual(['pin 1 idle']);
   });
 
+  it('needs the word of a switch that fails to arm it anew, and joins again, just as much', () => {
+    const bench = pinned();
+    const [s1, s2] = bench.switches;
+    s1!.tell(idle(1));
+    // Its flow passes through s2, which is then withdrawn.
+    s2!.refuses = () => 'unavailable';
+    bench.clock.pass(10_000);
+    bench.settle();
+    expect(bench.states()).toEqual(['participating', 'joining']);
+    s1!.tell(idle(1));
+    bench.clock.pass(889_000);
+    expect(bench.heard()).toEqual([]);
+    bench.clock.pass(1_000);
+    s1!.tell(idle(1));
+    expect(bench.heard()).toEqual(['pin 1 idle']);
+  });
+
   it('is told at once when the group does not know it', () => {
     const bench = pinned();
     bench.switches[0]!.tell(idle(77));

@@ -278,7 +278,6 @@ export class SwitchGroup implements SwitchPort {
 
   private lost(member: Member): void {
     const wasParticipating = member.state === 'participating';
-    if (wasParticipating) this.lastLossAt = this.world.clock.now();
     member.forgetUnanswered();
     member.rowsRead = undefined;
     this.leave(member);
@@ -302,7 +301,6 @@ export class SwitchGroup implements SwitchPort {
     this.log('warn', 'a switch does not answer in time: the others go on; withdraw it from ECMP', member, {
       unansweredMs: Math.round(this.world.clock.now() - (member.waitedForSince ?? member.since)),
     });
-    if (member.state === 'participating') this.lastLossAt = this.world.clock.now();
     member.doubtUnanswered();
     member.failingSince = undefined;
     this.leave(member);
@@ -312,7 +310,9 @@ export class SwitchGroup implements SwitchPort {
       this.retries.get(member)!.setAt(this.world.clock.now() + this.options.joinRetryMs);
   }
 
+  /** It is about to be in another state. */
   private leave(member: Member): void {
+    if (member.state === 'participating') this.lastLossAt = this.world.clock.now();
     this.retries.get(member)!.cancel();
     this.joins.get(member)?.stop();
     this.joins.delete(member);
@@ -326,6 +326,7 @@ export class SwitchGroup implements SwitchPort {
       if (this.participants().length === 1) return;
       this.fanOut.release(member);
       member.doubtUnanswered();
+      this.leave(member);
       this.join(member, false);
     });
     this.watchLaggards();
