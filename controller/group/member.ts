@@ -5,6 +5,7 @@
  * whoever asked for it.
  */
 import type { Millis, WriteFailure } from '../core/event.ts';
+import type { RowKey } from '../core/ledger.ts';
 import type { Row, RowUpdate } from '../core/row.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { MemberState, SwitchPort } from '../ports/switch.ts';
@@ -44,6 +45,8 @@ export class Member {
   private readonly shadow: Shadow;
   private readonly clock: Clock;
   private readonly writes = new Map<number, SentWrite>();
+  /** How often it has refused a row since it participated last or was lost: no more rows than it lacks. */
+  private readonly refusals = new Map<RowKey, number>();
   private nextWrite = 1;
 
   constructor({ name, port }: MemberTarget, shadow: Shadow, clock: Clock) {
@@ -57,8 +60,16 @@ export class Member {
 
   enter(state: MemberState, problem?: string): void {
     this.state = state;
+    if (state === 'participating' || state === 'disconnected') this.refusals.clear();
     this.since = this.clock.now();
     this.problem = problem;
+  }
+
+  /** @returns how often by now */
+  countRefusal(key: RowKey): number {
+    const count = (this.refusals.get(key) ?? 0) + 1;
+    this.refusals.set(key, count);
+    return count;
   }
 
   get hasUnanswered(): boolean {

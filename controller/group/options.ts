@@ -22,6 +22,8 @@ export interface SwitchGroupOptions {
   joinRetryMs: number;
   /** An update that a switch answers by 'exists' or 'missing' is turned round so often before it counts as refused. */
   correctionsMax: number;
+  /** While no switch participates, a switch may refuse a row so often before the whole group goes without it. */
+  refusalsMax: number;
 }
 
 export const switchGroupDefaults: Readonly<SwitchGroupOptions> = {
@@ -34,4 +36,5 @@ export const switchGroupDefaults: Readonly<SwitchGroupOptions> = {
   joinTailRows: 500,
   joinRetryMs: 1_000,
   correctionsMax: 3,
+  refusalsMax: 5,
 };

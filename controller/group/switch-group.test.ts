@@ -263,6 +263,37 @@ describe('a switch that is lost', () => {
     );
   });
 
+  it('has no last word at once on a row that others, which are away, may serve by', () => {
+    const bench = serving(2);
+    const [s1, s2] = bench.switches;
+    s2!.disconnect();
+    bench.write(2, modifies(slot(0, 3)));
+    s1!.disconnect();
+    s2!.refuses = ({ row }) => (row.table === 'slot' ? 'rejected' : undefined);
+    s2!.connect();
+    bench.settle();
+    s1!.connect();
+    bench.settle();
+    expect(s1!.model.backendOfNewFlow(1, 0)).toBe(3);
+    expect(bench.log.filter((line) => line.includes('given up'))).toEqual([]);
+  });
+
+  it('has the last word on a row when it refuses it again and again, and nobody else is there', () => {
+    const bench = serving(2);
+    const [s1, s2] = bench.switches;
+    s2!.disconnect();
+    bench.write(2, modifies(slot(0, 3)));
+    s1!.disconnect();
+    s2!.refuses = ({ row }) => (row.table === 'slot' ? 'rejected' : undefined);
+    s2!.connect();
+    bench.settle();
+    bench.clock.pass(3_000, () => bench.settle());
+    expect(bench.states()).toEqual(['disconnected', 'joining']);
+    bench.clock.pass(1_000, () => bench.settle());
+    expect(bench.states()).toEqual(['disconnected', 'participating']);
+    expect(bench.heard().at(-1)).toMatch(/^connected/);
+  });
+
   it('is believed when another controller was primary meanwhile', () => {
     const bench = serving(1);
     const [only] = bench.switches;
@@ -552,7 +583,7 @@ describe('an idle pin', () => {
     bench.settle();
     expect(bench.states()).toEqual(['participating', 'joining']);
     s1!.tell(idle(1));
-    bench.clock.pass(889_000);
+    bench.clock.pass(899_000);
     expect(bench.heard()).toEqual([]);
     bench.clock.pass(1_000);
     s1!.tell(idle(1));

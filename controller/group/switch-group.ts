@@ -244,9 +244,14 @@ export class SwitchGroup implements SwitchPort {
     this.watchLaggards();
   }
 
-  /** With nobody else to hold a row, a switch that refuses it has the last word. */
+  /**
+   * With nobody else to hold a row, a switch that refuses it has the last word. While others are away, which may serve by
+   * that row, only when it has refused it again and again.
+   */
   private givesUp(member: Member, key: RowKey, { code, message }: WriteFailure): boolean {
     if (this.isReady || (code !== 'full' && code !== 'rejected')) return false;
+    const refusals = member.countRefusal(key);
+    if (code === 'rejected' && this.members.length > 1 && refusals < this.options.refusalsMax) return false;
     const held = member.difference.rows.get(key);
     const asked = this.shadow.get(key);
     const kept = code === 'full' ? undefined : held?.row;
