@@ -15,6 +15,7 @@ import {
   pivot,
   type Row,
   type Scale,
+  withFewerFlows,
 } from './experiment.ts';
 import { race } from './race.ts';
 import { rivalsOf } from './rivals.ts';
@@ -33,7 +34,7 @@ export const balancerFailure: Experiment = {
   name: 'balancer-failure',
   title: 'A balancer fails',
   cases: (scale) => casesOf('updatesPerMinute', RATES, scale),
-  run,
+  run: (given, scale) => run(given, withFewerFlows(scale)),
   report,
 };
 

@@ -21,9 +21,18 @@ export interface Scale {
   readonly time: number;
 }
 
-/** A tenth of the flows: shares are the same, but for what filters of a fixed size make of them; see updates.ts. */
-export const fullScale: Scale = { name: 'full', seeds: 10, flows: 0.1, time: 1 };
+export const fullScale: Scale = { name: 'full', seeds: 10, flows: 1, time: 1 };
 export const quickScale: Scale = { name: 'quick', seeds: 2, flows: 0.02, time: 0.15 };
+
+/** A tenth of the flows: shares are the same, but for what filters of a fixed size make of them; see updates.ts. */
+export function withFewerFlows(scale: Scale): Scale {
+  return scale.name === 'full' ? { ...scale, flows: 0.1 } : scale;
+}
+
+/** For what takes long, or varies little. */
+export function withFewerSeeds(scale: Scale): Scale {
+  return { ...scale, seeds: Math.ceil(0.3 * scale.seeds) };
+}
 
 export interface Experiment {
   /** In commands, file names and markers. */

@@ -21,6 +21,7 @@ import {
   type Row,
   type Scale,
   seedsOf,
+  withFewerSeeds,
 } from './experiment.ts';
 import { race } from './race.ts';
 import { createVariants } from './variants.ts';
@@ -37,7 +38,7 @@ export const flapping: Experiment = {
   name: 'flapping',
   title: "MHS's charts: short connections, flapping servers",
   cases: (scale) =>
-    seedsOf(scale).flatMap((seed) =>
+    seedsOf(withFewerSeeds(scale)).flatMap((seed) =>
       ARRIVALS.flatMap((arrivals) =>
         FLAPPING_PERCENT.map((flappingPercent) => ({ seed, arrivals, flappingPercent })),
       ),

@@ -6,7 +6,16 @@
 
 import { createWorkload } from '../workload/workload.ts';
 import { Evenkeel } from './evenkeel.ts';
-import { type Case, count, type Experiment, percent, type Row, type Scale, seedsOf } from './experiment.ts';
+import {
+  type Case,
+  count,
+  type Experiment,
+  percent,
+  type Row,
+  type Scale,
+  seedsOf,
+  withFewerSeeds,
+} from './experiment.ts';
 import { Flooded } from './flooded.ts';
 import { stacked } from './pin-window.ts';
 import { race } from './race.ts';
@@ -24,7 +33,7 @@ export const flood: Experiment = {
   name: 'flood',
   title: 'SYN floods',
   cases: (scale) =>
-    seedsOf(scale).flatMap((seed) =>
+    seedsOf(withFewerSeeds(scale)).flatMap((seed) =>
       ['random', 'aimed'].flatMap((aim) =>
         SYNS_PER_SECOND.map((synsPerSecond) => ({ seed, aim, synsPerSecond })),
       ),

@@ -3,7 +3,16 @@
 
 import { createWorkload } from '../workload/workload.ts';
 import { Evenkeel } from './evenkeel.ts';
-import { type Case, casesOf, count, type Experiment, percent, type Row, type Scale } from './experiment.ts';
+import {
+  type Case,
+  casesOf,
+  count,
+  type Experiment,
+  percent,
+  type Row,
+  type Scale,
+  withFewerFlows,
+} from './experiment.ts';
 import { stacked } from './pin-window.ts';
 import { race } from './race.ts';
 import { rivalsOf } from './rivals.ts';
@@ -17,7 +26,7 @@ export const pinRoom: Experiment = {
   name: 'pin-room',
   title: 'A pin table that is too small',
   cases: (scale) => casesOf('updatesPerMinute', [10], scale),
-  run: (given, scale) => variants.flatMap((variant) => runVariant(given, scale, variant)),
+  run: (given, scale) => variants.flatMap((variant) => runVariant(given, withFewerFlows(scale), variant)),
   report,
 };
 

@@ -12,6 +12,7 @@ import {
   pivot,
   type Row,
   type Scale,
+  withFewerFlows,
 } from './experiment.ts';
 import { race } from './race.ts';
 import { rivalsOf } from './rivals.ts';
@@ -25,7 +26,7 @@ export const pinWindow: Experiment = {
   name: 'pin-window',
   title: 'From digest to pin',
   cases: (scale) => casesOf('updatesPerMinute', [10], scale),
-  run,
+  run: (given, scale) => run(given, withFewerFlows(scale)),
   report,
 };
 

@@ -12,6 +12,8 @@ import {
   pivot,
   type Row,
   type Scale,
+  withFewerFlows,
+  withFewerSeeds,
 } from './experiment.ts';
 import { race } from './race.ts';
 import { rivalsOf } from './rivals.ts';
@@ -19,12 +21,19 @@ import { scaled } from './scaled.ts';
 import { createVariants, seatRules, variants } from './variants.ts';
 
 const RATES = [1, 5, 10, 20, 40, 80];
+/** With all seeds; the others with fewer. */
+const MAIN_RATES = [1, 10, 40];
 
 export const updates: Experiment = {
   name: 'updates',
   title: 'Workload W: servers die and return',
-  cases: (scale) => casesOf('updatesPerMinute', RATES, scale),
-  run: (given, scale) => run(given, scale, variants),
+  cases: (scale) => {
+    const { seeds } = withFewerSeeds(scale);
+    return casesOf('updatesPerMinute', RATES, scale).filter(
+      ({ seed, updatesPerMinute }) => seed <= seeds || MAIN_RATES.includes(Number(updatesPerMinute)),
+    );
+  },
+  run: (given, scale) => run(given, withFewerFlows(scale), variants),
   report,
 };
 
@@ -33,7 +42,7 @@ export const updatesWhole: Experiment = {
   name: 'updates-whole',
   title: 'Workload W, whole, with and without seats',
   cases: (scale) => casesOf('updatesPerMinute', RATES, { ...scale, seeds: 1 }),
-  run: (given, scale) => run(given, scale.name === 'full' ? { ...scale, flows: 1 } : scale, seatRules),
+  run: (given, scale) => run(given, scale, seatRules),
   report,
 };
 
