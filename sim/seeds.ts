@@ -10,6 +10,7 @@ export interface KnownSeed {
   /** Of the plan as shrunk then, if it differs from the plan that the seed draws. */
   faults?: Partial<Faults>;
   turmoilMs?: number;
+  switches?: number;
 }
 
 export const knownSeeds: readonly KnownSeed[] = [
@@ -53,13 +54,45 @@ export const knownSeeds: readonly KnownSeed[] = [
     why: 'the owner of a slot died while the slot was made to leave it, and the flows of its heir were not pinned',
   },
   { seed: 2872, why: 'the same' },
+  {
+    seed: 37,
+    switches: 2,
+    why: 'a switch failed to arm a pin anew and joined again: the other one alone then said that the pin was idle',
+  },
+  { seed: 58, switches: 2, why: 'the same, with digests that are late or lost' },
+  {
+    seed: 92,
+    switches: 2,
+    why: 'the same; then one switch refused rows, once, that the other, which was away, served by: the group gave them up',
+  },
+  {
+    seed: 210,
+    switches: 2,
+    why: 'a flow changed switch after a long silence: each had found its pin idle, one after the other (the world: not promised)',
+  },
+  {
+    seed: 285,
+    switches: 2,
+    why: 'a UDP flow was taken for known from before its slot was stable (the world: to the switch it was new, in a flood)',
+  },
+  {
+    seed: 95,
+    switches: 2,
+    why: 'a switch that joined had pins of the group and still its own (the world: it is given the ones before it loses the others)',
+  },
+  {
+    seed: 112,
+    switches: 2,
+    why: 'a filter slot was kept after a switch had joined again (the world: it is a gap, and no stream knows of it)',
+  },
 ];
 
-export function planOf({ seed, faults, turmoilMs }: KnownSeed): WorldPlan {
+export function planOf({ seed, faults, turmoilMs, switches }: KnownSeed): WorldPlan {
   const drawn = drawPlan(seed);
   return {
     ...drawn,
     turmoilMs: turmoilMs ?? drawn.turmoilMs,
+    switchCount: switches ?? drawn.switchCount,
     faults: faults === undefined ? drawn.faults : { ...noFaults, ...faults },
   };
 }

@@ -17,10 +17,12 @@ export interface Client {
   /** Its longest pause. */
   maxGapMs: number;
   openedAt: Millis;
+  /** When a filter slot took it in, last: at its first packet, over UDP also when its slot has turned unstable since. */
+  newAt: Millis;
   lastSentAt: Millis;
   /** One after the other; the promise ends where they do not. */
   digestsLost: number;
-  /** The controller has been told of it. */
+  /** The controller has been told of it since `newAt`. */
   isHeard: boolean;
   /** A filter slot knew its first packet: a connection with the same 5-tuple was there a short while ago. */
   isMistakable: boolean;

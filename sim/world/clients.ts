@@ -3,14 +3,16 @@
  * Those who connect, talk, fall silent and hang up. What they are promised, I1, holds for who
  *
  * - ends its handshake within `quarantineMs` less the time a digest takes; in a flood that fills filter slots faster than
- *   that, within `floodQuarantineMs`. A SYN that is sent again later than `tcpSettleMs` may find another server: nobody has
+ *   that, within `floodQuarantineMs`. Over UDP all of this begins anew when its slot turns unstable again. A SYN that is sent again later than `tcpSettleMs` may find another server: nobody has
  *   answered the ones before
  * - does not come again with the same 5-tuple before `staleDigestMs`, nor just when the last connection's pin expires, nor
  *   when the filter slot that still knows that connection's first packet is emptied in the middle of the handshake
  * - is never silent for longer than the session timeout; over UDP, which has no beginning, for longer than `udpSettleMs`
  * - sends again within `sendsAgainMs` when a digest of it was lost and nobody could know: at most twice in a row, then it
  *   arrives. Digests lost with their stream, which the controller notices, need no help
- * - moves between switches only once others know of it (`#isKnownOn`)
+ * - moves between switches only once others know of it (`#isKnownOn`), and, if it is pinned, not after a silence that comes
+ *   within `idleAgreeMs` (and the time for which the controller is stopped) of the session timeout: its old switch and its
+ *   new one may each have found its pin idle, the one after the other
  * - has a server that lives, at a vip that stays, on a switch that does not lose its tables
  */
 import type { DesiredPool } from '../../controller/core/desired.ts';
@@ -37,6 +39,8 @@ export interface ClientsWorld {
   judge: Judge;
   ecmp: Ecmp;
   devices: readonly Device[];
+  /** Switches of a group that find a pin idle within this time agree on it. */
+  idleAgreeMs: number;
   dice: { arrivals: Dice; talk: Dice; moves: Dice };
   /** Lost digests stay lost: nobody sends again for them. */
   isDeaf: boolean;
@@ -118,7 +122,7 @@ export class Clients {
     const { clock, engine } = this.#world;
     for (const client of this.#clients) {
       if (client.isHeard) continue;
-      const isSlow = clock.now() - client.openedAt > engine.floodQuarantineMs;
+      const isSlow = clock.now() - client.newAt > engine.floodQuarantineMs;
       if (isEarly && isSlow) this.#lose(client, 'too slow for the flood');
       if (client.isMistakable)
         this.#lose(client, 'the filter slot that took it for an older connection is emptied');
@@ -168,6 +172,7 @@ export class Clients {
       packetsLeft: dice.talk.integer(2, 14) * (isUdp ? 3 : 1),
       maxGapMs: isUdp ? engine.udpSettleMs * 0.9 : plan.sessionTimeoutMs,
       openedAt: clock.now(),
+      newAt: clock.now(),
       lastSentAt: clock.now(),
       digestsLost: 0,
       isHeard: false,
@@ -243,6 +248,11 @@ export class Clients {
     this.stats.packets++;
     this.stats.decisions[decision]++;
     const endpoint = device.mirror.endpointOf(verdict.backend);
+    if (decision === 'new' && client.isUdp) {
+      // Whatever the controller was told of it before is forgotten: its slot has been stable since.
+      client.newAt = clock.now();
+      client.isHeard = false;
+    }
     this.#note(
       client,
       `${flags}: ${decision} -> ${endpoint ?? 'nobody'}${digest ? `, ${digest.reason}` : ''}`,
@@ -294,11 +304,13 @@ export class Clients {
    * the time that takes on all switches; or when it came while its slot was stable, so that it belongs to base.
    */
   #isKnownOn(client: Client, current: Device, next: Device): boolean {
-    const { clock, plan } = this.#world;
+    const { clock, plan, idleAgreeMs } = this.#world;
     const vip = current.mirror.vipOf(client.flow);
     const pinnedOn = (device: Device): boolean =>
       vip !== undefined && device.mirror.pin(vip.pool, client.flow) !== undefined;
     if (pinnedOn(current)) {
+      const silentMs = clock.now() - client.lastSentAt;
+      if (silentMs > plan.sessionTimeoutMs - idleAgreeMs - plan.faults.stallMs) return false;
       const pinnedMs = clock.now() - (client.heardAt ?? clock.now());
       return pinnedOn(next) || pinnedMs > 2_000 + 8 * plan.faults.writeDelayMs + plan.faults.stallMs;
     }

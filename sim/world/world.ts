@@ -120,6 +120,7 @@ export class World {
     this.#clients = new Clients({
       ...shared,
       ecmp,
+      idleAgreeMs: groupOptions.idleAgreeMs,
       dice: { arrivals: dice('arrivals'), talk: dice('talk'), moves: dice('moves') },
       isDeaf: twist.port.isDeafToDigests ?? false,
       chronicle,
@@ -140,7 +141,7 @@ export class World {
         if (level !== 'debug') chronicle.note(everybody, `${message} ${JSON.stringify(fields)}`);
         this.#noteLog(message);
       },
-      join: plan.switchCount > 1 || plan.isGroup ? joinSwitches : ([port]) => port!,
+      join: plan.switchCount > 1 || plan.isGroup ? joinSwitches(() => this.#noteGap()) : ([port]) => port!,
     });
     this.#operator = new Operator(plan.seed, clock, this.#fleet, faults);
     this.#settled = new Settled({
@@ -204,6 +205,11 @@ export class World {
     });
   }
 
+  /** A group tells the controller of gaps that no stream knows of. */
+  #noteGap(): void {
+    for (const device of this.devices) device.gapAt = Math.max(device.gapAt, this.clock.now());
+  }
+
   #noteLog(message: string): void {
     if (message.startsWith('committed')) {
       this.#stats.commits++;
@@ -262,7 +268,20 @@ const groupOptions = {
   joinBatch: 20,
 };
 
-const joinSwitches: SimControllerOptions['join'] = (ports, clock, log) => {
-  const targets = ports.map((port, index) => ({ name: `s${index}`, port }));
-  return new SwitchGroup(targets, { clock, log }, groupOptions);
-};
+function joinSwitches(onGap: () => void): SimControllerOptions['join'] {
+  return (ports, clock, log) => {
+    const targets = ports.map((port, index) => ({ name: `s${index}`, port }));
+    const group = new SwitchGroup(targets, { clock, log }, groupOptions);
+    return {
+      start: (listener) =>
+        group.start((event) => {
+          if (event.kind === 'gap') onGap();
+          listener(event);
+        }),
+      write: (write, updates) => group.write(write, updates),
+      solicit: (solicitation) => group.solicit(solicitation),
+      status: () => group.status(),
+      close: () => group.close(),
+    };
+  };
+}
