@@ -71,6 +71,11 @@ export const knownSeeds: readonly KnownSeed[] = [
     why: 'a flow changed switch after a long silence: each had found its pin idle, one after the other (the world: not promised)',
   },
   {
+    seed: 327,
+    switches: 2,
+    why: 'two switches agreed in the end that a pin was idle, when its 5-tuple had come again (the world: not promised)',
+  },
+  {
     seed: 285,
     switches: 2,
     why: 'a UDP flow was taken for known from before its slot was stable (the world: to the switch it was new, in a flood)',

@@ -5,7 +5,8 @@
  * - ends its handshake within `quarantineMs` less the time a digest takes; in a flood that fills filter slots faster than
  *   that, within `floodQuarantineMs`. Over UDP all of this begins anew when its slot turns unstable again. A SYN that is sent again later than `tcpSettleMs` may find another server: nobody has
  *   answered the ones before
- * - does not come again with the same 5-tuple before `staleDigestMs`, nor just when the last connection's pin expires, nor
+ * - does not come again with the same 5-tuple before `staleDigestMs`, nor just when the last connection's pin expires
+ *   (several switches take up to `idleAgreeMs` to agree that it has), nor
  *   when the filter slot that still knows that connection's first packet is emptied in the middle of the handshake
  * - is never silent for longer than the session timeout; over UDP, which has no beginning, for longer than `udpSettleMs`
  * - sends again within `sendsAgainMs` when a digest of it was lost and nobody could know: at most twice in a row, then it
@@ -131,9 +132,10 @@ export class Clients {
 
   /** Who came again with a 5-tuple whose pin was on its way out may not have been heard in time. */
   pinDeleted({ sourceAddress, sourcePort }: PinRow): void {
-    const { clock, plan } = this.#world;
+    const { clock, plan, devices, idleAgreeMs } = this.#world;
     const { digestDelayMs, writeDelayMs, stallMs } = plan.faults;
-    const heardWithinMs = digestDelayMs + stallMs + 2 * writeDelayMs + roundTripMs;
+    const agreedMs = devices.length > 1 ? idleAgreeMs : 0;
+    const heardWithinMs = digestDelayMs + stallMs + 2 * writeDelayMs + roundTripMs + agreedMs;
     for (const client of this.#clients) {
       const { flow, openedAt } = client;
       if (flow.sourceAddress !== sourceAddress || flow.sourcePort !== sourcePort) continue;
