@@ -54,8 +54,9 @@ export function bury(state: State, turn: Turn, pool: Pool): number {
   const column = newestColumn(state);
   const columns = [...new Set([...liveColumns(state.version), column, ...columnPrepared(state)])];
   const isGone = deadIds(pool);
-  const mayHold = orphanCount(pool, column, isGone) <= turn.options.maxSeatSlots && turn.options.maxSeats > 0;
-  const isFilling = fillingIds(pool, column);
+  const orphans = orphanCount(pool, column, isGone);
+  const mayHold = orphans <= turn.options.maxSeatSlots && turn.options.maxSeats > 0;
+  const isFilling = fillingIds(pool, column, orphans);
   let seat = 0;
   let rewritten = 0;
   for (let slot = 0; slot < pool.slotCount; slot++) {
@@ -88,14 +89,17 @@ export function bury(state: State, turn: Turn, pool: Pool): number {
   return rewritten;
 }
 
-/** By id: 1 for those who are to have more than twice the slots they have. */
-function fillingIds(pool: Pool, column: Column): Uint8Array {
+/** By id: 1 for those who are to have many more slots, not only their part of the orphans. */
+function fillingIds(pool: Pool, column: Column, orphans: number): Uint8Array {
   const missing = new Int32Array(BACKEND_IDS);
   for (let slot = 0; slot < pool.slotCount; slot++) {
     missing[pool.target[slot]!]!++;
-    missing[backendOf(pool, slot, column)]! -= 2;
+    missing[backendOf(pool, slot, column)]!--;
   }
-  return Uint8Array.from(missing, (count) => Number(count > 0));
+  let heirs = 0;
+  for (const { state } of pool.backends.values()) if (state === 'active') heirs++;
+  const most = 2 * Math.ceil(orphans / Math.max(1, heirs));
+  return Uint8Array.from(missing, (count) => Number(count > most));
 }
 
 function columnPrepared({ change }: State): Column[] {

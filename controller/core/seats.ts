@@ -15,6 +15,7 @@
 
 import type { Millis } from './event.ts';
 import {
+  BACKEND_IDS,
   type Backend,
   COLUMNS,
   isDead,
@@ -141,21 +142,37 @@ export function beginWaiting(pool: Pool, { now, options }: Turn, backend: Backen
   backend.waitsUntil = mayExpect ? now + options.seatWaitMs : undefined;
 }
 
-/** Those who wait are let in, who came first first, as far as the seats go, and the slots of those who are dead by now. */
+/**
+ * Those who wait are let in, who came first first, as far as the seats go, and the slots of those who are dead by now; but for
+ * what those are short of who were let in before, and wait for a commit only. For each newcomer a backend gives up a
+ * slot or so; more seats of one and the same are of no use to it.
+ */
 export function admitWaiting(pool: Pool, ownerOf: (slot: number) => number): void {
   const waiting = [...pool.backends.values()].filter(isWaiting);
   if (waiting.length === 0) return;
-  let room = 0;
+  const owned = new Uint32Array(BACKEND_IDS);
+  const seats = new Uint32Array(BACKEND_IDS);
+  let orphans = 0;
   for (let slot = 0; slot < pool.slotCount; slot++) {
-    if (isSeat(pool, slot) || isDead(pool, ownerOf(slot))) room++;
+    const owner = ownerOf(slot);
+    owned[owner]!++;
+    if (isDead(pool, owner)) orphans++;
+    else if (isSeat(pool, slot)) seats[owner]!++;
   }
-  let weight = 0;
-  for (const backend of pool.backends.values()) if (backend.state === 'active') weight += backend.weight;
+  const active = [...pool.backends.values()].filter(({ state }) => state === 'active');
+  const weight = active.reduce((sum, backend) => sum + backend.weight, 0);
+  const dueOf = (backend: Backend): number => (pool.slotCount * backend.weight) / weight;
+  let need = 0;
+  for (const backend of active) {
+    if (!isWaiting(backend)) need += Math.max(0, Math.floor(dueOf(backend)) - owned[backend.id]!);
+  }
   for (const backend of waiting.sort((a, b) => a.waitsUntil! - b.waitsUntil!)) {
-    const due = (pool.slotCount * backend.weight) / weight;
+    need += dueOf(backend);
+    const share = need / pool.slotCount;
+    let room = orphans;
+    for (const { id } of active) room += Math.min(seats[id]!, Math.ceil(owned[id]! * share));
     // What is missing to a whole seat comes from stable slots.
-    if (room < due / 2) return;
-    room -= due;
+    if (room < need - dueOf(backend) / 2) return;
     backend.waitsUntil = undefined;
   }
 }

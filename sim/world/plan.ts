@@ -42,6 +42,8 @@ export function engineOptionsOf(plan: WorldPlan): EngineOptions {
   return {
     ...engineDefaults,
     rotationMs: 3_000,
+    // Whoever waits is short of its share on purpose.
+    seatWaitMs: 0,
     quarantineMs: 6_500,
     fillLimit: dice.pick([30, 60]),
     udpSettleMs: 1_000,
