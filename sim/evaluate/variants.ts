@@ -10,8 +10,8 @@ export const variants: readonly Partial<EvenkeelOptions>[] = [{ name: 'evenkeel'
 /** Where the ways differ. */
 export const seatRules: readonly Partial<EvenkeelOptions>[] = [
   ...variants,
-  { name: 'evenkeel, who returns waits 60 s for a seat', engine: { seatWaitMs: 60_000, maxSeats: 8 } },
-  { name: 'evenkeel, no seats', engine: { maxSeats: 0 } },
+  { name: 'evenkeel, nobody waits for a seat', engine: { seatWaitMs: 0, maxSeats: 24 } },
+  { name: 'evenkeel, no seats', engine: { seatWaitMs: 0, maxSeats: 0 } },
 ];
 
 export function createVariants(
