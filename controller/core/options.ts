@@ -37,7 +37,8 @@ export interface EngineOptions {
   seatHoldMs: number;
   /**
    * A backend that finds no seat waits so long for one, if a backend of its pool has died within as long before: where
-   * they come and go, one dies soon, and its slots need not be remembered at all. 0: it takes stable slots at once.
+   * they come and go, one dies soon, and its slots need not be remembered at all. No longer than a fifteenth of the pool's session timeout.
+   * 0: it takes stable slots at once.
    */
   seatWaitMs: number;
   /** A backend that leaves more slots has no seat: they are stable on their heirs at once, with one write each. */

@@ -135,28 +135,29 @@ describe('the seat of a dead backend', () => {
 });
 
 describe('a backend that comes while no seat is open', () => {
+  const QUARTER_HOUR = { sessionTimeoutMs: 900_000 };
   const all = [1, 2, 3, 4].map((n) => backend(n));
   const without4 = [...all.slice(0, 3), dead(4)];
   const idOf = (rig: Rig, number: number): number =>
     rig.rows('backend').find((row) => row.address === backend(number).address)!.backend;
 
   test('waits for the next death, and is given the slots of the dead in place', () => {
-    const rig = new Rig({ seatWaitMs: 30_000, maxSeats: 0 }).start(desired(pool(all)));
-    rig.want(desired(pool(without4)));
-    rig.want(desired(pool([...without4, backend(5)])));
+    const rig = new Rig({ seatWaitMs: 30_000, maxSeats: 0 }).start(desired(pool(all, QUARTER_HOUR)));
+    rig.want(desired(pool(without4, QUARTER_HOUR)));
+    rig.want(desired(pool([...without4, backend(5)], QUARTER_HOUR)));
     rig.pass(20_000);
     expect(rig.rows('slot').filter((row) => row.backend === idOf(rig, 5))).toEqual([]);
     const before = rig.rows('slot').filter((row) => row.backend === idOf(rig, 1)).length;
     rig.takeUpdates();
-    rig.want(desired(pool([dead(1), ...without4.slice(1), backend(5)])));
+    rig.want(desired(pool([dead(1), ...without4.slice(1), backend(5)], QUARTER_HOUR)));
     expect(rig.rows('slot').filter((row) => row.backend === idOf(rig, 5))).toHaveLength(before);
     expect([rig.unstableSlots(), rig.rows('slot_version').length]).toEqual([0, 0]);
   });
 
   test('takes stable slots when it has waited long enough', () => {
-    const rig = new Rig({ seatWaitMs: 30_000, maxSeats: 0 }).start(desired(pool(all)));
-    rig.want(desired(pool(without4)));
-    rig.want(desired(pool([...without4, backend(5)])));
+    const rig = new Rig({ seatWaitMs: 30_000, maxSeats: 0 }).start(desired(pool(all, QUARTER_HOUR)));
+    rig.want(desired(pool(without4, QUARTER_HOUR)));
+    rig.want(desired(pool([...without4, backend(5)], QUARTER_HOUR)));
     rig.pass(29_999);
     expect(rig.rows('slot_version')).toEqual([]);
     rig.pass(100);
@@ -164,8 +165,8 @@ describe('a backend that comes while no seat is open', () => {
   });
 
   test('does not wait when nobody has died of late', () => {
-    const rig = new Rig({ seatWaitMs: 30_000 }).start(desired(pool(all)));
-    rig.want(desired(pool([...all, backend(5)])));
+    const rig = new Rig({ seatWaitMs: 30_000 }).start(desired(pool(all, QUARTER_HOUR)));
+    rig.want(desired(pool([...all, backend(5)], QUARTER_HOUR)));
     expect(rig.rows('slot_version').length).toBeGreaterThan(0);
   });
 });

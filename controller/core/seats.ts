@@ -31,6 +31,8 @@ import { baseOf, isSlotSettled, isUnstable, setColumn, setSlot, stabilityOf } fr
 
 /** No timeout, no need to remember: a seat is held for this share of the session timeout at most. */
 const SESSION_SHARE = 3;
+/** ... and waited for no longer than this share of it: a minute of a quarter of an hour. */
+const WAIT_SHARE = 15;
 
 /** The slot's flows are all known, and its base may be given away. */
 export function isSeat(pool: Pool, slot: number): boolean {
@@ -138,8 +140,9 @@ export function closeOldSeats(pool: Pool, turn: Turn): Millis {
 
 /** A backend has come, and waits for a seat if one may be expected soon. */
 export function beginWaiting(pool: Pool, { now, options }: Turn, backend: Backend): void {
-  const mayExpect = pool.phase === 'serving' && pool.lastDeathAt + options.seatWaitMs > now;
-  backend.waitsUntil = mayExpect ? now + options.seatWaitMs : undefined;
+  const waitMs = Math.min(options.seatWaitMs, pool.sessionTimeoutMs / WAIT_SHARE);
+  const mayExpect = pool.phase === 'serving' && pool.lastDeathAt + waitMs > now;
+  backend.waitsUntil = mayExpect ? now + waitMs : undefined;
 }
 
 /**
