@@ -24,7 +24,7 @@ import { Fleet } from './fleet.ts';
 import { Floods } from './floods.ts';
 import { Judge, type Violation } from './judge.ts';
 import { Operator } from './operator.ts';
-import { engineOptionsOf, type WorldPlan } from './plan.ts';
+import { capacityOf, engineOptionsOf, type WorldPlan } from './plan.ts';
 import { type RuleName, withoutRule } from './rules.ts';
 import { Settled } from './settled.ts';
 import type { SimControllerOptions } from './sim-controller.ts';
@@ -243,13 +243,9 @@ function overfullLimits(
 
 /** Filter cells mistake strangers for members now and then, in floods most of all; sets do not, and I1 is about them. */
 function createFastSwitch(plan: WorldPlan, twist: WorldTwist): SimSwitch {
-  const { pinTableSize, columnTableSize } = plan.faults;
   return new FastSwitch({
     filters: twist.filtersAreOff ? 'off' : isFlooded(plan) ? 'perfect' : 'cells',
-    capacity: {
-      ...(pinTableSize > 0 && { pin: pinTableSize }),
-      ...(columnTableSize > 0 && { slot_version: columnTableSize }),
-    },
+    capacity: capacityOf(plan),
   });
 }
 
