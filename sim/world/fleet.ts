@@ -42,6 +42,8 @@ export class Fleet {
   onDeath: (endpoint: Endpoint) => void = () => {};
   /** Called when a vip is taken from those who serve it now. */
   onWithdrawal: (vip: DesiredPool['vip']) => void = () => {};
+  /** Called when another pool is to serve a vip: until it does, the one before goes on. */
+  onSuccession: (vip: DesiredPool['vip']) => void = () => {};
   readonly #clock: SimClock;
   readonly #dice: Dice;
   readonly #plan: WorldPlan;
@@ -167,6 +169,8 @@ export class Fleet {
     this.onWithdrawal(old.vip);
     const pool = this.#newPool('tcp', this.#dice.pick([8, 16, 32]));
     if (this.#dice.chance(0.5)) pool.vip = old.vip;
+    // Of the same size it is the same pool with other backends.
+    if (pool.vip === old.vip && pool.slotCount !== old.slotCount) this.onSuccession(old.vip);
     this.pools = [pool, ...this.pools.slice(1)];
     this.#changed();
   }

@@ -164,6 +164,7 @@ export class World {
     this.#fleet.onDeath = (endpoint) => this.#clients.serverDied(endpoint);
     this.#fleet.onWithdrawal = (vip) => this.#clients.vipWithdrawn(vip);
     this.judge.overfull = overfullLimits(plan, engine);
+    this.#fleet.onSuccession = (vip) => this.#clients.poolLeaves(vip);
     this.judge.onPinDeleted = (row) => this.#clients.pinDeleted(row);
     this.judge.onFilterEmptied = (isEarly) => this.#clients.filterEmptied(isEarly && isFlooded(plan));
   }
