@@ -9,6 +9,8 @@ export interface SwitchGroupOptions {
   laggardMs: number;
   /** When no tables are in force yet, the first switch to connect waits so long for the others. */
   gatherMs: number;
+  /** Rows of a switch that are looked at in one turn when a controller begins. */
+  sliceRows: number;
   /** A pin is idle when every switch has said so within this time; else its timeout begins anew on all of them. */
   idleAgreeMs: number;
   /** Pins that some switches have said to be idle and others not. What comes beyond it is told again by the switch. */
@@ -29,6 +31,7 @@ export interface SwitchGroupOptions {
 export const switchGroupDefaults: Readonly<SwitchGroupOptions> = {
   laggardMs: 10_000,
   gatherMs: 2_000,
+  sliceRows: 100_000,
   idleAgreeMs: 10_000,
   idleMarksMax: 10_000,
   joinBatch: 500,

@@ -151,6 +151,12 @@ function expectAgreement(bench: Bench, writer: Writer): void {
   );
   const wanted = [...writer.rows.values()].map((row) => JSON.stringify(row)).sort();
   for (const target of quiet) expect(target.rows()).toEqual(wanted);
+  const [first] = quiet;
+  if (first === undefined) return;
+  for (const target of quiet) expect(target.era()).toBe(first.era());
+  // Whoever is in charge next can tell who is behind.
+  for (const target of bench.switches)
+    if (!target.isConnected) expect(target.era()).toBeLessThan(first.era());
 }
 
 it('ends with every switch as it should be, whatever happens to them', () => {
