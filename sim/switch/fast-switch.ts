@@ -344,7 +344,7 @@ export class FastSwitch implements SimSwitch {
       case 'pin': {
         const pin = this.pins.find(row.pool, row.sourceAddress, row.sourcePort);
         if (pin === noRow) this.pins.insert(row, now);
-        else this.pins.modify(pin, row);
+        else this.pins.modify(pin, row, now);
         return;
       }
       default:
