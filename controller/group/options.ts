@@ -11,7 +11,10 @@ export interface SwitchGroupOptions {
   gatherMs: number;
   /** Rows of a switch that are looked at in one turn when a controller begins. */
   sliceRows: number;
-  /** A pin is idle when every switch has said so within this time; else its timeout begins anew on all of them. */
+  /**
+   * A pin is idle when every switch has said so within this time; else its timeout begins anew on all of them. Their timeouts
+   * are longer by it.
+   */
   idleAgreeMs: number;
   /** Pins that some switches have said to be idle and others not. What comes beyond it is told again by the switch. */
   idleMarksMax: number;

@@ -54,7 +54,7 @@ describe('a group of switches', () => {
     bench.write(3, deletes(pin(7, 1)));
     expect(bench.heard()).toEqual(['written 3']);
     expectEqual(bench);
-    expect(s1!.rows()).toContain(JSON.stringify(pin(1, 2)));
+    expect(s1!.rows()).toContain(JSON.stringify(pin(1, 2, 910_000)));
   });
 
   it('is as large as its smallest switch: a row that one refuses is on none', () => {
@@ -667,7 +667,8 @@ describe('an idle pin', () => {
     s1!.tell(idle(1));
     bench.clock.pass(10_000);
     bench.settle();
-    expect([s1!.done, s2!.done]).toEqual([modifies(pin(1, 2)), modifies(pin(1, 2))]);
+    const armed = modifies(pin(1, 2, 910_000));
+    expect([s1!.done, s2!.done]).toEqual([armed, armed]);
     // The mark of before counts no more.
     s2!.tell(idle(1));
     expect(bench.heard()).toEqual([]);
@@ -685,8 +686,10 @@ describe('an idle pin', () => {
     bench.clock.pass(10_000);
     bench.settle();
     expect(bench.heard()).toEqual(['gap']);
-    expect(s1!.done.filter(({ row }) => row.table === 'pin')).toEqual(modifies(pin(1, 2), pin(2, 2)));
-    bench.clock.pass(890_000);
+    expect(s1!.done.filter(({ row }) => row.table === 'pin')).toEqual(
+      modifies(pin(1, 2, 910_000), pin(2, 2, 910_000)),
+    );
+    bench.clock.pass(900_000);
     s1!.tell(idle(1));
     expect(bench.heard()).toEqual(['pin 1 idle']);
   });
@@ -701,7 +704,7 @@ describe('an idle pin', () => {
     bench.settle();
     expect(bench.states()).toEqual(['participating', 'joining']);
     s1!.tell(idle(1));
-    bench.clock.pass(899_000);
+    bench.clock.pass(909_000);
     expect(bench.heard()).toEqual([]);
     bench.clock.pass(1_000);
     s1!.tell(idle(1));
@@ -729,6 +732,42 @@ describe('an idle pin', () => {
     bench.settle();
     expect(bench.switches.map(({ model }) => model.count('pin'))).toEqual([1, 1]);
     expectEqual(bench);
+  });
+
+  it('lasts longer on each switch by the time in which they agree, and as long as it should on all of them', () => {
+    const bench = pinned();
+    const [s1, s2] = bench.switches;
+    const timeoutMs = () => s1!.model.read().find(({ table }) => table === 'pin');
+    expect(timeoutMs()).toEqual(pin(1, 2, 910_000));
+    s1!.disconnect();
+    s2!.disconnect();
+    bench.heard();
+    bench.connectAll();
+    const [connected] = bench.events();
+    expect(connected).toMatchObject({ kind: 'connected' });
+    expect(connected!.kind === 'connected' && connected!.rows).toContainEqual(pin(1, 2));
+    // Pins that never expire do not.
+    bench.write(9, modifies(pin(1, 2, 0)));
+    expect(timeoutMs()).toEqual(pin(1, 2, 0));
+  });
+
+  it('is armed anew when the word of the last switch came too late, and nobody looked in time', () => {
+    const bench = pinned({ joinBatch: 1 });
+    const [s1, s2] = bench.switches;
+    s1!.tell(idle(1));
+    s1!.tell(idle(2));
+    bench.clock.pass(10_000);
+    // The first is being armed; the second has to wait until it is.
+    expect(s1!.waiting).toHaveLength(1);
+    bench.clock.pass(5_000);
+    s2!.tell(idle(2));
+    expect(bench.heard()).toEqual([]);
+    bench.clock.pass(0, () => bench.settle());
+    bench.settle();
+    bench.clock.pass(0);
+    bench.settle();
+    expect(s1!.done).toEqual(modifies(pin(1, 2, 910_000), pin(2, 2, 910_000)));
+    expect(s2!.done).toEqual(s1!.done);
   });
 
   it('takes a bounded place in memory', () => {

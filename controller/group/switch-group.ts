@@ -24,7 +24,7 @@ import { Era, isEra } from './era.ts';
 import { FanOut } from './fan-out.ts';
 import { Gathering } from './gathering.ts';
 import { groupStatus } from './group-status.ts';
-import { IdleMarks, type PinIdle } from './idle-marks.ts';
+import { IdleMarks, type PinIdle, withLongerPin, withShorterPin } from './idle-marks.ts';
 import { Join } from './join.ts';
 import { Member, type MemberTarget } from './member.ts';
 import { type SwitchGroupOptions, switchGroupDefaults } from './options.ts';
@@ -53,6 +53,8 @@ export class SwitchGroup implements SwitchPort {
   private readonly era: Era;
   private readonly joins = new Map<Member, Join>();
   private readonly marks: IdleMarks;
+  /** Switches that have not answered to pins whose timeout begins anew. */
+  private readonly arming = new Set<Member>();
   /** A switch has ceased to participate then, last. */
   private lastLossAt = Number.NEGATIVE_INFINITY;
   private admitted = 0;
@@ -71,7 +73,7 @@ export class SwitchGroup implements SwitchPort {
     this.world = world;
     this.options = { ...switchGroupDefaults, ...options };
     this.members = targets.map((target) => new Member(target, this.shadow, clock));
-    this.marks = new IdleMarks(this.options.idleMarksMax);
+    this.marks = new IdleMarks(this.options.idleAgreeMs, this.options.idleMarksMax);
     this.gathering = new Gathering({
       shadow: this.shadow,
       members: this.members,
@@ -113,7 +115,12 @@ export class SwitchGroup implements SwitchPort {
 
   write(write: number, updates: readonly RowUpdate[]): void {
     if (!this.isReady) return;
-    this.fanOut.write(write, updates);
+    const { idleAgreeMs } = this.options;
+    const isShared = this.members.length > 1;
+    this.fanOut.write(
+      write,
+      isShared ? updates.map((update) => withLongerPin(update, idleAgreeMs)) : updates,
+    );
     this.watchLaggards();
   }
 
@@ -240,7 +247,7 @@ export class SwitchGroup implements SwitchPort {
       });
     if (!this.isReady) {
       this.isReady = true;
-      this.listener({ kind: 'connected', rows: [...this.shadow.values()].filter((row) => !isEra(row)) });
+      this.listener({ kind: 'connected', rows: this.rowsAsked() });
     } else if (!join.wasBlank) {
       // Slots that were stable to it and unstable to the group: it has told nothing of their flows.
       this.listener({ kind: 'gap' });
@@ -332,14 +339,16 @@ export class SwitchGroup implements SwitchPort {
   private leave(member: Member): void {
     if (member.state === 'participating') this.lastLossAt = this.world.clock.now();
     this.era.leaves(member);
+    this.armed(member);
     this.retries.get(member)!.cancel();
     this.joins.get(member)?.stop();
     this.joins.delete(member);
   }
 
   /** Rows that are not as they should be on one switch only: it is brought right on its own, or joins anew. */
-  private repair(member: Member, updates: readonly RowUpdate[]): void {
+  private repair(member: Member, updates: readonly RowUpdate[], onAnswer = () => {}): void {
     member.write(updates, this.options.correctionsMax, (failures) => {
+      onAnswer();
       if (failures.length === 0 || member.state !== 'participating') return;
       // Nobody else would carry the traffic. An odd pin goes when it is idle.
       if (this.participants().length === 1) return;
@@ -370,9 +379,10 @@ export class SwitchGroup implements SwitchPort {
     return row?.table !== 'pin' || this.world.clock.now() >= this.lastLossAt + row.idleTimeoutMs;
   }
 
+  /** A batch at a time: the next one when all have answered this. */
   private checkIdle(): void {
     const all = this.participants();
-    const { agreed, others } = this.marks.expire(this.world.clock.now() - this.options.idleAgreeMs, all);
+    const { agreed, others } = this.marks.expire(this.world.clock.now(), all, this.options.joinBatch);
     const busy = others;
     for (const event of agreed) {
       const key = keyOf(event);
@@ -383,14 +393,21 @@ export class SwitchGroup implements SwitchPort {
       const row = this.shadow.get(key);
       return row === undefined ? [] : [{ operation: 'modify', row }];
     });
-    if (updates.length > 0) for (const member of all) this.repair(member, updates);
+    if (updates.length > 0) {
+      for (const member of all) this.arming.add(member);
+      for (const member of all) this.repair(member, updates, () => this.armed(member));
+    }
     this.watchIdle();
   }
 
+  /** It has answered, or will not. */
+  private armed(member: Member): void {
+    if (this.arming.delete(member)) this.watchIdle();
+  }
+
   private watchIdle(): void {
-    const { oldestAt } = this.marks;
-    if (oldestAt !== undefined && !this.idleDue.isSet)
-      this.idleDue.setAt(oldestAt + this.options.idleAgreeMs);
+    const { dueAt } = this.marks;
+    if (dueAt !== undefined && this.arming.size === 0 && !this.idleDue.isSet) this.idleDue.setAt(dueAt);
   }
 
   private checkLaggards(): void {
@@ -429,6 +446,14 @@ export class SwitchGroup implements SwitchPort {
     // Nobody waits for the end of a join while no switch participates.
     if (closing === undefined || !this.isReady) return own;
     return Math.min(closing, own ?? closing);
+  }
+
+  /** Those of the engine, as it asked for them. */
+  private rowsAsked(): Row[] {
+    const rows: Row[] = [];
+    const longerMs = this.members.length > 1 ? this.options.idleAgreeMs : 0;
+    for (const row of this.shadow.values()) if (!isEra(row)) rows.push(withShorterPin(row, longerMs));
+    return rows;
   }
 
   private participants(): Member[] {

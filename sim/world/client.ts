@@ -34,6 +34,8 @@ export interface Client {
   isOldest: boolean;
   /** When the controller was told of it first. */
   heardAt: Millis | undefined;
+  /** Since when every packet of it has met its pin. */
+  pinnedAt: Millis | undefined;
   /** Index of the switch that its packets go to. */
   device: number;
 }

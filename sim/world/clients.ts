@@ -12,7 +12,7 @@
  * - sends again within `sendsAgainMs` when a digest of it was lost and nobody could know: at most twice in a row, then it
  *   arrives. Digests lost with their stream, which the controller notices, need no help
  * - moves between switches only once others know of it (`#isKnownOn`), and, if it is pinned, not after a silence that comes
- *   within `idleAgreeMs` (and the time for which the controller is stopped) of the session timeout: its old switch and its
+ *   within the time for which the controller, or its clock, is stopped of the session timeout: its old switch and its
  *   new one may each have found its pin idle, the one after the other
  * - has a server that lives, at a vip that stays and is not about to be another pool's, on a switch that does not lose its tables
  */
@@ -210,6 +210,7 @@ export class Clients {
       isReopened: false,
       isOldest: false,
       heardAt: undefined,
+      pinnedAt: undefined,
       device,
     };
     this.#clients.add(client);
@@ -284,6 +285,7 @@ export class Clients {
       client.isHeard = false;
       client.heardAt = undefined;
     }
+    client.pinnedAt = decision === 'pinned' ? (client.pinnedAt ?? clock.now()) : undefined;
     if (flags === 'syn' || client.isUdp) noteFilters(client, decision);
     this.#note(
       client,
@@ -337,15 +339,18 @@ export class Clients {
    * the time that takes on all switches; or when it came while its slot was stable, so that it belongs to base.
    */
   #isKnownOn(client: Client, current: Device, next: Device): boolean {
-    const { clock, plan, idleAgreeMs } = this.#world;
+    const { clock, plan, judge } = this.#world;
+    const { stallMs, clockLagMs } = plan.faults;
     const vip = current.mirror.vipOf(client.flow);
     const pinnedOn = (device: Device): boolean =>
       vip !== undefined && device.mirror.pin(vip.pool, client.flow) !== undefined;
     if (pinnedOn(current)) {
       const silentMs = clock.now() - client.lastSentAt;
-      if (silentMs > plan.sessionTimeoutMs - idleAgreeMs - plan.faults.stallMs) return false;
-      const pinnedMs = clock.now() - (client.heardAt ?? clock.now());
-      return pinnedOn(next) || pinnedMs > this.#pinMs();
+      if (silentMs > plan.sessionTimeoutMs - stallMs - clockLagMs) return false;
+      const both = [current, next];
+      const since = Math.max(client.pinnedAt ?? clock.now(), ...both.map(({ gapAt }) => gapAt));
+      const isWritten = clock.now() - since > this.#pinMs() && !both.some((d) => judge.unattended.has(d));
+      return pinnedOn(next) || isWritten;
     }
     const slot = next.mirror.slotOf(client.flow);
     if (slot && !slot.unstable) return true;
