@@ -191,12 +191,13 @@ export class Judge implements RowWitness {
   checkLimits(device: Device): void {
     const { maxPins, fillLimit } = this.#engine;
     const pins = device.mirror.pins.size;
-    // A switch that joins is given the pins of the group before it loses its own.
-    const allowed = this.isInService(device) ? maxPins : 2 * maxPins;
-    if (pins > allowed) this.violate('I3 bounded state', `${pins} pins, ${allowed} allowed`);
+    // A switch that joins is given the pins of the group, round after round, before it loses its own: up to the size of its table.
+    const isInService = this.isInService(device);
+    if (pins > maxPins && isInService) this.violate('I3 bounded state', `${pins} pins, ${maxPins} allowed`);
     const now = this.#clock.now();
     // A filter slot whose members may not have been heard is kept for a session timeout, and none is free meanwhile.
-    const mayBeOver = this.unattended.has(device) || now < device.gapAt + this.overfull.afterGapMs;
+    const mayBeOver =
+      !isInService || this.unattended.has(device) || now < device.gapAt + this.overfull.afterGapMs;
     const isOver = device.activeMembers > fillLimit && device.mirror.hasUnstableSlots();
     if (!isOver || mayBeOver) device.overfullSince = undefined;
     else device.overfullSince ??= now;
