@@ -105,7 +105,9 @@ function fillingIds(pool: Pool, column: Column, orphans: number): Uint8Array {
   let heirs = 0;
   for (const { state } of pool.backends.values()) if (state === 'active') heirs++;
   const most = 2 * Math.ceil(orphans / Math.max(1, heirs));
-  return Uint8Array.from(missing, (count) => Number(count > most));
+  const isFilling = new Uint8Array(BACKEND_IDS);
+  for (const id of pool.backends.keys()) isFilling[id] = Number(missing[id]! > most);
+  return isFilling;
 }
 
 /** The commit that is being prepared gives the slot to another; for the next one it is made unstable anew. */
