@@ -58,6 +58,7 @@ export function rebuild(state: State, turn: Turn, rows: readonly Row[]): void {
   state.solicitations.clear();
   state.pinsFullUntil = Number.NEGATIVE_INFINITY;
   state.admitted = undefined;
+  state.admitRate = 0;
   state.admittedBefore = undefined;
 
   rebuildPools(state, snapshot);
