@@ -43,8 +43,8 @@ export const flapping: Experiment = {
         FLAPPING_PERCENT.map((flappingPercent) => ({ seed, arrivals, flappingPercent })),
       ),
     ),
-  // The first seed with all its flows, because the share of false positives depends on their number.
-  run: (given, scale) => run(given, given.seed === 1 ? scale : withFewerFlows(scale)),
+  // A tenth of the connections: filters of the same size then mistake fewer flows than they would with all.
+  run: (given, scale) => run(given, withFewerFlows(scale)),
   report,
 };
 
@@ -87,27 +87,16 @@ function run({ seed, arrivals, flappingPercent }: Case, scale: Scale): Row[] {
 }
 
 function report(rows: readonly Row[]): string {
-  const labelled: Row[] = rows.map((row) => ({
+  const labelled = rows.map((row) => ({
     ...row,
     label: `${row.system}, ${row.flappingPercent} % flapping`,
   }));
-  const whole = labelled.filter(({ seed }) => seed === 1);
-  const byArrivals = {
-    rows: 'label',
-    columns: 'arrivals',
-    corner: 'connections/s',
-    head: (arrivals: string | number) => Number(arrivals).toLocaleString('en'),
-  };
   const states = { ...byArrivals, value: statesOf, format: count };
   const broken = { ...byArrivals, value: brokenOf, format: percent(4) };
   return [
-    'States, mean: the first seed, with all connections.',
-    pivot(whole, states),
-    'States, mean: all seeds, the others with a tenth of the connections; times ten.',
+    'States, mean. A tenth of the connections was simulated; the figures are ten times what was found.',
     pivot(labelled, states),
-    'Broken, % of all connections: the first seed.',
-    pivot(whole, broken),
-    'The same: all seeds.',
+    'Broken, % of all connections.',
     pivot(labelled, broken),
   ].join('\n\n');
 }
