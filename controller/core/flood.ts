@@ -39,7 +39,8 @@ export function noteAdmitted(state: State, turn: Turn, flows: number): boolean {
   const elapsedMs = turn.now - admittedAt;
   state.admitted = flows;
   state.admittedAt = turn.now;
-  state.admittedBefore ??= flows;
+  // It may have been taken to go on when it did not.
+  state.admittedBefore = Math.min(state.admittedBefore ?? flows, flows);
   if (before !== undefined && elapsedMs > 0) state.admitRate = Math.max(0, flows - before) / elapsedMs;
   if (!isFlood(state, turn.options)) return false;
   if (!isFlooded(state, turn.now)) {

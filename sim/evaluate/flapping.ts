@@ -91,6 +91,12 @@ function report(rows: readonly Row[]): string {
     ...row,
     label: `${row.system}, ${row.flappingPercent} % flapping`,
   }));
+  const byArrivals = {
+    rows: 'label',
+    columns: 'arrivals',
+    corner: 'connections/s',
+    head: (arrivals: string | number) => Number(arrivals).toLocaleString('en'),
+  };
   const states = { ...byArrivals, value: statesOf, format: count };
   const broken = { ...byArrivals, value: brokenOf, format: percent(4) };
   return [
