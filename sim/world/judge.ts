@@ -55,6 +55,7 @@ export class Judge implements RowWitness {
   /** A filter slot may take more members than it should for so long, until another is free; and for so long after a gap. */
   overfull = { limitMs: Number.POSITIVE_INFINITY, afterGapMs: 0 };
   isInService: (device: Device) => boolean = () => true;
+  devices: readonly Device[] = [];
   onPinDeleted: (row: PinRow) => void = () => {};
   readonly #fleet: Fleet;
   readonly #clock: SimClock;
@@ -157,12 +158,13 @@ export class Judge implements RowWitness {
     };
   }
 
-  #noteEmptied({ mirror, filters, activeMembers }: Device, row: VersionRow): void {
+  #noteEmptied({ mirror, filters }: Device, row: VersionRow): void {
     const { quarantineMs, floodQuarantineMs, floodLimit } = this.#engine;
-    const { active } = mirror.version;
-    const isSaturated = filters.some(
-      ({ members }, index) => (index === active ? activeMembers : members) >= floodLimit,
-    );
+    // The controller counts the members of all switches.
+    const isSaturated = filters.some((_, index) => {
+      const members = this.devices.map((device) => device.membersOf(index));
+      return members.reduce((total, count) => total + count, 0) >= floodLimit;
+    });
     for (const [index, { epoch }] of mirror.version.filters.entries()) {
       const { members, deactivatedAt } = filters[index]!;
       const isEmptied = epoch !== 0 && epoch !== row.filters[index]!.epoch;
