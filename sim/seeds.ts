@@ -97,8 +97,6 @@ export const knownSeeds: readonly KnownSeed[] = [
     why: "the heir of a backend that died in the midst of a change was given its flows' 5-tuples, and no pins for them",
   },
   { seed: 6286, why: 'the same' },
-  { seed: 9115, why: 'the same' },
-  { seed: 9168, why: 'the same' },
   {
     seed: 915,
     why: 'a backend that was removed while it took a seat was forgotten, and then given the seat',
@@ -127,6 +125,8 @@ export const knownSeeds: readonly KnownSeed[] = [
     why: 'a filter slot was emptied in a flood while the pin of a slow handshake was on its way (the world: not promised)',
   },
   { seed: 6650, why: 'the same, with a 5-tuple that came again' },
+  { seed: 9115, why: 'the same, without a flood' },
+  { seed: 9168, why: 'the same' },
   {
     seed: 237,
     switches: 2,
@@ -171,6 +171,14 @@ export const knownSeeds: readonly KnownSeed[] = [
     seed: 1250,
     switches: 3,
     why: 'a switch that failed to join had pins of every attempt (the world: as many as its table has room for)',
+  },
+  {
+    seed: 10550,
+    why: 'in a flood, a slot went to base while it was being merged onto its newest backend, and back again',
+  },
+  {
+    seed: 10137,
+    why: 'a SYN was sent again after the filter slots had been emptied in a flood (the world: not promised)',
   },
 ];
 

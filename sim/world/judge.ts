@@ -161,10 +161,12 @@ export class Judge implements RowWitness {
   #noteEmptied({ mirror, filters }: Device, row: VersionRow): void {
     const { quarantineMs, floodQuarantineMs, floodLimit } = this.#engine;
     // The controller counts the members of all switches.
-    const isSaturated = filters.some((_, index) => {
+    const isOverrun = filters.some((_, index) => {
       const members = this.devices.map((device) => device.membersOf(index));
       return members.reduce((total, count) => total + count, 0) >= floodLimit;
     });
+    // It goes by counts that it has read now and then.
+    const isSaturated = isOverrun || meansBase({ version: row, columns: mirror.columns });
     for (const [index, { epoch }] of mirror.version.filters.entries()) {
       const { members, deactivatedAt } = filters[index]!;
       const isEmptied = epoch !== 0 && epoch !== row.filters[index]!.epoch;
@@ -264,7 +266,7 @@ function slotKeyOf({ pool, slot }: { pool: number; slot: number }): number {
 }
 
 /** New flows of unstable slots go to base. */
-function meansBase({ version, columns }: Device['mirror']): boolean {
+function meansBase({ version, columns }: Pick<Device['mirror'], 'version' | 'columns'>): boolean {
   const column = activeColumn(version);
   return column === 0 || [...columns.values()].every((row) => row.column !== column);
 }
