@@ -145,6 +145,12 @@ export const knownSeeds: readonly KnownSeed[] = [
     why: 'a controller died when it had begun to bury a backend on one switch: the next one gave its new flows to nobody again',
   },
   { seed: 931, switches: 2, why: 'the same, with two deaths in a row' },
+  {
+    seed: 730,
+    switches: 2,
+    hasSlowSwitches: true,
+    why: 'the same, of a slot that was stable at once: the unstable one of the other switch was taken for the later',
+  },
   { seed: 611, switches: 2, why: 'all pins that two switches did not agree on were armed anew in one write' },
   {
     seed: 701,

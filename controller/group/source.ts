@@ -58,7 +58,7 @@ export function newest(candidates: readonly Tables[]): number {
  * - slots that are stable on the very backend that the source gives new flows. They were being merged, or prepared for a
  *   commit that has not come; flows of either switch are where the stable slot leads, or pinned
  * - slots whose new flows go elsewhere, with their columns: within a version that is so only because a backend has died, and
- *   the one that has not begun to bury it is known by a slot that is stable, or leads to nobody
+ *   the heir's row tells by its form, if it differs, or by the other's leading to nobody
  *
  * @param shadow  the rows of the source, and what was adopted before
  * @param difference  of the other switch to them
@@ -77,12 +77,17 @@ export function adopted(shadow: ReadonlyMap<RowKey, Row>, difference: Difference
     const theirs = slotOf(key, active, (row) => difference.held(row));
     if (mine === undefined || theirs === undefined) continue;
     const isSettled = mine.row.unstable && !theirs.row.unstable && mine.owner === theirs.owner;
-    const isBuried =
-      theirs.row.unstable && mine.owner !== theirs.owner && (!mine.row.unstable || mine.owner === 0);
+    const isBuried = mine.owner !== theirs.owner && (mine.owner === 0 || isHeirs(theirs.row, mine.row));
     if (isSettled || isBuried) rows.push(theirs.row);
     if (isBuried) rows.push(...theirs.columns);
   }
   return rows;
+}
+
+/** Buried slots are stable, or held for another without asking for pins; those of the dead may be anything else. */
+function isHeirs(theirs: SlotRow, mine: SlotRow): boolean {
+  if (theirs.unstable) return !theirs.pinsBase && (!mine.unstable || mine.pinsBase);
+  return mine.unstable && mine.pinsBase;
 }
 
 /** A slot with its columns, and who gets its new flows; 0: nobody. */

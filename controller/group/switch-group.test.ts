@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A group over switches in memory: who is waited for, what each of them holds, what the controller hears. */
 import { describe, expect, it } from 'vitest';
+import type { Row } from '../core/row.ts';
 import { Bench, deletes, inserts, modifies, rowsOf, servingPool } from './testing/bench.ts';
 
 const { backend, column, pin, slot, version } = rowsOf;
@@ -424,6 +425,21 @@ describe('a controller that has just started', () => {
     const rows = s1!.rows();
     for (const row of [slot(0, 2), slot(1, 1), slot(3, 3, true), column(3, 1, 3)])
       expect(rows).toContain(JSON.stringify(row));
+  });
+
+  it.each([
+    ['the first', 0],
+    ['the second', 1],
+  ])('keeps a slot that has been buried at once on %s of them', (_which, ahead) => {
+    const bench = new Bench([{}, {}]);
+    const asksForPins = { ...slot(0, 1, true), pinsBase: true } as Row;
+    bench.switches.forEach((target, i) => {
+      for (const { row } of servingPool()) target.model.apply({ operation: 'insert', row }, 0);
+      target.model.apply({ operation: 'modify', row: i === ahead ? slot(0, 3) : asksForPins }, 0);
+    });
+    bench.connectAll();
+    expectEqual(bench);
+    expect(bench.switches[0]!.rows()).toContain(JSON.stringify(slot(0, 3)));
   });
 
   it('takes the tables of the switch that is furthest, with the pins of its equals', () => {
