@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Decoders that nobody here wrote, on the packets that we write: scapy computes every length and checksum anew and must
+ * arrive at the same bytes; tshark must see the same fields, and nothing malformed.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { encodePcap } from './pcap.ts';
+import { preparePython } from './python-client.ts';
+import { specimens } from './specimens.ts';
+
+const prepared = await preparePython({
+  name: 'scapy',
+  packages: ['scapy==2.6.1'],
+  module: 'scapy.all',
+  variable: 'EVENKEEL_SCAPY_PYTHON',
+});
+const noScapy = 'missing' in prepared ? prepared.missing : undefined;
+const tsharkVersion = spawnSync('tshark', ['--version'], { encoding: 'utf8' });
+const noTshark =
+  tsharkVersion.error === undefined ? undefined : "tshark was not found; install Debian's tshark";
+const because = (reason: string | undefined) => (reason === undefined ? '' : ` (skipped: ${reason})`);
+const timeoutMs = 60_000;
+
+describe.skipIf(noScapy !== undefined)(`scapy${because(noScapy)}`, () => {
+  test('computes the lengths and checksums that we compute', { timeout: timeoutMs }, () => {
+    if (!('python' in prepared)) throw new Error('this test is skipped');
+    const script = fileURLToPath(new URL('decoders.py', import.meta.url));
+    const input = specimens.map(({ frame }) => Buffer.from(frame).toString('hex')).join('\n');
+    const { stdout, stderr } = spawnSync(prepared.python, [script], {
+      input,
+      encoding: 'utf8',
+      timeout: timeoutMs,
+    });
+    const answers = stdout.trim().split('\n');
+    expect(answers, stderr).toHaveLength(specimens.length);
+    const seen = answers.map((answer, i) => {
+      const [layers, frame] = answer.split(' ');
+      return { what: specimens[i]!.what, layers, frame };
+    });
+    expect(seen).toEqual(
+      specimens.map(({ what, frame, scapy }) => ({
+        what,
+        layers: scapy,
+        frame: Buffer.from(frame).toString('hex'),
+      })),
+    );
+  });
+});
+
+describe.skipIf(noTshark !== undefined)(`tshark${because(noTshark)}`, () => {
+  test('sees the fields that we wrote', { timeout: timeoutMs }, async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'evenkeel-decoders-'));
+    try {
+      const file = join(directory, 'specimens.pcap');
+      writeFileSync(file, encodePcap(specimens.map(({ frame }) => frame)));
+      const names = [...new Set(specimens.flatMap(({ tshark }) => Object.keys(tshark)))];
+      const checks = ['ip', 'tcp', 'udp'].flatMap((protocol) => ['-o', `${protocol}.check_checksum:TRUE`]);
+      const fields = ['_ws.malformed', '_ws.expert.severity', ...names].flatMap((name) => ['-e', name]);
+      const format = ['-T', 'fields', '-E', 'separator=|', '-E', 'occurrence=a', '-E', 'aggregator=;'];
+      const { stdout } = await promisify(execFile)('tshark', [
+        '-n',
+        '-r',
+        file,
+        ...checks,
+        ...format,
+        ...fields,
+      ]);
+      const lines = stdout.split('\n').slice(0, specimens.length);
+      const seen = lines.map((line, i) => {
+        const [malformed, severity, ...values] = line.split('|');
+        const { what, tshark } = specimens[i]!;
+        const wanted = names.flatMap((name, at) => (name in tshark ? [[name, values[at]!]] : []));
+        return {
+          what,
+          malformed,
+          isError: severity!.split(';').includes(errorSeverity),
+          ...Object.fromEntries(wanted),
+        };
+      });
+      expect(seen).toEqual(
+        specimens.map(({ what, tshark }) => ({ what, malformed: '', isError: false, ...tshark })),
+      );
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
+
+/** PI_ERROR of Wireshark's expert information: a wrong checksum, for one. */
+const errorSeverity = '8388608';
