@@ -7,6 +7,7 @@
  */
 import { type Document, isCollection, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type { Desired } from '../core/desired.ts';
+import { toAnnounce } from './announce.ts';
 import {
   type Config,
   configLimits,
@@ -128,6 +129,7 @@ function toConfig(shape: ConfigShape): Config {
       closingTimeoutMs: timers.closing_timeout,
       maxPins: max_pins,
     },
+    announce: toAnnounce(shape.announce),
     desired: toDesired(shape),
   };
 }
