@@ -33,7 +33,17 @@ function headLines(status: ControllerStatus): string[] {
     `controller  ${engine.state}, up ${formatSpan(uptimeMs)}, ${config.file}`,
     ...leadershipLine(status),
     switchLine(status),
+    ...announceLine(status),
   ];
+}
+
+/** Where a speaker tells routers of the vips. */
+function announceLine({ announcer }: ControllerStatus): string[] {
+  if (announcer === undefined) return [];
+  const { announced, isDraining, problem, speaker } = announcer;
+  const what = announced === undefined ? 'nothing yet' : announced.join(' ') || 'nothing';
+  const draining = isDraining ? ', draining' : '';
+  return [`announces   ${what} by ${speaker}${draining}${problem === undefined ? '' : `: ${problem}`}`];
 }
 
 /** Where there are several controllers. */

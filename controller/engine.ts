@@ -5,9 +5,10 @@
  *   switch, config ──event──> queue ──> step ──effect──> switch, log, timer ──tick──> queue
  */
 
+import { servableVips } from './core/announce.ts';
 import { type Book, bookOf } from './core/book.ts';
 import { createState, step } from './core/controller.ts';
-import type { Desired } from './core/desired.ts';
+import type { Address, Desired } from './core/desired.ts';
 import type { Effect, Event, Millis } from './core/event.ts';
 import { type Explanation, explain, type FlowQuestion } from './core/explain.ts';
 import type { EngineOptions } from './core/options.ts';
@@ -23,7 +24,7 @@ export interface EngineWorld {
   log: Log;
   /** What a controller before us has left. */
   book?: Book | undefined;
-  /** What `Engine.book` says may have changed. */
+  /** What `Engine.book` or `Engine.servableVips` say may have changed. */
   onChange?: () => void;
 }
 
@@ -92,6 +93,11 @@ export class Engine {
   /** What the next controller should know; undefined while we do not know ourselves. */
   book(): Book | undefined {
     return this.state.isReady ? bookOf(this.state, this.world.clock.now()) : undefined;
+  }
+
+  /** What routers may send us packets for; undefined: nothing certain is known. */
+  servableVips(): Address[] | undefined {
+    return servableVips(this.state);
   }
 
   get waitingEvents(): number {
