@@ -15,8 +15,9 @@ TUNSETIFF = 0x400454CA
 IFF_TUN_NO_PI = 0x0001 | 0x1000
 IPV4, IPV6, GRE = 4, 41, 47
 GRE_PROTOCOLS = {0x0800, 0x86DD}
-# Linux; Python has no name for it.
+# Linux; Python has no names for them.
 SO_RCVBUFFORCE = 33
+UDP_NO_CHECK6_RX = 102
 PACKET_BYTES_MAX = 65_536
 BUFFER_BYTES = 4_000_000
 
@@ -47,6 +48,8 @@ def main(device: str, gue_port: int) -> None:
         if kind == socket.SOCK_DGRAM:
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                # Tunnels need no checksum of their own (RFC 6935).
+                sock.setsockopt(socket.IPPROTO_UDP, UDP_NO_CHECK6_RX, 1)
             sock.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", gue_port))
         # A raw socket of IPv4 shows the outer header, one of IPv6 does not.
         is_raw4 = family == socket.AF_INET and kind == socket.SOCK_RAW

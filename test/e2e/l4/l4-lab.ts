@@ -85,7 +85,8 @@ export async function startL4Lab(program: SwitchProgram, wish: Wish, label: stri
           name: 'router',
           port: router.port,
           address: `${router.address}/24`,
-          moreAddresses: [`${router.address6}/64`],
+          // Whoever forwards asks for neighbours by its link-local address.
+          moreAddresses: [`${router.address6}/64`, `${router.linkLocal}/64`],
         },
         ...servers.map(({ name, port, address, address6, gateway, gateway6 }) => ({
           name,

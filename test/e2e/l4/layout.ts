@@ -24,6 +24,7 @@ export const router = {
   port: 1,
   address: '10.0.1.254',
   address6: 'fd00:1::254',
+  linkLocal: 'fe80::254',
   back: '10.99.0.254',
   back6: 'fd00:99::254',
 } as const;
