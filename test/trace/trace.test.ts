@@ -70,6 +70,7 @@ describe('a trace', () => {
     const tables = syn.parts[0].steps.filter(({ kind }: { kind: string }) => kind === 'table');
     expect(tables.map(({ name, isHit }: { name: string; isHit: boolean }) => [name, isHit])).toEqual([
       ['vip', true],
+      ['own_address', false],
       ['pin', false],
       ['slot', true],
       ['backend', true],
@@ -77,7 +78,7 @@ describe('a trace', () => {
       ['neighbour', true],
     ]);
     expect(tables[0]).toMatchObject({
-      at: { file: 'core/vip.p4', line: 16 },
+      at: { file: 'core/vip.p4', line: 40 },
       key: [
         { name: 'address', width: 32, value: '0xa000064', match: 'exact' },
         { name: 'protocol', width: 8, value: '0x6', match: 'exact' },
