@@ -138,6 +138,10 @@ describe('evenkeel', () => {
       { kind: 'add', vip: 'web', backend: 'web-5', address: '10.0.2.15', port: 8080 },
     ],
     [
+      'add web web-5 [2001:DB8::0015]:8080',
+      { kind: 'add', vip: 'web', backend: 'web-5', address: '2001:db8::15', port: 8080 },
+    ],
+    [
       'add web web-5 10.0.2.15:8080 --weight 3',
       { kind: 'add', vip: 'web', backend: 'web-5', address: '10.0.2.15', port: 8080, weight: 3 },
     ],
@@ -200,6 +204,7 @@ describe('evenkeel', () => {
     ['status --watch 0', /Expected a number of seconds above 0/],
     ['status --controller :::', /':::' is not the address of a controller/],
     ['add web web-5', /missing required argument 'address:port'/],
+    ['add web web-5 2001:db8::15:8080', /Expected ADDRESS:PORT/],
     ['add web web-5 10.0.2.15', /Expected ADDRESS:PORT, such as 10.0.0.1:80/],
     ['weight web web-1 70000', /Expected a whole number from 0 to 65535/],
     ['explain 10.0.1.7:40000', /is not a flow; expected SOURCE:PORT VIP:PORT/],
@@ -228,7 +233,7 @@ describe('evenkeel', () => {
       stdout: '',
       stderr:
         `${file}:2:7: error: vips: 7 is not a list; expected a list\n` +
-        `${file}:3:1: error: 'x' is not known here; expected one of switch, switches, controller, network, vips\n` +
+        `${file}:3:1: error: 'x' is not known here; expected one of switch, switches, controller, network, announce, vips\n` +
         `evenkeel: ${file} has 2 problems\n`,
     });
     expect(await evenkeel(`check ${folder}/none.yaml`)).toMatchObject({

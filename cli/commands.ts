@@ -4,7 +4,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { controllerDefaults } from '../controller/config/config.ts';
 import type { Edit } from '../controller/config/edit.ts';
 import { formatProblem } from '../controller/config/problem.ts';
-import { formatAddress, parseEndpoint } from '../controller/config/scalar.ts';
+import { parseEndpoint } from '../controller/config/scalar.ts';
+import { formatAddress } from '../controller/core/address.ts';
 import { AdminClient, type Changed } from './admin-client.ts';
 import { eventText } from './event-text.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit-code.ts';

@@ -70,6 +70,7 @@ export class Engine {
   start(): void {
     const { clock, switchPort } = this.world;
     this.beat();
+    this.limit();
     switchPort.start((event) => {
       if (isStreamEvent(event)) this.streamEventsTold++;
       this.queue.push({ ...event, now: clock.now() } as Event);
@@ -79,6 +80,7 @@ export class Engine {
   /** Everything the operator wants, and how; replaces what was wanted before. */
   want(desired: Desired, options: EngineOptions): void {
     this.options = options;
+    this.limit();
     this.queue.push({ kind: 'desired', now: this.world.clock.now(), desired });
   }
 
@@ -113,6 +115,11 @@ export class Engine {
     this.cancelHeartbeat();
     this.queue.close();
     await this.world.switchPort.close();
+  }
+
+  private limit(): void {
+    const { digestRates } = this.options;
+    if (digestRates) this.world.switchPort.limit?.(digestRates);
   }
 
   private beat(): void {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { PLAIN_POOL } from '../core/desired.ts';
 import { configLimits } from './config.ts';
 import { parseConfig } from './parse.ts';
 import { formatProblem } from './problem.ts';
@@ -72,7 +73,8 @@ describe('parseConfig', () => {
         {
           name: 'web',
           vip: { address: address('10.0.1.100'), protocol: 'tcp', port: 80 },
-          forwarding: 'nat',
+          ...PLAIN_POOL,
+          whenDead: 'reset',
           slotCount: 256,
           sessionTimeoutMs: 900_000,
           placement: 'sticky',
@@ -83,8 +85,8 @@ describe('parseConfig', () => {
         },
       ],
       interfaces: [
-        { port: 1, address: address('10.0.1.1'), prefixLength: 24, mac: 0x020000000001 },
-        { port: 2, address: address('10.0.2.1'), prefixLength: 24, mac: 0x020000000002 },
+        { port: 1, address: address('10.0.1.1'), prefixLength: 24, mac: 0x020000000001, mtu: 1500 },
+        { port: 2, address: address('10.0.2.1'), prefixLength: 24, mac: 0x020000000002, mtu: 1500 },
       ],
       routes: [{ prefix: address('10.9.0.0'), prefixLength: 16, nextHop: address('10.0.2.254') }],
       neighbours: [{ address: address('10.0.2.11'), mac: 0x02000000020b, port: 2 }],

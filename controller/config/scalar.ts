@@ -3,7 +3,14 @@
  * The scalars of the configuration file and of the command line, from text to value and back: addresses, networks,
  * endpoints, durations. Nothing throws; what is wrong comes back with what would be right.
  */
-import { ADDRESS_BITS, familyOf, formatAddress, isInside, networkOf, parseAddressText } from '../core/address.ts';
+import {
+  ADDRESS_BITS,
+  familyOf,
+  formatAddress,
+  isInside,
+  networkOf,
+  parseAddressText,
+} from '../core/address.ts';
 import type { Address, MacAddress } from '../core/desired.ts';
 
 /** `wrong` completes "this ...", `right` completes "expected ...". */

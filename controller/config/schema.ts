@@ -146,6 +146,7 @@ export const configSchema = z.strictObject({
 
 export type ConfigShape = z.output<typeof configSchema>;
 export type VipShape = ConfigShape['vips'][number];
+export type BackendShape = VipShape['backends'][number];
 
 /** Keys that the schema knows at a place of the file; [] when the place has none. */
 export function knownKeys(path: readonly PropertyKey[]): string[] {

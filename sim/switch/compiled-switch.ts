@@ -7,6 +7,7 @@
  * whether the router knows the way or not.
  */
 
+import { requireIpv4 } from '../../controller/core/address.ts';
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
 import { INITIAL_VERSION } from '../../controller/core/model.ts';
 import type { BackendRow, Column, PinRow, Row, RowUpdate, VersionRow } from '../../controller/core/row.ts';
@@ -251,12 +252,12 @@ export class CompiledSwitch implements SimSwitch {
 
   private listen(before: Row | undefined, after: BackendRow | undefined): void {
     if (before?.table === 'backend') {
-      const place = placeKey(before.address, before.port);
+      const place = placeKey(requireIpv4(before.address), before.port);
       const others = this.listeners.get(place)!.filter((backend) => backend !== before.backend);
       this.listeners.set(place, others);
     }
     if (after !== undefined) {
-      const place = placeKey(after.address, after.port);
+      const place = placeKey(requireIpv4(after.address), after.port);
       this.listeners.set(place, [...(this.listeners.get(place) ?? []), after.backend]);
     }
   }
