@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { engineDefaults } from './core/options.ts';
 import type { RowUpdate } from './core/row.ts';
-import { backend, desired, pool } from './core/testing/rig.ts';
+import { backend, desired, pool, Rig } from './core/testing/rig.ts';
 import { Engine } from './engine.ts';
 import type { SwitchEvent, SwitchPort } from './ports/switch.ts';
 
@@ -79,5 +79,28 @@ describe('an engine', () => {
     tell({ kind: 'admitted', flows: 0 });
     handleAll();
     expect(logged.filter((message) => message === 'the controller was stopped')).toHaveLength(1);
+  });
+
+  it('that was stopped believes no digest that has waited meanwhile: its connection may have ended', () => {
+    const { engine, written, tell, handleAll, pass } = createEngine();
+    const wanted = desired(pool([1, 2, 3].map((n) => backend(n))));
+    const rig = new Rig().start(desired(pool([1, 2].map((n) => backend(n)))));
+    rig.want(wanted);
+    const { slot, backend: base } = rig.rows('slot').find((row) => row.unstable)!;
+    engine.want(wanted, engineDefaults);
+    tell({ kind: 'connected', rows: rig.switch.read() });
+    handleAll();
+    const digest = { kind: 'flow-digest', reason: 'old', pool: 1, slot, column: 0, backend: base } as const;
+    const pinned = (sourcePort: number): number => {
+      written.length = 0;
+      tell({ ...digest, sourceAddress: 1, sourcePort });
+      handleAll();
+      return written.flat().filter(({ row }) => row.table === 'pin').length;
+    };
+    expect(pinned(1)).toBe(1);
+    pass(5_000);
+    expect(pinned(2)).toBe(0);
+    pass(1_000);
+    expect(pinned(2)).toBe(1);
   });
 });

@@ -55,6 +55,8 @@ export class Engine {
   private cancelHeartbeat = () => {};
   /** When the process was last seen to run. */
   private ranAt: Millis;
+  /** It was stopped; what is read until then may have waited all the time. */
+  private isBehindUntil: Millis = Number.NEGATIVE_INFINITY;
   /** Streams to the switch that began or ended: as told, and as far as the core knows yet. */
   private streamEventsTold = 0;
   private streamEventsKnown = 0;
@@ -134,12 +136,22 @@ export class Engine {
     this.ranAt = now;
     if (stoppedMs <= heartbeatMs + longestStopMs) return;
     this.world.log('warn', 'the controller was stopped', { ms: Math.round(stoppedMs) });
+    this.isBehindUntil = now + heartbeatMs;
     this.advance({ kind: 'gap', now });
   }
 
   private handle(event: Event): void {
     this.noteStop();
-    this.advance(event);
+    if (!this.isOutdated(event)) this.advance(event);
+  }
+
+  /**
+   * A digest that waited while the process was stopped may tell of a connection that has ended since, and whose 5-tuple has
+   * come again. It counts as lost: the gap is known, and a flow that is alive sends again.
+   */
+  private isOutdated(event: Event): boolean {
+    if (event.kind !== 'flow-digest' || event.now >= this.isBehindUntil) return false;
+    return event.reason === 'old' || event.reason === 'learn';
   }
 
   private advance(event: Event): void {

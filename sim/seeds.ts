@@ -90,6 +90,41 @@ export const knownSeeds: readonly KnownSeed[] = [
     switches: 2,
     why: 'a filter slot was kept after a switch had joined again (the world: it is a gap, and no stream knows of it)',
   },
+  {
+    seed: 621,
+    why: "the heir of a backend that died in the midst of a change was given its flows' 5-tuples, and no pins for them",
+  },
+  { seed: 6286, why: 'the same' },
+  { seed: 9115, why: 'the same' },
+  { seed: 9168, why: 'the same' },
+  {
+    seed: 915,
+    why: 'a backend that was removed while it took a seat was forgotten, and then given the seat',
+  },
+  { seed: 7764, why: 'the same' },
+  { seed: 1709, why: 'slots of the dead were given to a backend whose own row was still on its way' },
+  { seed: 484, why: 'the same' },
+  {
+    seed: 9015,
+    why: 'a pin that the switch refused for seconds came when its 5-tuple had a new connection, whose digests did not count',
+  },
+  {
+    seed: 3968,
+    why: 'a digest waited while the controller was stopped, and pinned the next connection with its 5-tuple (the world, too: who is stopped is not told what is wanted)',
+  },
+  {
+    seed: 3095,
+    why: 'a client of a pool that served on until its successor did (the world: nobody promised it anything)',
+  },
+  {
+    seed: 4648,
+    why: "a third SYN was taken for an older connection's, by a filter slot that was emptied then (the world: not promised)",
+  },
+  {
+    seed: 6403,
+    why: 'a filter slot was emptied in a flood while the pin of a slow handshake was on its way (the world: not promised)',
+  },
+  { seed: 6650, why: 'the same, with a 5-tuple that came again' },
 ];
 
 export function planOf({ seed, faults, turmoilMs, switches }: KnownSeed): WorldPlan {

@@ -516,6 +516,19 @@ describe('a pin that is not acknowledged', () => {
     expect(rig.unstableSlots()).toBe(0);
   });
 
+  test('gives way to the next connection with its 5-tuple', () => {
+    const { rig, slot } = stuck();
+    const flow = flowInSlot(slot);
+    const { backend: base } = rig.packet(flow, 'ack');
+    rig.pass(3_000);
+    const { backend: owner } = rig.packet(flow, 'syn');
+    expect(owner).not.toBe(base);
+    rig.packet(flow, 'ack');
+    rig.refuse = () => undefined;
+    rig.pass(TIMEOUT_MS / 2);
+    expect(rig.packet(flow, 'ack')).toMatchObject({ decision: 'pinned', backend: owner });
+  });
+
   test('keeps its slot unstable', () => {
     const { rig, slot } = stuck();
     const flow = flowInSlot(slot);

@@ -192,6 +192,7 @@ function settled(state: State, turn: Turn, entry: Entry): void {
       return;
     case 'backend':
       if (entry.wanted === undefined) backendGone(state, row.backend);
+      else if (pool) pool.isPlacementStale = true;
       break;
     default:
       break;

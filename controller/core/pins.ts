@@ -37,7 +37,9 @@ export function handleFlowDigest(state: State, turn: Turn, digest: FlowDigest): 
     // Forgotten a moment ago, and its delete on its way: it is needed again.
     if (!state.ledger.entries.has(pinKeyOf(digest))) return;
   }
-  if (pin !== undefined) return;
+  if (pin?.backend === digest.backend) return;
+  // It was asked for by a connection that has ended: whoever has its 5-tuple now was not pinned yet, and is elsewhere.
+  if (pin) removePin(state, pin);
   if (!isUnstable(pool, digest.slot)) {
     const isAgreed = baseOf(pool, digest.slot) === digest.backend;
     const isStale = turn.now - pool.since[digest.slot]! >= turn.options.staleDigestMs;

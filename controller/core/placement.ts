@@ -15,6 +15,7 @@ import {
   type Turn,
 } from './model.ts';
 import type { Column } from './row.ts';
+import { backendKey } from './rows.ts';
 import { admitWaiting, canHold, hold, isSeat, isWaiting, leaveSeat, openSeat } from './seats.ts';
 import { backendOf, baseOf, isSlotSettled, isUnstable, setColumn, setSlot, stabilityOf } from './slots.ts';
 import { stickyTable } from './sticky.ts';
@@ -24,7 +25,10 @@ import { liveColumns } from './versions.ts';
 export function place(state: State, pool: Pool): void {
   const column = newestColumn(state);
   admitWaiting(pool, (slot) => backendOf(pool, slot, column));
-  const participants = [...pool.backends.values()].map((backend) => ({ ...backend, weight: share(backend) }));
+  const participants = [...pool.backends.values()].map((backend) => ({
+    ...backend,
+    weight: isKnownToSwitch(state, pool, backend) ? share(backend) : 0,
+  }));
   const table =
     pool.placement === 'sticky'
       ? stickyTable(participants, ...inForce(state, pool, participants), seatsOf(pool))
@@ -74,8 +78,10 @@ export function bury(state: State, turn: Turn, pool: Pool): number {
       }
       pool.orphans.delete(slot);
       leaveSeat(pool, slot);
-      // Flows of a newest owner that lives are known by its rows. Otherwise the heir's begin now, and may have to leave soon.
-      const stability = isUnstable(pool, slot) && !isGone[newest] ? 'held' : stabilityOf(pool, slot);
+      // Flows of a newest owner that lives are known by its rows, unless a filter slot takes them for flows of the dead; so they
+      // must not be left behind by a change under way. Otherwise the heir's begin now, and may have to leave soon.
+      const isHeld = isUnstable(pool, slot) && !isGone[newest] && !isAboutToMove(state, pool, slot, heir);
+      const stability = isHeld ? 'held' : stabilityOf(pool, slot);
       if (setSlot(state, pool, slot, stability, heir, true)) rewritten++;
     }
     // A slot that is being merged has no use for its columns; rewritten before its row, they would give flows to the heir
@@ -100,6 +106,12 @@ function fillingIds(pool: Pool, column: Column, orphans: number): Uint8Array {
   for (const { state } of pool.backends.values()) if (state === 'active') heirs++;
   const most = 2 * Math.ceil(orphans / Math.max(1, heirs));
   return Uint8Array.from(missing, (count) => Number(count > most));
+}
+
+/** The commit that is being prepared gives the slot to another; for the next one it is made unstable anew. */
+function isAboutToMove({ change }: State, pool: Pool, slot: number, owner: number): boolean {
+  if (change.phase === 'idle' || change.phase === 'committing') return false;
+  return (change.targets.get(pool)?.[slot] ?? owner) !== owner;
 }
 
 function columnPrepared({ change }: State): Column[] {
@@ -137,6 +149,11 @@ function seatsOf(pool: Pool): Uint32Array {
     if (isSeat(pool, slot)) willingness[slot] = pool.seats[slot]!;
   }
   return willingness;
+}
+
+/** Slots of the dead may be rewritten in this very step: none must lead to a backend whose own row is still on its way. */
+function isKnownToSwitch(state: State, pool: Pool, { id }: Backend): boolean {
+  return pool.phase !== 'serving' || !state.ledger.entries.has(backendKey(id));
 }
 
 function share(backend: Backend): number {

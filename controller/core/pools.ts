@@ -253,12 +253,19 @@ function serve(state: State, turn: Turn, pool: Pool): void {
 
 function forgetBackends(state: State, pool: Pool): void {
   for (const backend of [...pool.backends.values()]) {
-    const isForgettable = backend.state === 'leaving' && backend.rowRefs === 0 && backend.pinRefs === 0;
+    const isUnnamed = backend.rowRefs === 0 && backend.pinRefs === 0;
+    const isForgettable = backend.state === 'leaving' && isUnnamed && !takesSeats(state, pool, backend.id);
     if (isForgettable && isSettled(pool) && pool.unsettledPins === 0) {
       // Its id may name another backend once its row is gone.
       if (!forgetServerId(state, pool, backend)) forgetBackend(state, pool, backend);
     }
   }
+}
+
+/** No row names it yet: seats get their new base right before the commit. */
+function takesSeats({ change }: State, pool: Pool, id: number): boolean {
+  const target = change.targets.get(pool);
+  return target !== undefined && (change.rebased.get(pool)?.some((slot) => target[slot] === id) ?? false);
 }
 
 function forgetBackend(state: State, pool: Pool, backend: Backend): void {

@@ -32,8 +32,8 @@ import { createBackend } from './pools.ts';
 import type { BackendRow, PinRow, Row, SlotRow, SlotVersionRow, VipRow } from './row.ts';
 import { dropRow, returnPathKey, type SmallRow, smallRowKey } from './rows.ts';
 import { adoptServerIds } from './server-ids.ts';
-import { backendOf, isUnstable, loadColumn, loadSlot, setSlot, stabilityOf } from './slots.ts';
-import { noteGap } from './versions.ts';
+import { backendOf, baseOf, isUnstable, loadColumn, loadSlot, setSlot, stabilityOf } from './slots.ts';
+import { liveColumns, noteGap } from './versions.ts';
 
 /** Rows read from the switch, by table. */
 interface Snapshot {
@@ -231,15 +231,25 @@ function startSlots(state: State, turn: Turn, pool: Pool): void {
   for (let slot = 0; slot < pool.slotCount; slot++) {
     if (isUnstable(pool, slot)) {
       pool.since[slot] = turn.now;
-      // A seat was being given away; the commit has not come, so nobody has taken base.
-      if (stabilityOf(pool, slot) === 'held')
-        setSlot(state, pool, slot, 'held', backendOf(pool, slot, newest));
+      if (stabilityOf(pool, slot) !== 'held') continue;
+      const backend = backendOf(pool, slot, newest);
+      // A seat was being given away; the commit has not come, so nobody has taken base. Where a live filter slot has sent flows
+      // to base, they are not forgotten: they are pinned as they speak.
+      if (isNobodysBase(state, pool, slot)) setSlot(state, pool, slot, 'held', backend);
+      else if (backend !== baseOf(pool, slot)) setSlot(state, pool, slot, 'leaving', baseOf(pool, slot));
       continue;
     }
     removeAgreeingPins(state, pool, slot);
     // What a change had prepared is of use if the same change is begun again; the planner knows.
     if (COLUMNS.some((column) => pool.columns[column - 1]![slot] !== NO_ROW)) state.hasLeftovers = true;
   }
+}
+
+/** Every flow that a live filter slot knows has a row of its column. */
+function isNobodysBase(state: State, pool: Pool, slot: number): boolean {
+  return liveColumns(state.version).every(
+    (column) => column !== 0 && pool.columns[column - 1]![slot] !== NO_ROW,
+  );
 }
 
 function deleteForeign(state: State, row: Row, key: string): void {

@@ -134,6 +134,80 @@ describe('the seat of a dead backend', () => {
   });
 });
 
+describe('the heir of a backend that dies in the midst of a change', () => {
+  /** Nearly the session timeout; no filter slot is kept for so long. */
+  const SILENCE_MS = 50_000;
+  const draining = (number: number) => backend(number, { state: 'draining' });
+  const idOf = (rig: Rig, number: number): number =>
+    rig.rows('backend').find((row) => row.address === backend(number).address)!.backend;
+  /** b1 drains: a slot goes to b2, and a flow has met b1 there, which a filter slot knows. Then b2 drains, too. */
+  const twice = (): { rig: Rig; flow: Flow } => {
+    const rig = new Rig({ tcpSettleMs: 1_000 }).start(desired(pool([1, 2, 3].map((n) => backend(n)))));
+    rig.want(desired(pool([draining(1), backend(2), backend(3)])));
+    const flow = flowInSlot(rig.rows('slot_version').find((row) => row.backend === idOf(rig, 2))!.slot);
+    rig.packet(flow, 'syn');
+    rig.pass(2_000);
+    rig.want(desired(pool([draining(1), draining(2), backend(3)])));
+    return { rig, flow };
+  };
+  const keepsIt = (rig: Rig, flow: Flow, owner: number): void => {
+    for (let i = 0; i < 10; i++) {
+      rig.pass(SILENCE_MS);
+      expect(rig.packet(flow, 'ack').backend).toBe(owner);
+    }
+  };
+
+  test('keeps who comes again with a 5-tuple of the dead, though the slot leaves it', () => {
+    const { rig, flow } = twice();
+    rig.pass(100);
+    rig.want(desired(pool([dead(1), draining(2), backend(3)])));
+    expect(open(rig, flow)).toBe(idOf(rig, 2));
+    keepsIt(rig, flow, idOf(rig, 2));
+  });
+
+  test('keeps it when the commit is lost with the connection', () => {
+    const { rig, flow } = twice();
+    rig.refuse = ({ row }) => (row.table === 'version' ? 'unavailable' : undefined);
+    rig.pass(1_500);
+    rig.want(desired(pool([dead(1), draining(2), backend(3)])));
+    expect(open(rig, flow)).toBe(idOf(rig, 3));
+    rig.refuse = () => undefined;
+    rig.send({ kind: 'disconnected' });
+    rig.connect();
+    keepsIt(rig, flow, idOf(rig, 3));
+  });
+
+  test('is none whose own row is still on its way', () => {
+    const rig = new Rig().start(desired(pool([1, 2, 3].map((n) => backend(n)))));
+    rig.effects = [];
+    rig.isHolding = true;
+    rig.want(desired(pool([dead(1), backend(2), backend(3), backend(4)])));
+    const written = rig.effects.flatMap((effect) => (effect.kind === 'write' ? effect.updates : []));
+    const named = written.flatMap(({ row }) =>
+      row.table === 'slot' || row.table === 'slot_version' ? [row.backend] : [],
+    );
+    expect([...new Set(named)].toSorted()).toEqual([idOf(rig, 2), idOf(rig, 3)]);
+    rig.isHolding = false;
+    rig.answerAll();
+    rig.pass(0);
+    expect(rig.rows('slot').filter((row) => row.backend === idOf(rig, 4)).length).toBeGreaterThan(0);
+  });
+
+  test('is not forgotten while it takes the seats of another', () => {
+    const rig = bereaved();
+    const waiting = backend(4, { weight: 0 });
+    rig.want(desired(pool([dead(1), backend(2), backend(3), waiting])));
+    rig.isHolding = true;
+    rig.want(desired(pool([dead(1), backend(2), backend(3), backend(4)])));
+    rig.want(desired(pool([dead(1), backend(2), backend(3)])));
+    rig.isHolding = false;
+    rig.answerAll();
+    rig.pass(0);
+    const known = rig.rows('backend').map((row) => row.backend);
+    expect(rig.rows('slot').filter((row) => !known.includes(row.backend))).toEqual([]);
+  });
+});
+
 describe('a backend that comes while no seat is open', () => {
   const QUARTER_HOUR = { sessionTimeoutMs: 900_000 };
   const all = [1, 2, 3, 4].map((n) => backend(n));

@@ -16,7 +16,7 @@ import { commandOf, describePlan, drawPlan, type WorldPlan } from '../world/plan
 import { type RuleName, ruleNames } from '../world/rules.ts';
 import { shrink } from '../world/shrink.ts';
 import { runMany } from './run-many.ts';
-import type { RunResult } from './run-message.ts';
+import type { RunManner, RunResult } from './run-message.ts';
 import { runWorld } from './run-world.ts';
 
 interface Options {
@@ -25,6 +25,7 @@ interface Options {
   first: number;
   jobs: number;
   without?: RuleName;
+  compiled?: true;
   calm?: true;
   fault: Partial<Record<FaultName, number>>;
   turmoil?: number;
@@ -42,6 +43,7 @@ const options = new Command('sim')
   .option('--first <number>', 'from this seed on', number, 1)
   .option('--jobs <number>', 'threads', number, availableParallelism())
   .addOption(new Option('--without <rule>', 'switches a protective rule off').choices(ruleNames))
+  .option('--compiled', 'the switches execute p4/build, which takes some thirty times as long')
   .option('--calm', 'no faults but those of --fault')
   .option('--fault <name=value>', 'sets a number of the fault plan; may be repeated', fault, {})
   .option('--turmoil <ms>', 'for how long there are faults', number)
@@ -51,6 +53,8 @@ const options = new Command('sim')
   .option('--no-shrink', 'prints failing plans as they are')
   .parse()
   .opts<Options>();
+
+const manner: RunManner = { without: options.without, isCompiled: options.compiled ?? false };
 
 process.exitCode = options.seed === undefined ? await many(options) : one(planOf(options.seed, options));
 
@@ -69,7 +73,7 @@ function planOf(seed: number, { calm, fault, turmoil, placement, switches, group
 function one(plan: WorldPlan): number {
   print(...describePlan(plan));
   if (options.without) print(`without ${options.without}`);
-  const { violations, thrown, result } = runWorld(plan, options.without, true);
+  const { violations, thrown, result } = runWorld(plan, manner, true);
   const { flows, packets, digests, commits, maxPins, endedAt } = result.stats;
   print(
     `${flows} flows, ${packets} packets, ${digests} digests, ${commits} commits, ${maxPins} pins at most; ` +
@@ -89,7 +93,7 @@ async function many({ first, runs, jobs, without }: Options): Promise<number> {
   const failed: RunResult[] = [];
   const totals = { worlds: 0, flows: 0, packets: 0, commits: 0, crashes: 0, simulatedMs: 0 };
   const broken = new Map<string, number>();
-  await runMany(plans, { jobs, without }, (result) => {
+  await runMany(plans, { jobs, ...manner }, (result) => {
     totals.worlds++;
     totals.flows += result.stats.flows;
     totals.packets += result.stats.packets + result.stats.floodPackets;
@@ -121,7 +125,9 @@ async function many({ first, runs, jobs, without }: Options): Promise<number> {
 
 function tellSmaller({ plan, broken }: RunResult): void {
   const isSame = (smaller: WorldPlan): boolean =>
-    runWorld(smaller, undefined).result.broken.some((invariant) => broken.includes(invariant));
+    runWorld(smaller, { ...manner, without: undefined }).result.broken.some((invariant) =>
+      broken.includes(invariant),
+    );
   const { plan: smaller, attempts } = options.shrink ? shrink(plan, isSame) : { plan, attempts: 0 };
   print('', `seed ${plan.seed} (${broken.join(', ')}), made smaller in ${attempts} worlds:`);
   one(smaller);

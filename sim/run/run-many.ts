@@ -4,12 +4,10 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { WorldPlan } from '../world/plan.ts';
-import type { RuleName } from '../world/rules.ts';
-import type { RunOrder, RunResult } from './run-message.ts';
+import type { RunManner, RunOrder, RunResult } from './run-message.ts';
 
-export interface RunOptions {
+export interface RunOptions extends RunManner {
   jobs: number;
-  without: RuleName | undefined;
 }
 
 const plansAtATime = 8;
@@ -17,7 +15,7 @@ const plansAtATime = 8;
 /** @throws what a worker throws that is no part of a world */
 export function runMany(
   plans: readonly WorldPlan[],
-  { jobs, without }: RunOptions,
+  { jobs, ...manner }: RunOptions,
   onResult: (result: RunResult) => void,
 ): Promise<void> {
   const self = fileURLToPath(import.meta.url);
@@ -31,7 +29,7 @@ export function runMany(
         const batch = plans.slice(next, next + plansAtATime);
         next += batch.length;
         pending = batch.length;
-        if (batch.length > 0) worker.postMessage({ plans: batch, without } satisfies RunOrder);
+        if (batch.length > 0) worker.postMessage({ plans: batch, ...manner } satisfies RunOrder);
         else void worker.terminate().then(() => resolve());
       };
       worker.on('message', (result: RunResult) => {

@@ -4,9 +4,15 @@ import type { WorldPlan } from '../world/plan.ts';
 import type { RuleName } from '../world/rules.ts';
 import type { WorldStats } from '../world/world.ts';
 
-export interface RunOrder {
-  plans: readonly WorldPlan[];
+export interface RunManner {
+  /** A protective rule that is switched off. */
   without: RuleName | undefined;
+  /** The switches execute the compiled P4 program. */
+  isCompiled: boolean;
+}
+
+export interface RunOrder extends RunManner {
+  plans: readonly WorldPlan[];
 }
 
 export interface RunResult {

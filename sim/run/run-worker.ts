@@ -4,6 +4,6 @@ import { parentPort } from 'node:worker_threads';
 import type { RunOrder } from './run-message.ts';
 import { runWorld } from './run-world.ts';
 
-parentPort?.on('message', ({ plans, without }: RunOrder) => {
-  for (const plan of plans) parentPort?.postMessage(runWorld(plan, without).result);
+parentPort?.on('message', ({ plans, ...manner }: RunOrder) => {
+  for (const plan of plans) parentPort?.postMessage(runWorld(plan, manner).result);
 });

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Runs one world; an exception in it is a violation like any other. */
+import { loadProgram } from '../../controller/program.ts';
+import { CompiledSwitch } from '../switch/compiled-switch.ts';
 import type { Violation } from '../world/judge.ts';
-import type { WorldPlan } from '../world/plan.ts';
-import type { RuleName } from '../world/rules.ts';
+import { capacityOf, type WorldPlan } from '../world/plan.ts';
 import { World } from '../world/world.ts';
-import type { RunResult } from './run-message.ts';
+import type { RunManner, RunResult } from './run-message.ts';
 
 export function runWorld(
   plan: WorldPlan,
-  without: RuleName | undefined,
+  { without, isCompiled }: RunManner,
   keepsTraces = false,
 ): { violations: readonly Violation[]; thrown: Error | undefined; result: RunResult } {
-  const world = new World(plan, { without, keepsTraces });
+  const world = new World(plan, {
+    without,
+    keepsTraces,
+    createSwitch: isCompiled ? compiledSwitch : undefined,
+  });
   let thrown: Error | undefined;
   try {
     world.run();
@@ -21,4 +26,11 @@ export function runWorld(
   const broken: string[] = [...new Set(world.violations.map(({ invariant }) => invariant))];
   if (thrown) broken.push('exception');
   return { violations: world.violations, thrown, result: { plan, broken, stats: world.stats } };
+}
+
+let program: string | undefined;
+
+function compiledSwitch(plan: WorldPlan): CompiledSwitch {
+  program ??= new TextDecoder().decode(loadProgram().deviceConfig);
+  return new CompiledSwitch(program, { capacity: capacityOf(plan) });
 }

@@ -346,7 +346,7 @@ export class FastSwitch implements SimSwitch {
       case 'pin': {
         const pin = this.pins.find(row.pool, requireIpv4(row.sourceAddress), row.sourcePort);
         if (pin === noRow) this.pins.insert(row, now);
-        else this.pins.modify(pin, row);
+        else this.pins.modify(pin, row, now);
         return;
       }
       default:

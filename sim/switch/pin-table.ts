@@ -36,16 +36,16 @@ export class PinTable {
       this.hitAt = grown(this.hitAt, new Float64Array(flows.capacity));
       this.idleTimeoutMs = grown(this.idleTimeoutMs, new Float64Array(flows.capacity));
     }
-    this.hitAt[pin] = now;
-    this.modify(pin, row);
+    this.modify(pin, row, now);
   }
 
-  /** Another backend, another timeout; the pin has not been hit by that. */
-  modify(pin: number, { backend, idleTimeoutMs }: PinRow): void {
+  /** Another backend, another timeout, which begins anew. */
+  modify(pin: number, { backend, idleTimeoutMs }: PinRow, now: number): void {
+    this.hitAt[pin] = now;
     this.backends[pin] = backend;
     this.idleTimeoutMs[pin] = idleTimeoutMs;
     if (idleTimeoutMs > 0) {
-      this.noneIdleBefore = Math.min(this.noneIdleBefore, this.hitAt[pin]! + idleTimeoutMs);
+      this.noneIdleBefore = Math.min(this.noneIdleBefore, now + idleTimeoutMs);
     }
   }
 

@@ -24,7 +24,9 @@ export interface Client {
   digestsLost: number;
   /** The controller has been told of it since `newAt`. */
   isHeard: boolean;
-  /** A filter slot knew its first packet: a connection with the same 5-tuple was there a short while ago. */
+  /** A filter slot has been shown an opening packet of it, since its slot was stable. */
+  isInFilters: boolean;
+  /** A filter slot knew it before it could: a connection with the same 5-tuple was there a short while ago. */
   isMistakable: boolean;
   /** A pin of such a connection took its first packet. */
   isReopened: boolean;
@@ -32,6 +34,8 @@ export interface Client {
   isOldest: boolean;
   /** When the controller was told of it first. */
   heardAt: Millis | undefined;
+  /** Since when every packet of it has met its pin. */
+  pinnedAt: Millis | undefined;
   /** Index of the switch that its packets go to. */
   device: number;
 }

@@ -2,21 +2,21 @@
 /**
  * Those who connect, talk, fall silent and hang up. What they are promised, I1, holds for who
  *
- * - ends its handshake within `quarantineMs` less the time a digest takes; in a flood that fills filter slots faster than
- *   that, within `floodQuarantineMs`. Over UDP all of this begins anew when its slot turns unstable again. A SYN that is sent again later than `tcpSettleMs` may find another server: nobody has
+ * - ends its handshake within `quarantineMs` less the time a digest and a pin take; in a flood that fills filter slots faster
+ *   than that, within `floodQuarantineMs`. Over UDP all of this begins anew when its slot turns unstable again. A SYN that is sent again later than `tcpSettleMs` may find another server: nobody has
  *   answered the ones before
  * - does not come again with the same 5-tuple before `staleDigestMs`, nor just when the last connection's pin expires
  *   (several switches take up to `idleAgreeMs` to agree that it has), nor
- *   when the filter slot that still knows that connection's first packet is emptied in the middle of the handshake
+ *   when the filter slot that still knows that connection's first packet is emptied before this one is pinned
  * - is never silent for longer than the session timeout; over UDP, which has no beginning, for longer than `udpSettleMs`
  * - sends again within `sendsAgainMs` when a digest of it was lost and nobody could know: at most twice in a row, then it
  *   arrives. Digests lost with their stream, which the controller notices, need no help
  * - moves between switches only once others know of it (`#isKnownOn`), and, if it is pinned, not after a silence that comes
- *   within `idleAgreeMs` (and the time for which the controller is stopped) of the session timeout: its old switch and its
+ *   within the time for which the controller, or its clock, is stopped of the session timeout: its old switch and its
  *   new one may each have found its pin idle, the one after the other
- * - has a server that lives, at a vip that stays, on a switch that does not lose its tables
+ * - has a server that lives, at a vip that stays and is not about to be another pool's, on a switch that does not lose its tables
  */
-import type { DesiredPool } from '../../controller/core/desired.ts';
+import type { Address, DesiredPool } from '../../controller/core/desired.ts';
 import type { EngineOptions } from '../../controller/core/options.ts';
 import type { PinRow } from '../../controller/core/row.ts';
 import type { Dice } from '../kernel/dice.ts';
@@ -75,6 +75,8 @@ export class Clients {
   #clients = new Set<Client>();
   #count = 0;
   #isQuiet = false;
+  /** By `vipKey`: the pool that serves a vip until its successor does. */
+  readonly #leaving = new Map<string, number>();
 
   constructor(world: ClientsWorld) {
     this.#world = world;
@@ -109,7 +111,17 @@ export class Clients {
     }
   }
 
+  /** Another pool is to serve this vip. */
+  poolLeaves(vip: DesiredPool['vip']): void {
+    for (const device of this.#world.devices) {
+      for (const { address, pool } of device.mirror.vips.values()) {
+        if (address === vip.address) this.#leaving.set(vipKey(device, address), pool);
+      }
+    }
+  }
+
   tablesLost(device: Device): void {
+    for (const pool of this.#world.fleet.pools) this.#leaving.delete(vipKey(device, pool.vip.address));
     for (const client of this.#clients) {
       if (client.device === device.index) this.#lose(client, 'its switch lost its tables');
     }
@@ -122,7 +134,7 @@ export class Clients {
   filterEmptied(isEarly: boolean): void {
     const { clock, engine } = this.#world;
     for (const client of this.#clients) {
-      if (client.isHeard) continue;
+      if (client.isHeard && !this.#isBeingPinned(client)) continue;
       const isSlow = clock.now() - client.newAt > engine.floodQuarantineMs;
       if (isEarly && isSlow) this.#lose(client, 'too slow for the flood');
       if (client.isMistakable)
@@ -143,6 +155,21 @@ export class Clients {
         this.#lose(client, 'its pin was on its way out');
       }
     }
+  }
+
+  /** The controller has heard of it, and its pin is on its way. */
+  #isBeingPinned({ device: index, flow, heardAt }: Client): boolean {
+    const { clock, devices } = this.#world;
+    const { mirror } = devices[index]!;
+    const vip = mirror.vipOf(flow);
+    const isPinned = vip !== undefined && mirror.pin(vip.pool, flow) !== undefined;
+    return !isPinned && heardAt !== undefined && clock.now() - heardAt < this.#pinMs();
+  }
+
+  /** A pin takes so long at most, from the digest on, on all switches. */
+  #pinMs(): number {
+    const { writeDelayMs, stallMs } = this.#world.plan.faults;
+    return 2_000 + 8 * writeDelayMs + stallMs;
   }
 
   // A connection.
@@ -178,10 +205,12 @@ export class Clients {
       lastSentAt: clock.now(),
       digestsLost: 0,
       isHeard: false,
+      isInFilters: false,
       isMistakable: false,
       isReopened: false,
       isOldest: false,
       heardAt: undefined,
+      pinnedAt: undefined,
       device,
     };
     this.#clients.add(client);
@@ -254,7 +283,10 @@ export class Clients {
       // Whatever the controller was told of it before is forgotten: its slot has been stable since.
       client.newAt = clock.now();
       client.isHeard = false;
+      client.heardAt = undefined;
     }
+    client.pinnedAt = decision === 'pinned' ? (client.pinnedAt ?? clock.now()) : undefined;
+    if (flags === 'syn' || client.isUdp) noteFilters(client, decision);
     this.#note(
       client,
       `${flags}: ${decision} -> ${endpoint ?? 'nobody'}${digest ? `, ${digest.reason}` : ''}`,
@@ -262,7 +294,8 @@ export class Clients {
     if (client.endpoint === undefined || beginsAnew) {
       if (endpoint !== undefined && fleet.isAlive(endpoint)) client.endpoint = endpoint;
       else this.#lose(client, 'nobody answers');
-      client.isMistakable = decision === 'filter' && !beginsAnew;
+      if (pool !== undefined && this.#leaving.get(vipKey(device, client.flow.targetAddress)) === pool)
+        this.#lose(client, 'its vip is about to be served by another pool');
       client.isReopened = decision === 'pinned';
       client.isOldest = decision === 'stable';
     } else if (!client.isLost && endpoint !== client.endpoint) {
@@ -306,15 +339,18 @@ export class Clients {
    * the time that takes on all switches; or when it came while its slot was stable, so that it belongs to base.
    */
   #isKnownOn(client: Client, current: Device, next: Device): boolean {
-    const { clock, plan, idleAgreeMs } = this.#world;
+    const { clock, plan, judge } = this.#world;
+    const { stallMs, clockLagMs } = plan.faults;
     const vip = current.mirror.vipOf(client.flow);
     const pinnedOn = (device: Device): boolean =>
       vip !== undefined && device.mirror.pin(vip.pool, client.flow) !== undefined;
     if (pinnedOn(current)) {
       const silentMs = clock.now() - client.lastSentAt;
-      if (silentMs > plan.sessionTimeoutMs - idleAgreeMs - plan.faults.stallMs) return false;
-      const pinnedMs = clock.now() - (client.heardAt ?? clock.now());
-      return pinnedOn(next) || pinnedMs > 2_000 + 8 * plan.faults.writeDelayMs + plan.faults.stallMs;
+      if (silentMs > plan.sessionTimeoutMs - stallMs - clockLagMs) return false;
+      const both = [current, next];
+      const since = Math.max(client.pinnedAt ?? clock.now(), ...both.map(({ gapAt }) => gapAt));
+      const isWritten = clock.now() - since > this.#pinMs() && !both.some((d) => judge.unattended.has(d));
+      return pinnedOn(next) || isWritten;
     }
     const slot = next.mirror.slotOf(client.flow);
     if (slot && !slot.unstable) return true;
@@ -340,4 +376,16 @@ export class Clients {
   #note(client: Client, what: string): void {
     this.#world.chronicle.note(flowTopic(client.flow), what);
   }
+}
+
+/** An opening packet of it has met an unstable slot, or a stable one, of which no filter slot takes notice. */
+function noteFilters(client: Client, decision: Verdict['decision']): void {
+  if (decision === 'stable') client.isInFilters = false;
+  if (decision === 'new') client.isMistakable = false;
+  if (decision === 'filter' && !client.isInFilters) client.isMistakable = true;
+  if (decision === 'new' || decision === 'filter') client.isInFilters = true;
+}
+
+function vipKey({ index }: Device, address: Address): string {
+  return `${index}/${address}`;
 }

@@ -24,6 +24,12 @@ interface Share {
   due: number;
 }
 
+/** What the controller is told of what is wanted. */
+interface Told {
+  sessionTimeoutMs: number;
+  weightsAreHidden: boolean;
+}
+
 const FIRST_VIP = 0x0a630001;
 const FIRST_BACKEND = 0x0a000001;
 const MAX_BACKENDS = 6;
@@ -37,10 +43,12 @@ export class Fleet {
   onDeath: (endpoint: Endpoint) => void = () => {};
   /** Called when a vip is taken from those who serve it now. */
   onWithdrawal: (vip: DesiredPool['vip']) => void = () => {};
+  /** Called when another pool is to serve a vip: until it does, the one before goes on. */
+  onSuccession: (vip: DesiredPool['vip']) => void = () => {};
   readonly #clock: SimClock;
   readonly #dice: Dice;
   readonly #plan: WorldPlan;
-  readonly #toldTimeoutMs: number;
+  readonly #told: Told;
   #vips = 0;
   #servers = 0;
   #poolNames = 0;
@@ -51,20 +59,21 @@ export class Fleet {
   /** What was due to each endpoint, and until when; the last is in force. */
   #dues: { until: Millis; shares: Map<Endpoint, number> }[] = [];
 
-  /** @param toldTimeoutMs  what the controller is told of the session timeout */
-  constructor(plan: WorldPlan, clock: SimClock, dice: Dice, toldTimeoutMs: number) {
+  constructor(plan: WorldPlan, clock: SimClock, dice: Dice, told: Told) {
     this.placement = plan.placement;
     this.#plan = plan;
     this.#clock = clock;
     this.#dice = dice;
-    this.#toldTimeoutMs = toldTimeoutMs;
+    this.#told = told;
     this.pools = [this.#newPool('tcp', 16), this.#newPool('udp', 8)];
     this.#noteDue();
   }
 
   desired(): Desired {
+    const pools = structuredClone(this.pools);
+    if (this.#told.weightsAreHidden) for (const pool of pools) for (const b of pool.backends) b.weight = 100;
     return {
-      pools: structuredClone(this.pools),
+      pools,
       interfaces: [{ port: 1, address: 0x0a0000fe, prefixLength: 16, mac: 0x02_00_00_00_00_01, mtu: 0 }],
       routes: [{ prefix: 0x0b000000, prefixLength: 8, nextHop: 0x0a00fffd }],
       neighbours: [],
@@ -161,6 +170,8 @@ export class Fleet {
     this.onWithdrawal(old.vip);
     const pool = this.#newPool('tcp', this.#dice.pick([8, 16, 32]));
     if (this.#dice.chance(0.5)) pool.vip = old.vip;
+    // Of the same size it is the same pool with other backends.
+    if (pool.vip === old.vip && pool.slotCount !== old.slotCount) this.onSuccession(old.vip);
     this.pools = [pool, ...this.pools.slice(1)];
     this.#changed();
   }
@@ -195,7 +206,7 @@ export class Fleet {
       vip: { address: FIRST_VIP + this.#vips++, protocol, port: protocol === 'tcp' ? 80 : 53 },
       ...PLAIN_POOL,
       slotCount,
-      sessionTimeoutMs: this.#toldTimeoutMs,
+      sessionTimeoutMs: this.#told.sessionTimeoutMs,
       placement: this.placement,
       backends: [this.#newBackend(), this.#newBackend(), this.#newBackend()],
     };

@@ -3,6 +3,7 @@
 import type { Placement } from '../../controller/core/desired.ts';
 import { type EngineOptions, engineDefaults } from '../../controller/core/options.ts';
 import { diceOf } from '../kernel/dice.ts';
+import type { Capacity } from '../switch/sim-switch.ts';
 import { drawFaults, type FaultName, type Faults, faultNames, faults } from './faults.ts';
 
 export interface WorldPlan {
@@ -56,6 +57,14 @@ export function engineOptionsOf(plan: WorldPlan): EngineOptions {
     maxUpdatesInFlight: dice.pick([10, 40, 400]),
     changeRetryMs: 1_000,
     retryMaxMs: 1_000,
+  };
+}
+
+/** Of the switches; what is not named has room for everything. */
+export function capacityOf({ faults: { pinTableSize, columnTableSize } }: WorldPlan): Capacity {
+  return {
+    ...(pinTableSize > 0 && { pin: pinTableSize }),
+    ...(columnTableSize > 0 && { slot_version: columnTableSize }),
   };
 }
 

@@ -29,6 +29,8 @@ const missed: Record<RuleName, { plans: WorldPlan[]; invariants: Invariant[] }> 
   rotation: { plans: flooded, invariants: ['I3 bounded state'] },
   'merge timeout': { plans: drawn, invariants: ['I1 consistency'] },
   settling: { plans: drawn, invariants: ['I1 consistency'] },
+  'fail static': { plans: drawn, invariants: ['I5 fail static'] },
+  weights: { plans: drawn, invariants: ['I6 balance'] },
 };
 
 function broken(plans: readonly WorldPlan[], without: RuleName | undefined): Set<Invariant> {

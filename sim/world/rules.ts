@@ -2,7 +2,13 @@
 /** The rules that protect connections, and how to do without each: by an option of the engine, or by a lie of the world. */
 import type { WorldTwist } from './world.ts';
 
-const noTwist: WorldTwist = { engine: {}, port: {}, toldTimeoutMs: undefined, filtersAreOff: false };
+const noTwist: WorldTwist = {
+  engine: {},
+  port: {},
+  toldTimeoutMs: undefined,
+  weightsAreHidden: false,
+  filtersAreOff: false,
+};
 
 export const rules = {
   /** Slots are rewritten in place. */
@@ -21,6 +27,10 @@ export const rules = {
   'merge timeout': { toldTimeoutMs: 500 },
   /** A commit does not wait for those who are opening. */
   settling: { engine: { tcpSettleMs: 0, udpSettleMs: 0 } },
+  /** A switch forgets its slots when its controller goes. */
+  'fail static': { port: { forgetsUnattended: true } },
+  /** The controller is told that all backends weigh the same. */
+  weights: { weightsAreHidden: true },
 } as const satisfies Record<string, Partial<WorldTwist>>;
 
 export type RuleName = keyof typeof rules;

@@ -65,7 +65,7 @@ export class SimController {
   }
 
   want(desired: Desired): void {
-    if (!this.isDead) this.engine.want(structuredClone(desired), this.#options.engine);
+    this.whenRunning(() => this.engine.want(structuredClone(desired), this.#options.engine));
   }
 
   status(): Status {

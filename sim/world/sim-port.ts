@@ -25,9 +25,11 @@ export interface PortLies {
   isDeafToDigests: boolean;
   /** Every write is said to have happened at once. */
   answersAtOnce: boolean;
+  /** The switch removes its slot rows when the stream breaks. */
+  forgetsUnattended: boolean;
 }
 
-export const noLies: PortLies = { isDeafToDigests: false, answersAtOnce: false };
+export const noLies: PortLies = { isDeafToDigests: false, answersAtOnce: false, forgetsUnattended: false };
 
 export interface PortWorld {
   clock: SimClock;
@@ -172,10 +174,17 @@ export class SimPort implements SwitchPort, DigestListener {
     this.#digestsOnTheirWay = 0;
     this.updatesInFlight = 0;
     this.#isMissed = false;
+    if (this.#world.lies.forgetsUnattended) clock.after(TICK_MS, () => this.#forgetSlots());
     const stream = this.#stream;
     clock.after(dice.connections.between(0, BREAK_NOTICED_MS), () => {
       if (stream === this.#stream) this.#missBreak();
     });
+  }
+
+  #forgetSlots(): void {
+    for (const row of this.device.read()) {
+      if (row.table === 'slot') this.device.apply({ operation: 'delete', row }, this.#world.clock.now());
+    }
   }
 
   /** The controller hears that the stream broke, if it has not heard yet. */

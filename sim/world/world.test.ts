@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from 'vitest';
+import { loadProgram } from '../../controller/program.ts';
+import { CompiledSwitch } from '../switch/compiled-switch.ts';
 import { faultNames, noFaults } from './faults.ts';
-import { commandOf, describePlan, drawPlan, withFault } from './plan.ts';
+import { capacityOf, commandOf, describePlan, drawPlan, type WorldPlan, withFault } from './plan.ts';
 import { shrink } from './shrink.ts';
 import { World } from './world.ts';
 
@@ -72,6 +74,16 @@ describe('a world', () => {
       expect([...single!.violations, ...group!.violations]).toEqual([]);
     },
   );
+
+  test('is the same, to the last packet, when its switch executes the compiled program', () => {
+    const json = new TextDecoder().decode(loadProgram().deviceConfig);
+    const createSwitch = (plan: WorldPlan) => new CompiledSwitch(json, { capacity: capacityOf(plan) });
+    const [model, compiled] = [undefined, createSwitch].map((create) =>
+      new World({ ...drawPlan(3), turmoilMs: 10_000 }, { createSwitch: create }).run(),
+    );
+    expect(model!.stats.maxPins).toBeGreaterThan(5);
+    expect(compiled!.stats).toEqual(model!.stats);
+  });
 
   test('is in turmoil: flows are pinned, filters asked, commits made, backends buried, controllers killed', () => {
     const total = {

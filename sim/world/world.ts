@@ -24,11 +24,11 @@ import { Fleet } from './fleet.ts';
 import { Floods } from './floods.ts';
 import { Judge, type Violation } from './judge.ts';
 import { Operator } from './operator.ts';
-import { engineOptionsOf, type WorldPlan } from './plan.ts';
+import { capacityOf, engineOptionsOf, type WorldPlan } from './plan.ts';
 import { type RuleName, withoutRule } from './rules.ts';
 import { Settled } from './settled.ts';
 import type { SimControllerOptions } from './sim-controller.ts';
-import type { PortLies } from './sim-port.ts';
+import { noLies, type PortLies } from './sim-port.ts';
 
 export interface WorldOptions {
   /** A protective rule that is switched off. */
@@ -65,6 +65,8 @@ export interface WorldTwist {
   port: Partial<PortLies>;
   /** What the controller believes the session timeout to be. */
   toldTimeoutMs: number | undefined;
+  /** The controller is told that all backends weigh the same. */
+  weightsAreHidden: boolean;
   /** Filters know nobody. */
   filtersAreOff: boolean;
 }
@@ -99,7 +101,10 @@ export class World {
     const dice = (name: string) => diceOf(plan.seed, name);
 
     const chronicle = new Chronicle(keepsTraces, clock);
-    this.#fleet = new Fleet(plan, clock, dice('fleet'), twist.toldTimeoutMs ?? plan.sessionTimeoutMs);
+    this.#fleet = new Fleet(plan, clock, dice('fleet'), {
+      sessionTimeoutMs: twist.toldTimeoutMs ?? plan.sessionTimeoutMs,
+      weightsAreHidden: twist.weightsAreHidden,
+    });
     this.judge = new Judge(this.#fleet, clock, engine, chronicle);
     const create = createSwitch ?? ((): SimSwitch => createFastSwitch(plan, twist));
     this.devices = Array.from(
@@ -132,7 +137,7 @@ export class World {
       port: {
         clock,
         faults,
-        lies: { isDeafToDigests: false, answersAtOnce: false, ...twist.port },
+        lies: { ...noLies, ...twist.port },
         dice: { writes: dice('writes'), digests: dice('digests'), connections: dice('connections') },
       },
       clients: this.#clients,
@@ -159,6 +164,7 @@ export class World {
     this.#fleet.onDeath = (endpoint) => this.#clients.serverDied(endpoint);
     this.#fleet.onWithdrawal = (vip) => this.#clients.vipWithdrawn(vip);
     this.judge.overfull = overfullLimits(plan, engine);
+    this.#fleet.onSuccession = (vip) => this.#clients.poolLeaves(vip);
     this.judge.onPinDeleted = (row) => this.#clients.pinDeleted(row);
     this.judge.onFilterEmptied = (isEarly) => this.#clients.filterEmptied(isEarly && isFlooded(plan));
   }
@@ -238,13 +244,9 @@ function overfullLimits(
 
 /** Filter cells mistake strangers for members now and then, in floods most of all; sets do not, and I1 is about them. */
 function createFastSwitch(plan: WorldPlan, twist: WorldTwist): SimSwitch {
-  const { pinTableSize, columnTableSize } = plan.faults;
   return new FastSwitch({
     filters: twist.filtersAreOff ? 'off' : isFlooded(plan) ? 'perfect' : 'cells',
-    capacity: {
-      ...(pinTableSize > 0 && { pin: pinTableSize }),
-      ...(columnTableSize > 0 && { slot_version: columnTableSize }),
-    },
+    capacity: capacityOf(plan),
   });
 }
 

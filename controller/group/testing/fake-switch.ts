@@ -4,6 +4,7 @@ import type { WriteFailure, WriteFailureCode } from '../../core/event.ts';
 import type { Row, RowUpdate } from '../../core/row.ts';
 import { ModelSwitch } from '../../core/testing/model-switch.ts';
 import type { Solicitation, SwitchEvent, SwitchPort, SwitchStatus } from '../../ports/switch.ts';
+import { eraOf, isEra } from '../era.ts';
 import type { ManualClock } from './manual-clock.ts';
 
 export class FakeSwitch implements SwitchPort {
@@ -78,10 +79,16 @@ export class FakeSwitch implements SwitchPort {
     this.solicitations.push(solicitation);
   }
 
-  /** In a fixed order. */
+  /** How far it was when it was last told; 0: never. */
+  era(): number {
+    return eraOf(this.model.read());
+  }
+
+  /** In a fixed order, without the era. */
   rows(): string[] {
     return this.model
       .read()
+      .filter((row) => !isEra(row))
       .map((row) => JSON.stringify(row))
       .sort();
   }

@@ -155,12 +155,11 @@ export async function startL4Lab(program: SwitchProgram, wish: Wish, label: stri
       edit,
       status: () => running.status(),
       setPathMtu(mtu) {
-        const lock = mtu === 0 ? '' : ` mtu lock ${mtu}`;
         const { name } = lab.host('router').namespace;
-        ip(
-          [client.network, client.network6].map((network) => `route replace ${network} dev downlink${lock}`),
-          name,
-        );
+        const narrow = (network: string, metric: string) =>
+          `route replace ${network} dev downlink ${metric}mtu lock ${mtu}`;
+        // IPv6 replaces only a route of the same metric, and 256 is the kernel's own.
+        ip([narrow(client.network, ''), narrow(client.network6, 'metric 256 ')], name);
       },
       close,
     };
