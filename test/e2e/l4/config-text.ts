@@ -5,7 +5,7 @@ import {
   guePort,
   interfaces,
   isTranslated,
-  natPort,
+  natPorts,
   router,
   servers,
   tunnel,
@@ -57,12 +57,16 @@ export function configText({ vips, states = {} }: Wish, switchAddress: string): 
       backends: present.map(({ name, address, address6 }) => ({
         name,
         address: vip.via === 'ipv6' ? address6 : address,
-        ...(isTranslated(vip) && { port: vip.protocol === 'udp' ? vip.port : natPort }),
+        ...(isTranslated(vip) && { port: backendPortOf(vip) }),
         state: states[name] ?? 'active',
         ...serverIdOf(vip, name),
       })),
     })),
   });
+}
+
+function backendPortOf({ backendPort, protocol, port }: Vip): number {
+  return backendPort ?? (protocol === 'udp' ? port : natPorts[0]!);
 }
 
 /** s1 is server 1, where packets name their server. */

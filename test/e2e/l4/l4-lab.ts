@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ControllerStatus } from '../../../controller/adapters/http/admin.ts';
+import type { PoolStatus } from '../../../controller/core/status.ts';
 import { type RunningController, startController } from '../../../controller/main.ts';
 import type { SwitchProgram } from '../../../demo/namespace-network.ts';
 import { freePort, startProgram, until, type Watched, watch } from '../../../demo/programs.ts';
@@ -23,7 +24,7 @@ import {
   guePort,
   isIpv6,
   isTranslated,
-  natPort,
+  natPorts,
   router,
   servers,
   udpPort,
@@ -143,14 +144,14 @@ export async function startL4Lab(program: SwitchProgram, wish: Wish, label: stri
       const result = await running.reload();
       if ('failure' in result) throw new Error(JSON.stringify(result.failure));
     };
-    await settled(running, switchProcess);
+    await settled(running, switchProcess, wish);
     return {
       client: clientHome,
       router: lab.host('router').namespace,
       server: (name) => lab.host(name).namespace,
       async want(next) {
         await edit(next);
-        await settled(running, switchProcess);
+        await settled(running, switchProcess, next);
       },
       edit,
       status: () => running.status(),
@@ -272,7 +273,7 @@ async function startServers(lab: Lab): Promise<Watched[]> {
   for (const { name } of servers) {
     const { namespace } = lab.host(name);
     for (const argv of [
-      ['python3', scriptOf('web_server.py'), name, String(udpPort), String(webPort), String(natPort)],
+      ['python3', scriptOf('web_server.py'), name, String(udpPort), String(webPort), ...natPorts.map(String)],
       ['python3', scriptOf('decapsulator.py'), tunDevice, String(guePort)],
     ]) {
       const process = watch(namespace.spawn(argv, { stdio: 'pipe' }));
@@ -308,7 +309,7 @@ async function switchCommand(program: SwitchProgram, lab: Lab, address: string):
 }
 
 /** Until every pool is served, nothing is under way, and every neighbour that is needed has answered. */
-async function settled(controller: RunningController, switchProcess: Watched): Promise<void> {
+async function settled(controller: RunningController, switchProcess: Watched, wish: Wish): Promise<void> {
   try {
     await until('the switch holds what is wanted', settleTimeoutMs, () => {
       const { engine, switch: link } = controller.status();
@@ -316,7 +317,8 @@ async function settled(controller: RunningController, switchProcess: Watched): P
       return (
         link.connection === 'ready' &&
         state === 'running' &&
-        pools.every(({ phase }) => phase === 'serving') &&
+        pools.length === wish.vips.length &&
+        pools.every((pool) => isAsWished(pool, wish)) &&
         change.phase === 'idle' &&
         change.waitingFor === undefined &&
         writes.unsettledRows === 0 &&
@@ -336,6 +338,16 @@ async function settled(controller: RunningController, switchProcess: Watched): P
     });
     throw new Error(`${(error as Error).message}\n${state}\n${switchProcess.lines.slice(-10).join('\n')}`);
   }
+}
+
+/** The engine has heard of the wish; whether it has done everything for it is another question. */
+function isAsWished({ phase, backends }: PoolStatus, { states = {} }: Wish): boolean {
+  if (phase !== 'serving') return false;
+  return servers.every(({ name }) => {
+    const wanted = states[name] ?? 'active';
+    const backend = backends.find((one) => one.name === name && one.state !== 'leaving');
+    return (backend?.state ?? 'absent') === wanted;
+  });
 }
 
 function isListening(port: number): Promise<boolean> {

@@ -68,8 +68,8 @@ export const interfaces = [
 export const tunnel = { ipv4: '10.9.0.0/16', ipv6: 'fd00:9::/112' } as const;
 export const guePort = 6080;
 export const webPort = 80;
-/** Where servers listen that packets are translated for. */
-export const natPort = 8080;
+/** Where servers listen that packets are translated for: each pool by another port, since they share the servers. */
+export const natPorts: readonly number[] = Array.from({ length: 10 }, (_, i) => 8080 + i);
 export const udpPort = 53;
 
 /** Vips whose packets arrive as they are: servers have them as their own, and answer by `back`. */
@@ -86,6 +86,8 @@ export interface Vip {
   forwarding: Forwarding;
   /** Of the backends. */
   via: Family;
+  /** Where packets are translated; left out: the first of `natPorts`, for UDP the vip's. */
+  backendPort?: number;
   /** Further keys of the configuration. */
   more?: Readonly<Record<string, unknown>>;
 }
