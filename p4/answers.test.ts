@@ -99,6 +99,11 @@ describePackets('a ping', [
   },
 ]);
 
+/** What a quotation of the client's datagram to the vip ends with. */
+const clientChecksum = checksumOf(udp().subarray(14 + 20));
+const clientChecksumIpv6 = checksumOf(udp(toVipIpv6).subarray(14 + 40));
+const octets = (text: string, checksum: string) => text.replace('8 octets', `8 octets, ${checksum}`);
+
 const exceeded = (about: string) =>
   `answered | port 0 to client: 10.0.0.254 > 10.0.0.1 icmp error 11/0 about [${about} ttl 1, 8 octets] ttl 64`;
 const exceededIpv6 = (about: string) =>
@@ -122,7 +127,7 @@ describePackets('a packet whose time is up', [
     out: [
       exceeded('10.0.0.1:1000 > 10.0.0.100:80'),
       exceeded('10.0.0.1:1000 > 10.0.0.100:80').replace('ttl 1,', 'ttl 0,'),
-      exceeded('10.0.0.1:1000 > 10.0.0.100:443'),
+      octets(exceeded('10.0.0.1:1000 > 10.0.0.100:443'), clientChecksum),
       exceeded('10.0.0.1:1000 > 10.0.1.2:80'),
       exceeded('10.0.0.1 > 10.0.1.1'),
     ],
@@ -132,9 +137,7 @@ describePackets('a packet whose time is up', [
     in: [20, 8, 7, 0].map((bytes) =>
       frameOf({}, ipPacket({ target: green.ipv4, ttl: 1 }, 132, new Uint8Array(bytes).fill(5))),
     ),
-    out: [8, 8, 0, 0].map((octets) =>
-      exceeded('10.0.0.1 > 10.0.1.2').replace('8 octets', `${octets} octets`),
-    ),
+    out: [8, 8, 0, 0].map((count) => exceeded('10.0.0.1 > 10.0.1.2').replace('8 octets', `${count} octets`)),
   },
   {
     does: 'is answered in IPv6 too',
@@ -147,7 +150,7 @@ describePackets('a packet whose time is up', [
     ],
     out: [
       exceededIpv6('[2001:db8::1]:1000 > [2001:db8::100]:80'),
-      exceededIpv6('[2001:db8::1]:1000 > [2001:db8::100]:443'),
+      octets(exceededIpv6('[2001:db8::1]:1000 > [2001:db8::100]:443'), clientChecksumIpv6),
       exceededIpv6('[2001:db8::1]:1000 > [2001:db8:1::2]:80'),
       exceededIpv6('2001:db8::1 > 2001:db8:1::1'),
       exceededIpv6('2001:db8::1 > 2001:db8:1::2').replace('8 octets', '0 octets'),
@@ -238,13 +241,18 @@ describePackets('a pool without live backends', [
     does: 'tells datagrams that the port is unreachable',
     rows: dead(1),
     in: [udp(), udp(toVipIpv6)],
-    out: [unreachable(3, 443), unreachableIpv6(4, 443)],
+    out: [octets(unreachable(3, 443), clientChecksum), octets(unreachableIpv6(4, 443), clientChecksumIpv6)],
   },
   {
     does: 'says that the host is unreachable',
     rows: dead(2),
     in: [tcp(), udp(), tcp(toVipIpv6), udp(toVipIpv6)],
-    out: [unreachable(1, 80), unreachable(1, 443), unreachableIpv6(3, 80), unreachableIpv6(3, 443)],
+    out: [
+      unreachable(1, 80),
+      octets(unreachable(1, 443), clientChecksum),
+      unreachableIpv6(3, 80),
+      octets(unreachableIpv6(3, 443), clientChecksumIpv6),
+    ],
   },
 ]);
 
@@ -273,6 +281,11 @@ const aboutVip = (
   return icmp({ source, target: from }, { type: type ?? defaultType, code, rest: 1280, payload });
 };
 
+/** What blue has sent, as it reads behind NAT: the vip's own datagram with blue's address and port. */
+const blueEnds = { sourcePort: backendPort, targetPort: 1000 };
+const blueChecksum = checksumOf(udpOf({ source: blue.ipv4, target: client.ipv4 }, blueEnds));
+const blueChecksumIpv6 = checksumOf(udpOf({ source: blue.ipv6, target: client.ipv6 }, blueEnds));
+
 const greenPin = [
   {
     table: 'pin',
@@ -293,7 +306,10 @@ describePackets('an ICMP error about a flow', [
     out: [
       'icmp error | port 1 to blue: 10.0.0.1 > 10.0.1.1 icmp error 3/4 mtu 1280 about [10.0.1.1:8080 > 10.0.0.1:1000 ttl 60, 8 octets] ttl 63',
       'icmp error | port 1 to blue: 10.0.0.1 > 10.0.1.1 icmp error 11/4 mtu 1280 about [10.0.1.1:8080 > 10.0.0.1:1000 ttl 60, 8 octets] ttl 63',
-      'icmp error | port 1 to blue: 10.0.0.1 > 10.0.1.1 icmp error 3/4 mtu 1280 about [10.0.1.1:8080 > 10.0.0.1:1000 ttl 60, 8 octets] ttl 63',
+      octets(
+        'icmp error | port 1 to blue: 10.0.0.1 > 10.0.1.1 icmp error 3/4 mtu 1280 about [10.0.1.1:8080 > 10.0.0.1:1000 ttl 60, 8 octets] ttl 63',
+        blueChecksum,
+      ),
     ],
   },
   {
@@ -306,7 +322,10 @@ describePackets('an ICMP error about a flow', [
     out: [
       'icmp error | port 1 to blue: 2001:db8::1 > 2001:db8:1::1 icmp error 2/0 mtu 1280 about [[2001:db8:1::1]:8080 > [2001:db8::1]:1000 ttl 60, 8 octets] ttl 63',
       'icmp error | port 1 to blue: 2001:db8:1::2 > 2001:db8:1::1 icmp error 2/0 mtu 1280 about [[2001:db8:1::1]:8080 > [2001:db8::1]:1000 ttl 60, 25 octets] ttl 63',
-      'icmp error | port 1 to blue: 2001:db8::1 > 2001:db8:1::1 icmp error 2/0 mtu 1280 about [[2001:db8:1::1]:8080 > [2001:db8::1]:1000 ttl 60, 8 octets] ttl 63',
+      octets(
+        'icmp error | port 1 to blue: 2001:db8::1 > 2001:db8:1::1 icmp error 2/0 mtu 1280 about [[2001:db8:1::1]:8080 > [2001:db8::1]:1000 ttl 60, 8 octets] ttl 63',
+        blueChecksumIpv6,
+      ),
     ],
   },
   {
@@ -322,9 +341,15 @@ describePackets('an ICMP error about a flow', [
     does: 'opens no flow at an unstable slot, and raises no digest there either',
     rows: [slotRow('tcp', ids.blue, { unstable: 1 }), slotRow('udp', ids.blue, { unstable: 1 })],
     in: [aboutVip(), aboutVip({ protocol: protocols.udp }), aboutVip({ protocol: protocols.udp })],
-    out: Array(3).fill(
+    out: [
       'icmp error | port 1 to blue: 10.0.0.1 > 10.0.1.1 icmp error 3/4 mtu 1280 about [10.0.1.1:8080 > 10.0.0.1:1000 ttl 60, 8 octets] ttl 63',
-    ),
+      ...Array(2).fill(
+        octets(
+          'icmp error | port 1 to blue: 10.0.0.1 > 10.0.1.1 icmp error 3/4 mtu 1280 about [10.0.1.1:8080 > 10.0.0.1:1000 ttl 60, 8 octets] ttl 63',
+          blueChecksum,
+        ),
+      ),
+    ],
   },
   {
     does: 'goes through the tunnel as it is',
@@ -392,13 +417,21 @@ const aboutBackend = (changes: { source?: IpAddress; protocol?: number; port?: n
   };
 };
 
+const sentEnds = { sourcePort: 1000, targetPort: vipPorts.udp };
+const sentChecksum = checksumOf(udpOf({ source: client.ipv4, target: vip.ipv4 }, sentEnds));
+const sentChecksumIpv6 = checksumOf(udpOf({ source: client.ipv6, target: vip.ipv6 }, sentEnds));
+
 describePackets("an ICMP error about a client's packet to a backend", [
   {
     does: 'comes from the vip, and quotes what the client has sent',
     in: [aboutBackend(), aboutBackend({ protocol: protocols.udp }), aboutBackend({ source: green.ipv4 })],
-    out: [80, 443, 80].map(
-      (port) =>
-        `icmp error | port 0 to client: 10.0.0.100 > 10.0.0.1 icmp error 3/3 about [10.0.0.1:1000 > 10.0.0.100:${port} ttl 60, 8 octets] ttl 63`,
+    out: [
+      ['80', ''],
+      ['443', `, ${sentChecksum}`],
+      ['80', ''],
+    ].map(
+      ([port, checksum]) =>
+        `icmp error | port 0 to client: 10.0.0.100 > 10.0.0.1 icmp error 3/3 about [10.0.0.1:1000 > 10.0.0.100:${port} ttl 60, 8 octets${checksum}] ttl 63`,
     ),
   },
   {
@@ -408,9 +441,13 @@ describePackets("an ICMP error about a client's packet to a backend", [
       aboutBackend({ source: blue.ipv6, protocol: protocols.udp }),
       aboutBackend({ source: green.ipv6 }),
     ],
-    out: [80, 443, 80].map(
-      (port) =>
-        `icmp error | port 0 to client: 2001:db8::100 > 2001:db8::1 icmp error 1/4 about [[2001:db8::1]:1000 > [2001:db8::100]:${port} ttl 60, 8 octets] ttl 63`,
+    out: [
+      ['80', ''],
+      ['443', `, ${sentChecksumIpv6}`],
+      ['80', ''],
+    ].map(
+      ([port, checksum]) =>
+        `icmp error | port 0 to client: 2001:db8::100 > 2001:db8::1 icmp error 1/4 about [[2001:db8::1]:1000 > [2001:db8::100]:${port} ttl 60, 8 octets${checksum}] ttl 63`,
     ),
   },
   {
@@ -427,4 +464,8 @@ function udpOf(
   ends: { sourcePort: number; targetPort: number },
 ): Uint8Array {
   return encodeUdp({ ...ends, payload: new Uint8Array(3), isChecksummed: true }, packet);
+}
+
+function checksumOf(datagram: Uint8Array): string {
+  return `checksum ${Buffer.from(datagram.subarray(6, 8)).toString('hex')}`;
 }

@@ -117,15 +117,18 @@ function icmpInWords(packet: Packet): string {
 }
 
 function quotedInWords(bytes: Uint8Array): string {
-  const { packet, rest } =
-    bytes[0]! >>> 4 === 6
-      ? { packet: fromIpv6(decodeIpv6Start(bytes).packet), rest: '' }
-      : { packet: fromIpv4(decodeIpv4Start(bytes).packet), rest: '' };
+  const packet =
+    bytes[0]! >>> 4 === 6 ? fromIpv6(decodeIpv6Start(bytes).packet) : fromIpv4(decodeIpv4Start(bytes).packet);
   const { source, target, payload, ttl, protocol, fragment } = packet;
   const hasPorts =
     (protocol === protocols.tcp || protocol === protocols.udp) && !fragment && payload.length >= 4;
   const ports = hasPorts ? portsOf(payload) : [undefined, undefined];
-  return `${end(source, ports[0])} > ${end(target, ports[1])} ttl ${ttl}, ${payload.length} octets${rest}`;
+  // What it covers is not there to verify it.
+  const checksum =
+    hasPorts && protocol === protocols.udp
+      ? `, checksum ${Buffer.from(payload.subarray(6, 8)).toString('hex')}`
+      : '';
+  return `${end(source, ports[0])} > ${end(target, ports[1])} ttl ${ttl}, ${payload.length} octets${checksum}`;
 }
 
 function fromIpv4(packet: ReturnType<typeof decodeIpv4>): Packet {
