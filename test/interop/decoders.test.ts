@@ -16,7 +16,7 @@ import { specimens } from './specimens.ts';
 
 const prepared = await preparePython({
   name: 'scapy',
-  packages: ['scapy==2.6.1'],
+  packages: ['scapy==2.8.0'],
   module: 'scapy.all',
   variable: 'EVENKEEL_SCAPY_PYTHON',
 });

@@ -19,6 +19,13 @@ export interface Wish {
 }
 
 const slots = 512;
+const serverIdOctets = {
+  'quic-lb': 3,
+  'katran-v1': 2,
+  'katran-v2': 3,
+  'katran-v3': 4,
+  tcp_option: 4,
+} as const;
 /** A connection that idles for longer may be forgotten; none in these tests does. */
 const sessionTimeout = '30s';
 
@@ -70,8 +77,12 @@ function backendPortOf({ backendPort, protocol, port }: Vip): number {
 }
 
 /** s1 is server 1, where packets name their server. */
-function serverIdOf({ more }: Vip, name: string): { server_id?: string } {
-  const hint = more?.hint ?? 'none';
-  if (hint === 'none') return {};
-  return { server_id: `0x${name.slice(1).padStart(hint === 'tcp_option' ? 8 : 6, '0')}` };
+function serverIdOf(vip: Vip, name: string): { server_id?: string } {
+  return (vip.more?.hint ?? 'none') === 'none' ? {} : { server_id: serverIdText(vip, name) };
+}
+
+/** In hexadecimal digits, two an octet: as many as its place in the packet has. */
+export function serverIdText({ more }: Vip, name: string): string {
+  const { layout } = (more?.quic ?? { layout: 'tcp_option' }) as { layout: keyof typeof serverIdOctets };
+  return name.slice(1).padStart(2 * serverIdOctets[layout], '0');
 }

@@ -37,6 +37,8 @@ export interface L4Lab {
   client: Namespace;
   router: Namespace;
   server(name: string): Namespace;
+  /** Starts a program at a server, and waits until it prints `ready`. */
+  start(server: string, argv: readonly string[]): Promise<void>;
   /** Replaces what is wanted, and waits until the switch holds it. */
   want(wish: Wish): Promise<void>;
   status(): ControllerStatus;
@@ -149,6 +151,9 @@ export async function startL4Lab(program: SwitchProgram, wish: Wish, label: stri
       client: clientHome,
       router: lab.host('router').namespace,
       server: (name) => lab.host(name).namespace,
+      async start(server, argv) {
+        processes.push(await startReady(lab.host(server).namespace, argv));
+      },
       async want(next) {
         await edit(next);
         await settled(running, switchProcess, next);
@@ -276,18 +281,22 @@ async function startServers(lab: Lab): Promise<Watched[]> {
       ['python3', scriptOf('web_server.py'), name, String(udpPort), String(webPort), ...natPorts.map(String)],
       ['python3', scriptOf('decapsulator.py'), tunDevice, String(guePort)],
     ]) {
-      const process = watch(namespace.spawn(argv, { stdio: 'pipe' }));
-      started.push(process);
-      await until(`${argv[1]} is ready`, startTimeoutMs, () => {
-        const ending = process.ending();
-        if (ending !== undefined) throw new Error(`${argv[1]}: ${ending}\n${process.lines.join('\n')}`);
-        return process.lines.includes('ready');
-      });
+      started.push(await startReady(namespace, argv));
     }
     ip([`link set ${tunDevice} up`], namespace.name);
     namespace.setSysctls({ [`ipv4/conf/${tunDevice}/rp_filter`]: 0 });
   }
   return started;
+}
+
+async function startReady(namespace: Namespace, argv: readonly string[]): Promise<Watched> {
+  const process = watch(namespace.spawn(argv, { stdio: 'pipe' }));
+  await until(`${argv[1]} is ready`, startTimeoutMs, () => {
+    const ending = process.ending();
+    if (ending !== undefined) throw new Error(`${argv[1]}: ${ending}\n${process.lines.join('\n')}`);
+    return process.lines.includes('ready');
+  });
+  return process;
 }
 
 async function switchCommand(program: SwitchProgram, lab: Lab, address: string): Promise<string[]> {
