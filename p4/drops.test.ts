@@ -2,7 +2,9 @@
 /** Everything that is dropped, and what it is counted as: martians, forgeries, what cannot be read, what nobody serves. */
 import type { EntryInput } from '../p4runtime/entries.ts';
 import { frameOf, icmp, ipPacket, segmentOf, tcp, toVip, toVipIpv6, udp } from '../test/packets/frames.ts';
+import { checksumOf } from '../test/packets/in-words.ts';
 import {
+  backendPort,
   blue,
   client,
   clientPort,
@@ -117,7 +119,9 @@ describePackets('what stands before the ports', [
         ipv6: { extensions: [fragmentExtension({ offset: 0, moreFragments: false, identification: 7 })] },
       }),
     ],
-    out: ['stable | port 1 to blue: 2001:db8::1 > 2001:db8:1::1 fragment at 0 ports 1000 > 8080 ttl 63'],
+    out: [
+      `stable | port 1 to blue: 2001:db8::1 > 2001:db8:1::1 fragment at 0 ports 1000 > 8080 ${checksumOf(protocols.tcp, tcp({ source: client.ipv6, target: blue.ipv6, targetPort: backendPort }).subarray(54))} ttl 63`,
+    ],
   },
 ]);
 
@@ -125,6 +129,8 @@ const damaged = (frame: Uint8Array, at: number, bits = 1) => {
   frame[at]! ^= bits;
   return frame;
 };
+
+const padded = (packet: Uint8Array) => Uint8Array.of(...packet, ...new Uint8Array(40));
 
 describePackets('what cannot be', [
   {
@@ -154,6 +160,17 @@ describePackets('what cannot be', [
       return frameOf({}, ipPacket({}, protocols.tcp, segment));
     }),
     out: Array(3).fill('dropped: malformed'),
+  },
+  {
+    does: 'is an IP packet that ends within the header it carries, and padding behind it',
+    in: [
+      frameOf({}, padded(ipPacket({}, protocols.tcp, segmentOf({}).subarray(0, 19)))),
+      frameOf({}, padded(ipPacket({}, protocols.udp, new Uint8Array(7)))),
+      frameOf({}, padded(ipPacket({}, protocols.icmp, new Uint8Array(0)))),
+      frameOf({}, padded(ipPacket(toVipIpv6, protocols.tcp, segmentOf({}).subarray(0, 19)))),
+      frameOf({}, padded(ipPacket(toVipIpv6, protocols.udp, new Uint8Array(7)))),
+    ],
+    out: Array(5).fill('dropped: malformed'),
   },
   {
     does: 'is neither IP nor ARP',

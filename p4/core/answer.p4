@@ -11,10 +11,7 @@
 // The meter has been asked before. What cannot be answered stays dropped.
 
 const bit<8>  ANSWER_TTL = 64;
-const bit<32> ETHERNET_OCTETS = 14;
-const packet_length_t ICMP_OCTETS = 8;
 const packet_length_t QUOTED_OCTETS = 8;
-const packet_length_t TCP_OCTETS = 20;
 const packet_length_t ADVERTISEMENT_OCTETS = 32;
 const ipv6_address_t ALL_NODES = 0xff020000000000000000000000000001;
 const mac_address_t ALL_NODES_MAC = 0x333300000001;

@@ -8,12 +8,6 @@
 //
 // The suffix is the family of the address: of the outer header, where there is one.
 
-// What a tunnel puts in front of a packet, in octets.
-const packet_length_t IPV4_OCTETS = 20;
-const packet_length_t IPV6_OCTETS = 40;
-const packet_length_t GRE_OCTETS  = 4;
-const packet_length_t GUE_OCTETS  = 12; // UDP, GUE
-
 control SwitchBackend(inout metadata_t meta) {
     SwitchCounter(BACKENDS) backend_traffic;
 
@@ -78,7 +72,7 @@ control SwitchBackend(inout metadata_t meta) {
         meta.next_hop = address;
         meta.rewritten_address = address;
         meta.rewritten_port = port;
-        meta.overhead = IPV4_OCTETS + GUE_OCTETS;
+        meta.overhead = IPV4_OCTETS + UDP_OCTETS + GUE_OCTETS;
     }
 
     action gue_ipv6(ipv6_address_t address, l4_port_t port) {
@@ -87,7 +81,7 @@ control SwitchBackend(inout metadata_t meta) {
         meta.next_hop_ipv6 = address;
         meta.rewritten_address_ipv6 = address;
         meta.rewritten_port = port;
-        meta.overhead = IPV6_OCTETS + GUE_OCTETS;
+        meta.overhead = IPV6_OCTETS + UDP_OCTETS + GUE_OCTETS;
     }
 
     action no_backend() {

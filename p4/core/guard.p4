@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 //   martian addresses ──> drop
+//   an IP packet that ends before its TCP, UDP or ICMP header does ──> drop: what was read is padding
 //   an ICMP error that goes elsewhere than the packet it quotes came from ──> about no flow
 //
 // Comparisons, not tables: every packet comes through here.
@@ -14,6 +15,9 @@ control SwitchGuard(in headers_t hdr, inout metadata_t meta) {
                 || hdr.ipv4.source_address[31:24] == 127 || hdr.ipv4.target_address[31:24] == 127
                 || hdr.ipv4.source_address == hdr.ipv4.target_address) {
                 meta.drop_reason = DROP_MARTIAN;
+            } else if (hdr.ipv4.total_length < IPV4_OCTETS + TCP_OCTETS && (hdr.tcp.isValid()
+                       || (hdr.ipv4.total_length < IPV4_OCTETS + UDP_OCTETS && (hdr.udp.isValid() || hdr.icmp.isValid())))) {
+                meta.drop_reason = DROP_MALFORMED;
             } else if (meta.is_icmp_error == 1 && hdr.ipv4.target_address != meta.flow.target_address) {
                 meta.has_flow = 0;
             }
@@ -25,6 +29,9 @@ control SwitchGuard(in headers_t hdr, inout metadata_t meta) {
                 || hdr.ipv6.source_address[127:32] == 0xffff || hdr.ipv6.target_address[127:32] == 0xffff
                 || hdr.ipv6.source_address == hdr.ipv6.target_address) {
                 meta.drop_reason = DROP_MARTIAN;
+            } else if (hdr.ipv6.payload_length < TCP_OCTETS && (hdr.tcp.isValid()
+                       || (hdr.ipv6.payload_length < UDP_OCTETS && (hdr.udp.isValid() || hdr.icmp.isValid())))) {
+                meta.drop_reason = DROP_MALFORMED;
             } else if (meta.is_icmp_error == 1 && hdr.ipv6.target_address != meta.flow_ipv6.target_address) {
                 meta.has_flow = 0;
             }

@@ -52,6 +52,16 @@ const bit<8> ICMPV6_PORT_UNREACHABLE    = 4;
 const bit<8> NDP_SOURCE_MAC = 1;
 const bit<8> NDP_TARGET_MAC = 2;
 
+// Lengths of headers without options, in octets.
+const bit<32> ETHERNET_OCTETS = 14;
+const packet_length_t IPV4_OCTETS = 20;
+const packet_length_t IPV6_OCTETS = 40;
+const packet_length_t TCP_OCTETS  = 20;
+const packet_length_t UDP_OCTETS  = 8;
+const packet_length_t ICMP_OCTETS = 8;
+const packet_length_t GRE_OCTETS  = 4;
+const packet_length_t GUE_OCTETS  = 4;
+
 header ethernet_h {
     mac_address_t target_mac;
     mac_address_t source_mac;

@@ -12,12 +12,14 @@ control SwitchLimit(inout metadata_t meta) {
     SwitchCounter(LIMITS) limited;
 
     apply {
-        limit_t limit = LIMIT_ANSWERS;
+        limit_t limit = LIMIT_NEIGHBOUR_DIGESTS;
         bool is_red;
-        if (meta.flow_digest != 0) {
+        if (meta.answer > ANSWER_NEIGHBOUR) {
+            // What is answered instead of forwarded is no reason to pin its flow.
+            limit = LIMIT_ANSWERS;
+            meta.flow_digest = 0;
+        } else if (meta.flow_digest != 0) {
             limit = LIMIT_FLOW_DIGESTS;
-        } else if (meta.neighbour_digest == 1) {
-            limit = LIMIT_NEIGHBOUR_DIGESTS;
         }
         digest_meter.apply((bit<32>)limit, is_red);
         if (is_red) {

@@ -7,7 +7,7 @@
 // The outer source varies with the flow's hash, and so does GUE's source port: receivers and routers on the way spread
 // flows by the outer header alone. The outer header copies the traffic class and, between IPv4s, "don't fragment".
 
-const bit<8>    TUNNEL_TTL = 64;
+const bit<8> TUNNEL_TTL = 64;
 
 control SwitchTunnel(inout headers_t hdr, in metadata_t meta) {
     ipv4_address_t ipv4_source = 0;
@@ -52,7 +52,7 @@ control SwitchTunnel(inout headers_t hdr, in metadata_t meta) {
             // RFC 6335: the dynamic ports.
             hdr.outer_udp.source_port = 2w3 ++ meta.row_a[13:0];
             hdr.outer_udp.target_port = meta.rewritten_port;
-            hdr.outer_udp.length = inner_length + GUE_OCTETS;
+            hdr.outer_udp.length = inner_length + UDP_OCTETS + GUE_OCTETS;
             // RFC 6935 allows none for tunnels over IPv6 too: what is inside has its own.
             hdr.outer_udp.checksum = 0;
             hdr.gue.setValid();

@@ -62,9 +62,10 @@ function contentInWords(packet: Packet): string {
   const between = `${format(source)} > ${format(target)}`;
   if (fragment) {
     const more = fragment.moreFragments ? ' and more' : '';
-    // A first fragment still says its ports; their checksum covers what is not there.
-    const ports = fragment.offset === 0 ? ` ports ${portsOf(payload).join(' > ')}` : '';
-    return `${between} fragment at ${fragment.offset * 8}${more}${ports} ttl ${ttl}`;
+    // A first fragment still says its ports, and a checksum that covers what is not there.
+    const first =
+      fragment.offset === 0 ? ` ports ${portsOf(payload).join(' > ')} ${checksumOf(protocol, payload)}` : '';
+    return `${between} fragment at ${fragment.offset * 8}${more}${first} ttl ${ttl}`;
   }
   switch (protocol) {
     case protocols.tcp: {
@@ -124,10 +125,7 @@ function quotedInWords(bytes: Uint8Array): string {
     (protocol === protocols.tcp || protocol === protocols.udp) && !fragment && payload.length >= 4;
   const ports = hasPorts ? portsOf(payload) : [undefined, undefined];
   // What it covers is not there to verify it.
-  const checksum =
-    hasPorts && protocol === protocols.udp
-      ? `, checksum ${Buffer.from(payload.subarray(6, 8)).toString('hex')}`
-      : '';
+  const checksum = hasPorts && protocol === protocols.udp ? `, ${checksumOf(protocol, payload)}` : '';
   return `${end(source, ports[0])} > ${end(target, ports[1])} ttl ${ttl}, ${payload.length} octets${checksum}`;
 }
 
@@ -156,6 +154,12 @@ function end(address: IpAddress, port: number | undefined): string {
 }
 
 const portsOf = (payload: Uint8Array) => [(payload[0]! << 8) | payload[1]!, (payload[2]! << 8) | payload[3]!];
+
+/** The checksum of a TCP or UDP header, as it stands there. */
+export function checksumOf(protocol: number, payload: Uint8Array): string {
+  const at = protocol === protocols.tcp ? 16 : 6;
+  return `checksum ${Buffer.from(payload.subarray(at, at + 2)).toString('hex')}`;
+}
 
 function flagNames(flags: number): string {
   const names = Object.entries(tcpFlags).filter(([, bit]) => flags & bit);
