@@ -287,3 +287,74 @@ describe('a pool without a live backend', () => {
     expect(rig.rows('slot').filter((row) => row.backend !== 0)).toEqual([]);
   });
 });
+
+describe.each([
+  ['IPv4', 0x0b000001, 0x0a630035, (number: number) => backend(number, { port: 53 })],
+  [
+    'IPv6',
+    NET + 0x99n,
+    NET + 0x53n,
+    (number: number) => backend(number, { address: NET + BigInt(number), port: 53 }),
+  ],
+] as const)('a UDP pool of %s', (_, source, address, server) => {
+  const vip = { address, protocol: 'udp', port: 53 } as const;
+  const dns = (count: number) => {
+    const backends = Array.from({ length: count }, (_each, i) => server(i + 1));
+    return desired(pool(backends, { vip, sessionTimeoutMs: 30_000 }));
+  };
+  const flows = Array.from({ length: 100 }, (_each, i): Flow => {
+    return {
+      sourceAddress: source,
+      sourcePort: 1_024 + i,
+      targetAddress: address,
+      protocol: 17,
+      targetPort: 53,
+    };
+  });
+  const speak = (rig: Rig, which: readonly Flow[]) => which.map((flow) => rig.packet(flow, 'ack').backend);
+
+  test('keeps flows that speak while a change is prepared, and takes the silent for new', () => {
+    const rig = new Rig().start(dns(2));
+    const [talkers, silent] = [flows.slice(0, 50), flows.slice(50)];
+    const before = speak(rig, talkers);
+    const silentBefore = speak(rig, silent);
+    rig.want(dns(4));
+    // The window before the commit; the second packet of a flow speaks for it.
+    for (let i = 0; i < 8; i++) {
+      rig.pass(400);
+      expect(speak(rig, talkers)).toEqual(before);
+    }
+    expect(status(rig.state, rig.now).commits).toHaveLength(1);
+    const moved = speak(rig, silent).filter((each, i) => each !== silentBefore[i]);
+    expect(moved.length).toBeGreaterThan(10);
+    expect(rig.rows('pin').length).toBeGreaterThan(0);
+    expect(rig.rows('pin').every(({ idleTimeoutMs }) => idleTimeoutMs === 30_000)).toBe(true);
+  });
+
+  test('forgets flows after its own idle timeout', () => {
+    const rig = new Rig().start(dns(2));
+    speak(rig, flows);
+    rig.want(dns(4));
+    for (let i = 0; i < 8; i++) {
+      rig.pass(400);
+      speak(rig, flows);
+    }
+    expect(rig.rows('pin').length).toBeGreaterThan(0);
+    for (let i = 0; i < 10; i++) {
+      rig.pass(10_000);
+      for (const { pool: id, sourceAddress, sourcePort } of rig.switch.idlePins(rig.now))
+        rig.send({ kind: 'pin-idle', pool: id, sourceAddress, sourcePort });
+    }
+    expect(rig.rows('pin')).toEqual([]);
+    expect(rig.unstableSlots()).toBe(0);
+  });
+
+  test('is not filled with pins by single packets', () => {
+    const rig = new Rig().start(dns(2));
+    rig.want(dns(4));
+    rig.pass(500);
+    expect(rig.unstableSlots()).toBeGreaterThan(0);
+    speak(rig, flows);
+    expect(rig.rows('pin')).toEqual([]);
+  });
+});

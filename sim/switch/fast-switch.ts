@@ -10,7 +10,7 @@
 import { requireIpv4 } from '../../controller/core/address.ts';
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
 import { type Flow, flowHash } from '../../controller/core/flow-hash.ts';
-import { BACKEND_IDS, INITIAL_VERSION, POOL_IDS } from '../../controller/core/model.ts';
+import { BACKEND_IDS, INITIAL_VERSION, NO_BACKEND, POOL_IDS } from '../../controller/core/model.ts';
 import type {
   Column,
   PinRow,
@@ -242,7 +242,10 @@ export class FastSwitch implements SimSwitch {
   }
 
   private served(backend: number): number {
-    return this.hasBackend[backend] === 0 ? 0 : backend;
+    if (backend !== NO_BACKEND && this.hasBackend[backend] !== 0) return backend;
+    // Nobody is to be pinned to nobody.
+    this.digestReason = digestReasons.none;
+    return 0;
   }
 
   private raise(reason: number, column: number, backend: number): void {

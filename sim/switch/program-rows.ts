@@ -127,6 +127,10 @@ function namedEntry(row: Row): NamedEntry {
     }
     case 'own_address':
       return entry({ address: row.address }, 'ours', { mac: row.mac });
+    case 'interface': {
+      const { port, ipv4Address, ipv6Address } = row;
+      return entry({ port }, 'answers_as', { ipv4_address: ipv4Address, ipv6_address: ipv6Address });
+    }
     default:
       throw new Error(`the simulated network has no ${row.table}`);
   }

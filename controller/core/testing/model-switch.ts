@@ -7,7 +7,7 @@
 import type { Address } from '../desired.ts';
 import type { DigestReason, WriteFailureCode } from '../event.ts';
 import { type Flow, type FlowHash, flowHash } from '../flow-hash.ts';
-import { INITIAL_VERSION } from '../model.ts';
+import { INITIAL_VERSION, NO_BACKEND } from '../model.ts';
 import { pinKey } from '../pins.ts';
 import type { Column, FilterSlot, PinRow, Row, RowUpdate, VersionRow, VipRow } from '../row.ts';
 import { smallRowKey, vipKey } from '../rows.ts';
@@ -105,8 +105,9 @@ export class ModelSwitch {
     if (vip?.table !== 'vip') return { decision: 'not ours', backend: 0, digest: undefined };
     const hash = flowHash(flow, vip.slotMask, vip.affinity);
     const decided = this.#decide(packet, vip, hash, now);
-    const isServed = this.rows.has(`backend/${decided.backend}`);
-    return { ...decided, backend: isServed ? decided.backend : 0 };
+    const isServed = decided.backend !== NO_BACKEND && this.rows.has(`backend/${decided.backend}`);
+    // Nobody is to be pinned to nobody.
+    return isServed ? decided : { ...decided, backend: 0, digest: undefined };
   }
 
   /** Where an opening packet that no filter knows would go. */
