@@ -223,7 +223,7 @@ describe('evenkeel', () => {
     const example = new URL('../docs/example.yaml', import.meta.url).pathname;
     expect(await evenkeel(`check ${example}`)).toEqual({
       exitCode: 0,
-      stdout: `${example} is sound: 2 vips, 6 backends\n`,
+      stdout: `${example} is sound: 4 vips, 10 backends\n`,
       stderr: '',
     });
     const file = join(folder, 'bad.yaml');
