@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ControllerStatus } from '../../../controller/adapters/http/admin.ts';
+import type { EngineOptions } from '../../../controller/core/options.ts';
 import type { PoolStatus } from '../../../controller/core/status.ts';
 import { type RunningController, startController } from '../../../controller/main.ts';
 import type { SwitchProgram } from '../../../demo/namespace-network.ts';
@@ -79,8 +80,16 @@ export function whyNoProgram(program: string, argument: string): string | undefi
   return error === undefined ? undefined : `'${program}' was not found`;
 }
 
-/** @param label  tells labs of one process apart */
-export async function startL4Lab(program: SwitchProgram, wish: Wish, label: string): Promise<L4Lab> {
+/**
+ * @param label  tells labs of one process apart
+ * @param engine  where the defaults would have a test wait
+ */
+export async function startL4Lab(
+  program: SwitchProgram,
+  wish: Wish,
+  label: string,
+  engine: Partial<EngineOptions> = {},
+): Promise<L4Lab> {
   const lab = buildLab(
     {
       hosts: [
@@ -139,7 +148,7 @@ export async function startL4Lab(program: SwitchProgram, wish: Wish, label: stri
     });
     const path = join(directory, 'evenkeel.yaml');
     writeFileSync(path, configText(wish, address));
-    controller = await startController({ configPath: path, listen: { host: '127.0.0.1', port: 0 } });
+    controller = await startController({ configPath: path, listen: { host: '127.0.0.1', port: 0 }, engine });
     const running = controller;
     const edit = async (next: Wish) => {
       writeFileSync(path, configText(next, address));
