@@ -142,6 +142,10 @@ describe('evenkeel', () => {
       { kind: 'add', vip: 'web', backend: 'web-5', address: '2001:db8::15', port: 8080 },
     ],
     [
+      'add web web-5 10.0.2.15:8080 --server-id 0a05',
+      { kind: 'add', vip: 'web', backend: 'web-5', address: '10.0.2.15', port: 8080, serverId: '0a05' },
+    ],
+    [
       'add web web-5 10.0.2.15:8080 --weight 3',
       { kind: 'add', vip: 'web', backend: 'web-5', address: '10.0.2.15', port: 8080, weight: 3 },
     ],

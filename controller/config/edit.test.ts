@@ -209,4 +209,14 @@ describe('editConfig', () => {
       }
     },
   );
+
+  it('adds a backend with its server id, in quotes', () => {
+    const text = edited(example, { ...add, vip: 'web3', address: '10.0.2.43', port: 443, serverId: '0003' });
+    expect(difference(example, text)).toEqual([
+      "+      - { name: new, address: 10.0.2.43, port: 443, server_id: '0003' }",
+    ]);
+    expect(
+      editConfig(example, { ...add, vip: 'web3', address: '10.0.2.43', port: 443, serverId: '0a01' }),
+    ).toMatchObject({ refusal: { code: 'invalid' } });
+  });
 });
