@@ -4,8 +4,8 @@
  * p4/v1model/services.p4 (SwitchFlowHash) and p4/core/vip.p4.
  */
 
-import { wordsOf } from './address.ts';
-import type { Address, Affinity } from './desired.ts';
+import { requireIpv6, wordsOf } from './address.ts';
+import type { Address, Affinity, Ipv6Address } from './desired.ts';
 
 /** The 5-tuple as it arrives from the client; both addresses are of one family. */
 export interface Flow {
@@ -59,24 +59,26 @@ function sourceHash(sourceAddress: Address): number {
 
 /** {source, target, protocol, source port, target port} in network order, into `bytes`. @returns how many */
 function layOut(flow: Flow): number {
-  const targetAt = layOutAddress(flow.sourceAddress, 0);
-  const end = layOutAddress(flow.targetAddress, targetAt);
+  const { sourceAddress, targetAddress } = flow;
+  let end = 8;
+  if (typeof sourceAddress === 'number' && typeof targetAddress === 'number') {
+    view.setUint32(0, sourceAddress);
+    view.setUint32(4, targetAddress);
+  } else {
+    layOutIpv6(requireIpv6(sourceAddress), 0);
+    layOutIpv6(requireIpv6(targetAddress), 16);
+    end = 32;
+  }
   view.setUint8(end, flow.protocol);
   view.setUint16(end + 1, flow.sourcePort);
   view.setUint16(end + 3, flow.targetPort);
   return end + 5;
 }
 
-/** @returns where it ends */
-function layOutAddress(address: Address, start: number): number {
-  if (typeof address === 'number') {
-    view.setUint32(start, address);
-    return start + 4;
-  }
+function layOutIpv6(address: Ipv6Address, start: number): void {
   wordsOf(address).forEach((word, index) => {
     view.setUint32(start + 4 * index, word);
   });
-  return start + 16;
 }
 
 /** CRC32 is IEEE 802.3, CRC16 is ARC; both reflected, one byte at a time. */

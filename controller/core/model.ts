@@ -217,6 +217,8 @@ export interface State {
   admittedBefore: number | undefined;
 
   learned: Map<Address, LearnedNeighbour>;
+  /** Without them backends, or the way back to clients, are not reached. */
+  needed: ReadonlySet<Address>;
   /** Needed, and nobody has answered yet. */
   solicitations: Map<Address, Solicitation>;
   /** When the next neighbour is to be asked, or a little earlier. */
@@ -282,6 +284,7 @@ export function createState(book?: Book): State {
     admitted: undefined,
     admittedBefore: undefined,
     learned: new Map(),
+    needed: new Set(),
     solicitations: new Map(),
     solicitAt: Number.POSITIVE_INFINITY,
     commits: [],

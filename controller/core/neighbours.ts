@@ -74,6 +74,7 @@ export function adoptNeighbours(state: State, desired: Desired, turn: Turn): voi
 /** Who is needed and not known is asked for from now on; who is not needed, no longer. */
 export function needNeighbours(state: State, desired: Desired, turn: Turn): void {
   const needed = neededNeighbours(desired);
+  state.needed = needed;
   for (const address of [...state.solicitations.keys()]) {
     if (!needed.has(address)) state.solicitations.delete(address);
   }
@@ -135,7 +136,7 @@ export function interfaceTowards(desired: Desired, address: Address): DesiredInt
 function probe(state: State, turn: Turn, desired: Desired, neighbour: LearnedNeighbour): boolean {
   const { address } = neighbour;
   if (neighbour.probes >= turn.options.neighbourProbes) {
-    lose(state, turn, desired, neighbour);
+    lose(state, turn, neighbour);
     return false;
   }
   neighbour.probes++;
@@ -145,13 +146,13 @@ function probe(state: State, turn: Turn, desired: Desired, neighbour: LearnedNei
   return true;
 }
 
-function lose(state: State, turn: Turn, desired: Desired, neighbour: LearnedNeighbour): void {
+function lose(state: State, turn: Turn, neighbour: LearnedNeighbour): void {
   const { address, port } = neighbour;
   state.learned.delete(address);
   dropRow(state, smallRowKey(knownRow(neighbour)));
   dropRow(state, `neighbour/${addressKey(address)}`);
   const fields = { address: formatAddress(address), port };
-  if (!neededNeighbours(desired).has(address)) {
+  if (!state.needed.has(address)) {
     log(turn, 'info', 'a neighbour has gone', fields);
     return;
   }
