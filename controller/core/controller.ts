@@ -7,6 +7,7 @@
 
 import { assert } from './assert.ts';
 import type { Effect, Event } from './event.ts';
+import { noteAdmitted } from './flood.ts';
 import { answered, type Entry, flush, isHopeless, nextRetryAt, retryDue } from './ledger.ts';
 import { mergeDue, nextMergeAt, slotSettled } from './merger.ts';
 import { createState, log, noteProblem, type State, type Turn } from './model.ts';
@@ -15,7 +16,14 @@ import { reconcileNetwork } from './network.ts';
 import { type EngineOptions, engineDefaults } from './options.ts';
 import { handleFlowDigest, handlePinIdle, pinFailed, pinSettled, reopenPins } from './pins.ts';
 import { countMoved } from './placement.ts';
-import { abandonIfHopeless, advanceChange, committed, nextChangeAt, placeStalePools } from './planner.ts';
+import {
+  abandonIfHopeless,
+  abandonInFlood,
+  advanceChange,
+  committed,
+  nextChangeAt,
+  placeStalePools,
+} from './planner.ts';
 import { advancePools, backendGone, reconcilePools } from './pools.ts';
 import { rebuild } from './rebuild.ts';
 import { endWaiting, forgoSeat, seatOrphans } from './seats.ts';
@@ -122,8 +130,7 @@ function handle(state: State, turn: Turn, event: Event): void {
       if (state.isReady) handlePinIdle(state, event);
       return;
     case 'admitted':
-      state.admitted = event.flows;
-      state.admittedBefore ??= event.flows;
+      if (noteAdmitted(state, turn, event.flows) && state.isReady) abandonInFlood(state, turn);
       state.mustAdvance = true;
       return;
     case 'gap':
@@ -177,8 +184,7 @@ function settled(state: State, turn: Turn, entry: Entry): void {
   const { row, pool } = entry;
   switch (row.table) {
     case 'version':
-      if (versionSettled(state, turn)?.kind === 'commit') committed(state, turn);
-      for (const other of state.pools.values()) other.mergeAt = turn.now;
+      versionIsSettled(state, turn);
       break;
     case 'slot': {
       const before = stabilityOfRow(entry.before?.table === 'slot' ? entry.before : undefined);
@@ -198,6 +204,16 @@ function settled(state: State, turn: Turn, entry: Entry): void {
       break;
   }
   state.mustAdvance = true;
+}
+
+function versionIsSettled(state: State, turn: Turn): void {
+  const kind = versionSettled(state, turn)?.kind;
+  if (kind === 'commit') committed(state, turn);
+  for (const pool of state.pools.values()) {
+    pool.mergeAt = turn.now;
+    // What new flows get is not what it was.
+    if (kind === 'base') pool.isPlacementStale = true;
+  }
 }
 
 function wake(state: State, turn: Turn): void {

@@ -136,10 +136,12 @@ export interface FilterRecord {
   couldAdmit: boolean;
   /** Digests of its members may have been lost then, last. */
   gapAt: Millis | undefined;
+  /** More members than it can tell from strangers: `floodLimit` and more. */
+  isSaturated: boolean;
 }
 
 export interface VersionChange {
-  kind: 'commit' | 'rotate' | 'retire' | 'learn';
+  kind: 'commit' | 'rotate' | 'retire' | 'learn' | 'base';
   row: VersionRow;
 }
 
@@ -213,8 +215,13 @@ export interface State {
   /** Digests may have been lost then, last. Every promise that counts on digests counts from here. */
   gapAt: Millis;
   admitted: number | undefined;
+  /** When it was read, and how much it grew in a millisecond; see flood.ts. */
+  admittedAt: Millis;
+  admitRate: number;
   /** `admitted` when the active filter slot became active. */
   admittedBefore: number | undefined;
+  /** A flood is supposed to last until then. */
+  floodUntil: Millis;
 
   learned: Map<Address, LearnedNeighbour>;
   /** Without them backends, or the way back to clients, are not reached. */
@@ -282,7 +289,10 @@ export function createState(book?: Book): State {
     pinsFullUntil: Number.NEGATIVE_INFINITY,
     gapAt: Number.NEGATIVE_INFINITY,
     admitted: undefined,
+    admittedAt: 0,
+    admitRate: 0,
     admittedBefore: undefined,
+    floodUntil: Number.NEGATIVE_INFINITY,
     learned: new Map(),
     needed: new Set(),
     solicitations: new Map(),
@@ -296,7 +306,7 @@ export function createState(book?: Book): State {
 }
 
 export function emptyFilter(now: Millis): FilterRecord {
-  return { activatedAt: now, deactivatedAt: now, couldAdmit: false, gapAt: undefined };
+  return { activatedAt: now, deactivatedAt: now, couldAdmit: false, gapAt: undefined, isSaturated: false };
 }
 
 export function idleChange(retryAt: Millis): Change {

@@ -20,6 +20,15 @@ export interface EngineOptions {
    * connections win over half-open ones: a handshake that takes longer than this may break in a flood, and only then.
    */
   floodQuarantineMs: number;
+  /**
+   * Members that a filter slot takes in, within a second, before all new flows go to base and changes wait (flood.ts). It
+   * then claims to know 1 in 50 of those it does not.
+   */
+  floodLimit: number;
+  /** A filter slot that has so many is emptied so long after: whoever has sent a SYN by then has had a round trip to answer. */
+  saturatedRestMs: number;
+  /** After a flood was seen last, changes wait so long. */
+  floodHoldMs: number;
   /** A slot is merged so long after the session timeout: digests on their way arrive within it. */
   mergeMarginMs: number;
   /** A digest for a slot that became stable less than this ago is still believed. */
@@ -97,6 +106,9 @@ export const engineDefaults: Readonly<EngineOptions> = {
   fillLimit: 1_000,
   quarantineMs: 30_000,
   floodQuarantineMs: 1_000,
+  floodLimit: 10_000,
+  saturatedRestMs: 200,
+  floodHoldMs: 60_000,
   mergeMarginMs: 2_000,
   staleDigestMs: 2_000,
   closingTimeoutMs: 60_000,

@@ -60,6 +60,7 @@ export function rebuild(state: State, turn: Turn, rows: readonly Row[]): void {
   state.solicitAt = Number.POSITIVE_INFINITY;
   state.pinsFullUntil = Number.NEGATIVE_INFINITY;
   state.admitted = undefined;
+  state.admitRate = 0;
   state.admittedBefore = undefined;
 
   rebuildPools(state, snapshot);

@@ -141,7 +141,7 @@ export function status(state: State, now: Millis, options: EngineOptions = engin
     now,
     state: statusState(state),
     pools: [...state.pools.values()].map((pool) => poolStatus(state, pool)),
-    version: versionStatus(state, options),
+    version: versionStatus(state, now, options),
     change: {
       phase: state.change.phase,
       waitingFor: state.change.waitingFor,
@@ -215,7 +215,7 @@ function backendStatus(pool: Pool, backend: Backend, slots: number): BackendStat
   };
 }
 
-function versionStatus(state: State, options: EngineOptions): VersionStatus {
+function versionStatus(state: State, now: Millis, options: EngineOptions): VersionStatus {
   const { version } = state;
   return {
     active: version.active,
@@ -229,7 +229,7 @@ function versionStatus(state: State, options: EngineOptions): VersionStatus {
         epoch,
         column,
         learn,
-        reusableAt: isQuarantined ? retireAt(state, options, filterSlot) : undefined,
+        reusableAt: isQuarantined ? retireAt(state, options, filterSlot, now) : undefined,
       };
     }),
   };

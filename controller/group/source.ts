@@ -57,35 +57,51 @@ export function newest(candidates: readonly Tables[]): number {
  * - pins that the source lacks: they were being written
  * - slots that are stable on the very backend that the source gives new flows. They were being merged, or prepared for a
  *   commit that has not come; flows of either switch are where the stable slot leads, or pinned
- * - slots whose new flows go elsewhere, with their columns: within a version only because a backend has died
+ * - slots whose new flows go elsewhere, with their columns: within a version that is so only because a backend has died, and
+ *   the one that has not begun to bury it is known by a slot that is stable, or leads to nobody
  *
  * @param shadow  the rows of the source, and what was adopted before
  * @param difference  of the other switch to them
  */
 export function adopted(shadow: ReadonlyMap<RowKey, Row>, difference: Difference): Row[] {
-  const column = activeColumn(shadow);
+  const active = activeColumn(shadow);
   const rows: Row[] = [];
-  for (const [key, { row }] of difference.rows) {
+  const slots = new Set<RowKey & number>();
+  for (const [key, { name, row }] of difference.rows) {
     if (row?.table === 'pin' && !shadow.has(key)) rows.push(row);
-    if (row?.table !== 'slot') continue;
-    const mine = shadow.get(key);
-    if (mine?.table !== 'slot') continue;
-    const columnKey = slotKey(row.pool, row.slot) + column * 65_536;
-    const theirColumn = difference.held(columnKey);
-    const ownerOf = (slot: SlotRow, named: Row | undefined): number =>
-      slot.unstable && column !== 0 && named?.table === 'slot_version' ? named.backend : slot.backend;
-    const mineOwner = ownerOf(mine, shadow.get(columnKey));
-    const theirOwner = ownerOf(row, theirColumn);
-    if (mine.unstable && !row.unstable && mineOwner === theirOwner) rows.push(row);
-    if (!mine.unstable && row.unstable && mineOwner !== theirOwner) {
-      rows.push(row);
-      for (const other of [1, 2, 3]) {
-        const held = difference.held(slotKey(row.pool, row.slot) + other * 65_536);
-        if (held !== undefined) rows.push(held);
-      }
-    }
+    if (name.table === 'slot' || (name.table === 'slot_version' && name.column === active))
+      slots.add(slotKey(name.pool, name.slot));
+  }
+  for (const key of slots) {
+    const mine = slotOf(key, active, (row) => shadow.get(row));
+    const theirs = slotOf(key, active, (row) => difference.held(row));
+    if (mine === undefined || theirs === undefined) continue;
+    const isSettled = mine.row.unstable && !theirs.row.unstable && mine.owner === theirs.owner;
+    const isBuried =
+      theirs.row.unstable && mine.owner !== theirs.owner && (!mine.row.unstable || mine.owner === 0);
+    if (isSettled || isBuried) rows.push(theirs.row);
+    if (isBuried) rows.push(...theirs.columns);
   }
   return rows;
+}
+
+/** A slot with its columns, and who gets its new flows; 0: nobody. */
+function slotOf(
+  key: RowKey & number,
+  active: number,
+  rowOf: (key: RowKey) => Row | undefined,
+): { row: SlotRow; columns: Row[]; owner: number } | undefined {
+  const row = rowOf(key);
+  if (row?.table !== 'slot') return undefined;
+  const columns: Row[] = [];
+  let owner = row.backend;
+  for (const column of [1, 2, 3]) {
+    const named = rowOf(key + column * 65_536);
+    if (named?.table !== 'slot_version') continue;
+    columns.push(named);
+    if (row.unstable && column === active) owner = named.backend;
+  }
+  return { row, columns, owner };
 }
 
 function activeColumn(shadow: ReadonlyMap<RowKey, Row>): number {

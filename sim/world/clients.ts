@@ -3,7 +3,7 @@
  * Those who connect, talk, fall silent and hang up. What they are promised, I1, holds for who
  *
  * - ends its handshake within `quarantineMs` less the time a digest and a pin take; in a flood that fills filter slots faster
- *   than that, within `floodQuarantineMs`. Over UDP all of this begins anew when its slot turns unstable again. A SYN that is sent again later than `tcpSettleMs` may find another server: nobody has
+ *   than that, within `floodQuarantineMs`; where they are saturated, nobody is promised anything before it is pinned. Over UDP all of this begins anew when its slot turns unstable again. A SYN that is sent again later than `tcpSettleMs` may find another server: nobody has
  *   answered the ones before
  * - does not come again with the same 5-tuple before `staleDigestMs`, nor just when the last connection's pin expires
  *   (several switches take up to `idleAgreeMs` to agree that it has), nor
@@ -130,12 +130,14 @@ export class Clients {
   /**
    * Who is not known by name yet loses what that filter slot knew: those whose handshake takes too long, if it was emptied
    * early, and those whose 5-tuple had a connection not long ago, so that they never were in the active one alone.
+   *
+   * @param restMs  for how long a handshake may take if it was emptied early
    */
-  filterEmptied(isEarly: boolean): void {
-    const { clock, engine } = this.#world;
+  filterEmptied(isEarly: boolean, restMs: number): void {
+    const { clock } = this.#world;
     for (const client of this.#clients) {
       if (client.isHeard && !this.#isBeingPinned(client)) continue;
-      const isSlow = clock.now() - client.newAt > engine.floodQuarantineMs;
+      const isSlow = clock.now() - client.newAt > restMs;
       if (isEarly && isSlow) this.#lose(client, 'too slow for the flood');
       if (client.isMistakable)
         this.#lose(client, 'the filter slot that took it for an older connection is emptied');

@@ -57,6 +57,9 @@ export function engineOptionsOf(plan: WorldPlan): EngineOptions {
     maxUpdatesInFlight: dice.pick([10, 40, 400]),
     changeRetryMs: 1_000,
     retryMaxMs: 1_000,
+    // A flood of 200 SYNs a second reaches it, when nobody keeps it from that.
+    floodLimit: dice.pick([100, 150]),
+    floodHoldMs: 5_000,
   };
 }
 

@@ -166,7 +166,8 @@ export class World {
     this.judge.overfull = overfullLimits(plan, engine);
     this.#fleet.onSuccession = (vip) => this.#clients.poolLeaves(vip);
     this.judge.onPinDeleted = (row) => this.#clients.pinDeleted(row);
-    this.judge.onFilterEmptied = (isEarly) => this.#clients.filterEmptied(isEarly && isFlooded(plan));
+    this.judge.onFilterEmptied = (isEarly, restMs) =>
+      this.#clients.filterEmptied(isEarly && isFlooded(plan), restMs);
   }
 
   get violations(): readonly Violation[] {
