@@ -173,7 +173,7 @@ describePackets('fragments', [
     ],
     in: cut(protocols.tcp),
     out: [
-      `fragment | port 1 to green: 10.0.0.1 > 10.0.1.2 fragment at 0 and more ports 1000 > 8080 ${greenChecksum} ttl 63`,
+      `new | port 1 to green: 10.0.0.1 > 10.0.1.2 fragment at 0 and more ports 1000 > 8080 ${greenChecksum} ttl 63`,
       'fragment | port 1 to green: 10.0.0.1 > 10.0.1.2 fragment at 552 ttl 63 | digest 10.0.0.1 0 pool 1 slot 0 column 1 backend 2 because learn',
     ],
   },

@@ -71,7 +71,7 @@ control SwitchLoadBalancer(in headers_t hdr, inout metadata_t meta) {
             if (meta.is_icmp_error == 1) {
                 meta.decision = DECISION_ICMP_ERROR;
                 meta.flow_digest = 0;
-            } else if (meta.is_by_fragment == 1) {
+            } else if (meta.is_by_fragment == 1 && meta.decision != DECISION_NEW) {
                 meta.decision = DECISION_FRAGMENT;
             }
         }

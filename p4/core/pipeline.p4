@@ -8,7 +8,8 @@
 //                  └──────────────┴────────────────────┴────────────────┴─────────────┴──> answer, or drop
 //
 // drop_reason ends a packet's way; an answer, where one is due and can be given, takes the place of the drop. So every
-// packet but the controller's is counted once: in `decisions` or in `drops`.
+// packet but the controller's is counted once: in `decisions` or in `drops`. A new flow is counted as such even when its packet
+// is dropped, for it has left its mark in a filter.
 
 control SwitchPipeline(inout headers_t hdr, inout metadata_t meta) {
     SwitchGuard() guard;
@@ -78,9 +79,10 @@ control SwitchPipeline(inout headers_t hdr, inout metadata_t meta) {
             } else if (meta.answer != ANSWER_NONE) {
                 answer.apply(hdr, meta);
             }
-            if (meta.drop_reason == DROP_NONE) {
+            if (meta.drop_reason == DROP_NONE || meta.decision == DECISION_NEW) {
                 decisions.apply((bit<32>)meta.decision);
-            } else {
+            }
+            if (meta.drop_reason != DROP_NONE) {
                 drops.apply((bit<32>)meta.drop_reason);
             }
         }

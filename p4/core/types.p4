@@ -36,7 +36,7 @@ const decision_t DECISION_NEW    = 4; // opening and unknown: inserted, takes th
 const decision_t DECISION_RETURN = 5; // from a backend to its client
 const decision_t DECISION_ROUTED = 6; // not ours
 const decision_t DECISION_HINTED = 7; // the packet named a server that lives
-const decision_t DECISION_FRAGMENT = 8; // by source, target and protocol alone
+const decision_t DECISION_FRAGMENT = 8; // by source, target and protocol alone, and not new
 const decision_t DECISION_ICMP_ERROR = 9; // an ICMP error, to who owns the flow it is about
 const decision_t DECISION_ANSWERED = 10; // by the switch itself
 const bit<32> DECISIONS = 16;
@@ -76,7 +76,7 @@ const answer_t ANSWER_HOST_UNREACHABLE = 7;
 
 // What a pool without live backend tells its clients.
 typedef bit<2> on_dead_t;
-const on_dead_t ON_DEAD_DROP        = 0;
+@noWarn("unused") const on_dead_t ON_DEAD_DROP        = 0;
 const on_dead_t ON_DEAD_RESET       = 1; // TCP reset; UDP: port unreachable
 const on_dead_t ON_DEAD_UNREACHABLE = 2; // ICMP host unreachable
 
@@ -84,7 +84,7 @@ const on_dead_t ON_DEAD_UNREACHABLE = 2; // ICMP host unreachable
 typedef bit<2> hint_kind_t;
 const hint_kind_t HINT_NONE       = 0;
 const hint_kind_t HINT_QUIC       = 1;
-const hint_kind_t HINT_TCP_OPTION = 2;
+@noWarn("unused") const hint_kind_t HINT_TCP_OPTION = 2;
 
 // Cells of the counter of hints.
 typedef bit<2> hint_outcome_t;
@@ -96,7 +96,7 @@ const bit<32> HINT_OUTCOMES = 4;
 
 // How a packet reaches the next machine.
 typedef bit<3> forwarding_t;
-const forwarding_t FORWARDING_ROUTED   = 0; // as it is
+@noWarn("unused") const forwarding_t FORWARDING_ROUTED   = 0; // as it is
 const forwarding_t FORWARDING_NAT      = 1; // to a backend, IPv4
 const forwarding_t FORWARDING_NAT_IPV6 = 2;
 const forwarding_t FORWARDING_RETURN   = 3; // from a backend, as the vip

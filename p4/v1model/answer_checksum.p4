@@ -38,7 +38,7 @@ control SwitchAnswerChecksum(inout headers_t hdr, in metadata_t meta) {
                        hdr.ipv4.source_address, hdr.ipv4.target_address },
                      32w0x10000);
             }
-            if (meta.answer == ANSWER_ECHO) {
+            if (meta.answer == ANSWER_ECHO && hdr.icmp.isValid()) {
                 // The payload is the client's: only the type changed, in the upper octet.
                 bit<16> not_checksum = ~hdr.icmp.checksum;
                 bit<16> type_word = hdr.icmp.message_type ++ 8w0;
@@ -50,7 +50,7 @@ control SwitchAnswerChecksum(inout headers_t hdr, in metadata_t meta) {
                 }
                 hash(hdr.icmp.checksum, HashAlgorithm.csum16, 16w0, { not_checksum, not_type_word, type_word },
                      32w0x10000);
-            } else if (meta.answer == ANSWER_RESET) {
+            } else if (meta.answer == ANSWER_RESET && hdr.tcp.isValid()) {
                 bit<16> tcp_length = 20;
                 if (hdr.ipv4.isValid()) {
                     hash(hdr.tcp.checksum, HashAlgorithm.csum16, 16w0,
@@ -65,7 +65,7 @@ control SwitchAnswerChecksum(inout headers_t hdr, in metadata_t meta) {
                            hdr.tcp.header_words, hdr.tcp.reserved, hdr.tcp.flags, hdr.tcp.window, hdr.tcp.urgent },
                          32w0x10000);
                 }
-            } else if (hdr.ndp.isValid()) {
+            } else if (hdr.ndp.isValid() && hdr.icmp.isValid()) {
                 hash(hdr.icmp.checksum, HashAlgorithm.csum16, 16w0,
                      { hdr.ipv6.source_address, hdr.ipv6.target_address, hdr.ipv6.payload_length, 8w0,
                        hdr.ipv6.next_header, hdr.icmp.message_type, hdr.icmp.code, hdr.icmp.rest,

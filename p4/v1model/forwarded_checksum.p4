@@ -14,7 +14,7 @@ control SwitchForwardedIpv4Checksum(inout headers_t hdr, in metadata_t meta) {
         l4_port_t not_source_port = ~meta.flow.source_port;
         l4_port_t not_target_port = ~meta.flow.target_port;
         bool is_rewritten = meta.forwarding == FORWARDING_NAT || meta.forwarding == FORWARDING_RETURN;
-        if (meta.is_icmp_error == 1 && is_rewritten) {
+        if (hdr.icmp.isValid() && is_rewritten) {
             ipv4_address_t not_arrived_source = ~meta.arrived_source;
             hash(hdr.ipv4.checksum, HashAlgorithm.csum16, 16w0,
                  { not_checksum, not_arrived_source, not_target, not_ttl_word,
@@ -54,8 +54,9 @@ control SwitchForwardedIpv4Checksum(inout headers_t hdr, in metadata_t meta) {
             if (meta.is_by_fragment == 1) {
                 // The flow's ports are 0; they were the vip's where there are any, and only the first fragment has a checksum.
                 not_target_port = ~meta.arrived_target_port;
-                not_source_port = ~hdr.tcp.source_port;
-                if (hdr.udp.isValid()) {
+                if (hdr.tcp.isValid()) {
+                    not_source_port = ~hdr.tcp.source_port;
+                } else if (hdr.udp.isValid()) {
                     not_source_port = ~hdr.udp.source_port;
                 }
             }
@@ -66,7 +67,7 @@ control SwitchForwardedIpv4Checksum(inout headers_t hdr, in metadata_t meta) {
                        hdr.ipv4.source_address, hdr.ipv4.target_address,
                        hdr.tcp.source_port, hdr.tcp.target_port },
                      32w0x10000);
-            } else if (hdr.udp.checksum != 0) {
+            } else if (hdr.udp.isValid() && hdr.udp.checksum != 0) {
                 not_checksum = ~hdr.udp.checksum;
                 hash(hdr.udp.checksum, HashAlgorithm.csum16, 16w0,
                      { not_checksum, not_source, not_target, not_source_port, not_target_port,
@@ -94,12 +95,13 @@ control SwitchForwardedIpv6Checksum(inout headers_t hdr, in metadata_t meta) {
         if (meta.forwarding == FORWARDING_NAT_IPV6 || meta.forwarding == FORWARDING_RETURN) {
             if (meta.is_by_fragment == 1) {
                 not_target_port = ~meta.arrived_target_port;
-                not_source_port = ~hdr.tcp.source_port;
-                if (hdr.udp.isValid()) {
+                if (hdr.tcp.isValid()) {
+                    not_source_port = ~hdr.tcp.source_port;
+                } else if (hdr.udp.isValid()) {
                     not_source_port = ~hdr.udp.source_port;
                 }
             }
-            if (meta.is_icmp_error == 1) {
+            if (hdr.icmp.isValid()) {
                 bit<16> not_quoted_fourth = ~hdr.quoted_l4.fourth;
                 if (hdr.quoted_ipv6.next_header == PROTOCOL_UDP) {
                     hash(hdr.quoted_l4.fourth, HashAlgorithm.csum16, 16w0,
