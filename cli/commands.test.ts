@@ -120,6 +120,9 @@ describe('evenkeel', () => {
     expect((await ask('explain 10.0.1.7:40000 10.0.1.100:81')).stdout).toBe(
       'tcp 10.0.1.7:40000 -> 10.0.1.100:81\n\nNo vip has this address, protocol and port.\n',
     );
+    expect((await ask('explain [2001:db8::7]:40000 [2001:db8::100]:81')).stdout).toMatch(
+      /^tcp \[2001:db8::7\]:40000 -> \[2001:db8::100\]:81\n/,
+    );
     expect((await ask('explain --udp 10.0.1.7:40000 10.0.1.100:81')).stdout).toMatch(/^udp /);
   });
 
