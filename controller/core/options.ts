@@ -95,7 +95,7 @@ export interface DigestRates {
   flows: number;
   /** Telling of a neighbour. */
   neighbours: number;
-  /** Answering on its own: ARP and ping are not among it, ICMP errors and resets are. */
+  /** Answering on its own: pings, ICMP errors, resets. ARP and NDP are not among it: nobody could reach the switch. */
   answers: number;
 }
 
