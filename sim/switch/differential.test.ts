@@ -271,7 +271,7 @@ describe('the model and the compiled program', () => {
       const { difference, steps } = search(compiled, counting, { runs, stepsMax, isShrinking: true, tally });
       expect(difference, JSON.stringify(steps)).toBeUndefined();
     },
-    60_000 * runFactor,
+    120_000 * runFactor,
   );
 
   it('were told everything that there is to tell', () => {
