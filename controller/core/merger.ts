@@ -12,6 +12,7 @@
  */
 
 import type { Millis } from './event.ts';
+import { mustGoToBase } from './flood.ts';
 import { isSettled } from './ledger.ts';
 import {
   COLUMNS,
@@ -35,6 +36,8 @@ const PIN_POLL_MS = 100;
 /** Merges what is due, at most options.mergeBatch slots. */
 export function mergeDue(state: State, turn: Turn): void {
   if (state.change.phase !== 'idle' || state.versionChange) return;
+  // Who is newest is about to be taken back.
+  if (mustGoToBase(state, turn.now)) return;
   // A change that waits for writes only is not kept waiting by more of them.
   if (state.change.waitingFor === WAITING_FOR_WRITES) return;
   let room = turn.options.mergeBatch;

@@ -6,7 +6,7 @@
 
 import type { Millis } from './event.ts';
 import { admittedNow, emptyColumn, isFlooded, membersNow, mustGoToBase, reachedAt } from './flood.ts';
-import { want } from './ledger.ts';
+import { isSettled, want } from './ledger.ts';
 import {
   activeFilter,
   emptyFilter,
@@ -52,6 +52,8 @@ export function activate(state: State, turn: Turn, kind: 'commit' | 'rotate' | '
 export function retireOrRotate(state: State, turn: Turn): boolean {
   if (state.versionChange) return false;
   if (mustGoToBase(state, turn.now) && state.change.phase === 'idle') {
+    // A slot that is being merged onto its newest backend would be given to base meanwhile, and taken from it.
+    if (!servingPools(state).every(isSettled)) return false;
     activate(state, turn, 'base', emptyColumn(state, liveColumns(state.version)) ?? 0);
     return true;
   }

@@ -29,7 +29,7 @@ import type { Ecmp } from './ecmp.ts';
 import type { Faults } from './faults.ts';
 import type { Endpoint, Fleet } from './fleet.ts';
 import type { Judge } from './judge.ts';
-import type { WorldPlan } from './plan.ts';
+import { slowSwitchMs, type WorldPlan } from './plan.ts';
 
 export interface ClientsWorld {
   plan: WorldPlan;
@@ -149,7 +149,8 @@ export class Clients {
     const { clock, plan, devices, idleAgreeMs } = this.#world;
     const { digestDelayMs, writeDelayMs, stallMs } = plan.faults;
     const agreedMs = devices.length > 1 ? idleAgreeMs : 0;
-    const heardWithinMs = digestDelayMs + stallMs + 2 * writeDelayMs + roundTripMs + agreedMs;
+    const slowMs = agreedMs + slowSwitchMs(plan);
+    const heardWithinMs = digestDelayMs + stallMs + 2 * writeDelayMs + roundTripMs + slowMs;
     for (const client of this.#clients) {
       const { flow, openedAt } = client;
       if (flow.sourceAddress !== sourceAddress || flow.sourcePort !== sourcePort) continue;
@@ -170,8 +171,9 @@ export class Clients {
 
   /** A pin takes so long at most, from the digest on, on all switches. */
   #pinMs(): number {
-    const { writeDelayMs, stallMs } = this.#world.plan.faults;
-    return 2_000 + 8 * writeDelayMs + stallMs;
+    const { plan } = this.#world;
+    const { writeDelayMs, stallMs } = plan.faults;
+    return 2_000 + 8 * writeDelayMs + stallMs + slowSwitchMs(plan);
   }
 
   // A connection.

@@ -11,7 +11,7 @@ import {
 import type { Millis } from '../../controller/core/event.ts';
 import type { Dice } from '../kernel/dice.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
-import type { WorldPlan } from './plan.ts';
+import { slowSwitchMs, type WorldPlan } from './plan.ts';
 
 /** address:port */
 export type Endpoint = string;
@@ -197,7 +197,7 @@ export class Fleet {
   /** By then the controller has heard of the return, and every write it began before is answered. */
   #doubtMs(): number {
     const { outageMs, stallMs, writeDelayMs } = this.#plan.faults;
-    return 3_000 + outageMs + stallMs + 4 * writeDelayMs;
+    return 3_000 + outageMs + stallMs + 4 * writeDelayMs + slowSwitchMs(this.#plan);
   }
 
   #newPool(protocol: 'tcp' | 'udp', slotCount: number): DesiredPool {

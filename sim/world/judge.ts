@@ -56,6 +56,7 @@ export class Judge implements RowWitness {
   /** A filter slot may take more members than it should for so long, until another is free; and for so long after a gap. */
   overfull = { limitMs: Number.POSITIVE_INFINITY, afterGapMs: 0 };
   isInService: (device: Device) => boolean = () => true;
+  devices: readonly Device[] = [];
   onPinDeleted: (row: PinRow) => void = () => {};
   readonly #fleet: Fleet;
   readonly #clock: SimClock;
@@ -158,12 +159,15 @@ export class Judge implements RowWitness {
     };
   }
 
-  #noteEmptied({ mirror, filters, activeMembers }: Device, row: VersionRow): void {
+  #noteEmptied({ mirror, filters }: Device, row: VersionRow): void {
     const { quarantineMs, floodQuarantineMs, floodLimit } = this.#engine;
-    const { active } = mirror.version;
-    const isSaturated = filters.some(
-      ({ members }, index) => (index === active ? activeMembers : members) >= floodLimit,
-    );
+    // The controller counts the members of all switches.
+    const isOverrun = filters.some((_, index) => {
+      const members = this.devices.map((device) => device.membersOf(index));
+      return members.reduce((total, count) => total + count, 0) >= floodLimit;
+    });
+    // It goes by counts that it has read now and then.
+    const isSaturated = isOverrun || meansBase({ version: row, columns: mirror.columns });
     for (const [index, { epoch }] of mirror.version.filters.entries()) {
       const { members, deactivatedAt } = filters[index]!;
       const isEmptied = epoch !== 0 && epoch !== row.filters[index]!.epoch;
@@ -263,7 +267,7 @@ function slotKeyOf({ pool, slot }: { pool: number; slot: number }): number {
 }
 
 /** New flows of unstable slots go to base. */
-function meansBase({ version, columns }: Device['mirror']): boolean {
+function meansBase({ version, columns }: Pick<Device['mirror'], 'version' | 'columns'>): boolean {
   const column = activeColumn(version);
   return column === 0 || [...columns.values()].every((row) => row.column !== column);
 }

@@ -71,6 +71,11 @@ export function capacityOf({ faults: { pinTableSize, columnTableSize } }: WorldP
   };
 }
 
+/** For so long at most a switch of a group leaves writes lying. */
+export function slowSwitchMs({ switchCount, faults }: WorldPlan): number {
+  return switchCount > 1 && faults.slowSwitchesPerMinute > 0 ? faults.slowSwitchMs : 0;
+}
+
 /** The fault plan, a line each; and nothing about what does not happen. */
 export function describePlan(plan: WorldPlan): string[] {
   const { placement, turmoilMs, sessionTimeoutMs, switchCount, flowsPerSecond } = plan;

@@ -12,6 +12,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { encodePcap } from './pcap.ts';
 import { preparePython } from './python-client.ts';
+import { randomFrames } from './random-packets.ts';
 import { specimens } from './specimens.ts';
 
 const prepared = await preparePython({
@@ -26,32 +27,63 @@ const noTshark =
   tsharkVersion.error === undefined ? undefined : "tshark was not found; install Debian's tshark";
 const because = (reason: string | undefined) => (reason === undefined ? '' : ` (skipped: ${reason})`);
 const timeoutMs = 60_000;
+const randomCount = 500;
+const randomSeed = 7;
+const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
 describe.skipIf(noScapy !== undefined)(`scapy${because(noScapy)}`, () => {
   test('computes the lengths and checksums that we compute', { timeout: timeoutMs }, () => {
     if (!('python' in prepared)) throw new Error('this test is skipped');
-    const script = fileURLToPath(new URL('decoders.py', import.meta.url));
-    const input = specimens.map(({ frame }) => Buffer.from(frame).toString('hex')).join('\n');
-    const { stdout, stderr } = spawnSync(prepared.python, [script], {
-      input,
-      encoding: 'utf8',
-      timeout: timeoutMs,
-    });
-    const answers = stdout.trim().split('\n');
-    expect(answers, stderr).toHaveLength(specimens.length);
-    const seen = answers.map((answer, i) => {
-      const [layers, frame] = answer.split(' ');
-      return { what: specimens[i]!.what, layers, frame };
-    });
+    const answers = askScapy(
+      prepared.python,
+      specimens.map(({ frame }) => frame),
+    );
+    const seen = answers.map(({ layers, frame }, i) => ({ what: specimens[i]!.what, layers, frame }));
     expect(seen).toEqual(
       specimens.map(({ what, frame, scapy }) => ({
         what,
         layers: scapy,
-        frame: Buffer.from(frame).toString('hex'),
+        frame: hexOf(frame),
       })),
     );
   });
+
+  test('computes those of packets that nobody thought of', { timeout: timeoutMs }, () => {
+    if (!('python' in prepared)) throw new Error('this test is skipped');
+    const frames = randomFrames(randomCount, randomSeed);
+    const answers = askScapy(prepared.python, frames);
+    const wrong = frames.filter((frame, i) => answers[i]!.frame !== hexOf(frame));
+    expect(wrong.map((frame) => ({ ours: hexOf(frame), ...answers[frames.indexOf(frame)]! }))).toEqual([]);
+    // Every kind is among them.
+    const kinds = new Set(answers.flatMap(({ layers }) => layers.split(',')));
+    for (const kind of [
+      'IP',
+      'IPv6',
+      'TCP',
+      'UDP',
+      'ICMP',
+      'ICMPv6EchoRequest',
+      'GRE',
+      'IPv6ExtHdrHopByHop',
+      'IPv6ExtHdrDestOpt',
+    ])
+      expect(kinds).toContain(kind);
+  });
 });
+
+/** @throws Error when it does not answer for every frame */
+function askScapy(python: string, frames: readonly Uint8Array[]): { layers: string; frame: string }[] {
+  const script = fileURLToPath(new URL('decoders.py', import.meta.url));
+  const input = frames.map(hexOf).join('\n');
+  const { stdout, stderr } = spawnSync(python, [script], { input, encoding: 'utf8', timeout: timeoutMs });
+  const answers = stdout.trim().split('\n');
+  if (answers.length !== frames.length)
+    throw new Error(`${answers.length} answers for ${frames.length}: ${stderr}`);
+  return answers.map((answer) => {
+    const [layers, frame] = answer.split(' ') as [string, string];
+    return { layers, frame };
+  });
+}
 
 describe.skipIf(noTshark !== undefined)(`tshark${because(noTshark)}`, () => {
   test('sees the fields that we wrote', { timeout: timeoutMs }, async () => {
