@@ -134,7 +134,7 @@ export async function startL4Lab(
 
   try {
     connectClient(lab, clientHome);
-    connectBack(lab);
+    await connectBack(lab);
     processes.push(...(await startServers(lab)));
     const grpcPort = await freePort();
     const address = `127.0.0.1:${grpcPort}`;
@@ -220,7 +220,7 @@ function connectClient(lab: Lab, clientHome: Namespace): void {
 }
 
 /** The network by which servers answer past the switch, with a bridge at the router. */
-function connectBack(lab: Lab): void {
+async function connectBack(lab: Lab): Promise<void> {
   const routerHome = lab.host('router').namespace;
   ip(['link add back type bridge'], routerHome.name);
   allowIpv6(routerHome, 'back');
@@ -254,17 +254,16 @@ function connectBack(lab: Lab): void {
       ],
       namespace.name,
     );
-    // ip(8) tells the family of a rule by its first word.
-    spawnSync('ip', [
-      '-n',
-      namespace.name,
+    // Of a rule ip(8) does not see the family.
+    await namespace.run([
+      'ip',
       '-6',
       'rule',
       'add',
       'from',
       untranslated.network6,
       'table',
-      `${backTable}`,
+      String(backTable),
     ]);
   }
 }
