@@ -153,6 +153,7 @@ function restartsFor(before: Config, after: Config): string[] {
     'controller.listen': (config) => config.controller.listen,
     'controller.store': (config) => config.controller.store,
     'controller.election_id': (config) => config.controller.electionId,
+    announce: (config) => config.announce?.speaker,
   };
   return Object.entries(settings)
     .filter(([, of]) => !isDeepStrictEqual(of(before), of(after)))

@@ -3,15 +3,17 @@
  * The controller, wired to the world.
  *
  *   configuration (file, etcd) <──> ConfigKeeper ──desired──> Leadership: Engine <──> SwitchGroup (P4Runtime)
- *                                        ^                        ^   └──> book (file, etcd)
- *                                        └────── admin API ───────┘
+ *                                        ^                        ^   ├──> book (file, etcd)
+ *                                        └────── admin API ───────┘   └──> Announcing ──> BIRD, FRR
  */
 import { hostname } from 'node:os';
 import { type Logger, pino } from 'pino';
+import { openAnnouncer } from './adapters/announce/open-announcer.ts';
 import { systemClock } from './adapters/clock/system-clock.ts';
 import { configFile } from './adapters/file/config-file.ts';
 import type { Admin, ControllerStatus } from './adapters/http/admin.ts';
 import { startAdminServer } from './adapters/http/admin-server.ts';
+import { Announcing } from './announcing.ts';
 import { openBacking } from './backing.ts';
 import type { Config, SwitchTarget } from './config/config.ts';
 import { parseConfig } from './config/parse.ts';
@@ -83,8 +85,15 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const keeper = new ConfigKeeper(text, config, warnings, {
     store,
     log,
-    onConfig: (changed) => leadership.want(changed.desired, engineOptions(changed)),
+    onConfig: (changed) => {
+      leadership.want(changed.desired, engineOptions(changed));
+      announcing?.drain(changed.announce?.isDraining ?? false);
+    },
   });
+  // Another speaker needs another start; whether it shall speak does not.
+  const announcing =
+    config.announce &&
+    new Announcing(openAnnouncer(config.announce.speaker, { clock, log }), config.announce);
   const startedAt = clock.now();
   const admin: Admin = {
     status: (): ControllerStatus => ({
@@ -95,6 +104,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       switch: switchStatus(),
       queue: { waiting: leadership.engine.waitingEvents, dropped: leadership.engine.droppedEvents },
       engine: leadership.engine.status(),
+      announcer: announcing?.status(),
     }),
     explain: (flow) => leadership.engine.explain(flow),
     events: (after) => events.after(after),
@@ -109,6 +119,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     log,
     openSwitch: (electionId) => openSwitch(config, options, { electionId, isShared }, clock, log),
     openBook: backing.openBook,
+    onChange: (engine) => announcing?.note(engine.servableVips()),
   });
   for (const warning of warnings) log('warn', formatProblem(warning, store.name));
   keeper.start();
@@ -131,6 +142,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       await server.close();
       await keeper.close();
       await leadership.close();
+      await announcing?.close();
     },
   };
 

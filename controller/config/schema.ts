@@ -4,23 +4,28 @@
  * How the parts must fit together is in consistency.ts.
  */
 import { z } from 'zod';
+import { announceSchema } from './announce.ts';
 import {
   backendDefaults,
   configLimits,
   controllerDefaults,
+  digestRateDefaults,
+  interfaceDefaults,
+  quicDefaults,
   storeDefaults,
   switchDefaults,
   timerDefaults,
   vipDefaults,
 } from './config.ts';
+import { duration, integer, oneOf, parsePath, scalar } from './field.ts';
 import {
   formatHostPort,
   type Parsed,
   parseAddress,
-  parseDuration,
   parseHostPort,
   parseMac,
   parseNetwork,
+  parseServerId,
   show,
 } from './scalar.ts';
 
@@ -30,9 +35,15 @@ const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const backendSchema = z.strictObject({
   name: scalar(parseName),
   address: scalar(parseAddress),
-  port: scalar(integer(1, 65_535)),
+  port: scalar(integer(1, 65_535)).optional(),
+  server_id: scalar(parseServerId).optional(),
   weight: scalar(integer(0, 65_535)).default(backendDefaults.weight),
   state: scalar(oneOf('active', 'draining', 'down')).default(backendDefaults.state),
+});
+
+const quicSchema = z.strictObject({
+  layout: scalar(oneOf('quic-lb', 'katran-v1', 'katran-v2', 'katran-v3')).default(quicDefaults.layout),
+  config_id: scalar(integer(0, 6)).optional(),
 });
 
 const vipSchema = z.strictObject({
@@ -40,7 +51,13 @@ const vipSchema = z.strictObject({
   address: scalar(parseAddress),
   protocol: scalar(oneOf('tcp', 'udp')).default(vipDefaults.protocol),
   port: scalar(integer(1, 65_535)),
-  forwarding: scalar(oneOf('nat')).default(vipDefaults.forwarding),
+  forwarding: scalar(oneOf('nat', 'l2_dsr', 'ipip', 'gre', 'gue')).default(vipDefaults.forwarding),
+  gue_port: scalar(integer(1, 65_535)).optional(),
+  affinity: scalar(oneOf('none', 'source')).default(vipDefaults.affinity),
+  hint: scalar(oneOf('none', 'quic', 'tcp_option')).default(vipDefaults.hint),
+  quic: quicSchema.optional(),
+  fragments: scalar(oneOf('drop', 'hash')).optional(),
+  when_dead: scalar(oneOf('drop', 'reset', 'unreachable')).default(vipDefaults.when_dead),
   slots: scalar(parseSlotCount).default(vipDefaults.slots),
   session_timeout: scalar(
     duration(configLimits.sessionTimeoutMs.least, configLimits.sessionTimeoutMs.most),
@@ -66,6 +83,14 @@ const storeSchema = z.strictObject({
   lease: scalar(duration(configLimits.leaseMs.least, configLimits.leaseMs.most)).optional(),
 });
 
+const rate = (each: number) =>
+  scalar(integer(configLimits.digestRate.least, configLimits.digestRate.most)).default(each);
+const digestRateSchema = z.strictObject({
+  flows: rate(digestRateDefaults.flows),
+  neighbours: rate(digestRateDefaults.neighbours),
+  answers: rate(digestRateDefaults.answers),
+});
+
 const switchPort = scalar(integer(0, configLimits.switchPort));
 const switchAddress = scalar(parseHostPort).prefault(switchDefaults.address);
 const deviceId = scalar(integer(0, Number.MAX_SAFE_INTEGER)).default(switchDefaults.device_id);
@@ -89,6 +114,7 @@ export const configSchema = z.strictObject({
       listen: scalar(parseHostPort).prefault(controllerDefaults.listen),
       memory: scalar(oneOf('eager')).default(controllerDefaults.memory),
       max_pins: scalar(integer(0, configLimits.pins)).default(controllerDefaults.max_pins),
+      digest_rate: digestRateSchema.prefault({}),
       timers: timersSchema.prefault({}),
       store: storeSchema.prefault({}),
       election_id: scalar(integer(1, Number.MAX_SAFE_INTEGER)).optional(),
@@ -98,10 +124,15 @@ export const configSchema = z.strictObject({
     interfaces: z.array(
       z.strictObject({
         port: switchPort,
-        address: scalar(parseNetwork),
+        address: scalar(parseNetwork).optional(),
+        ipv6_address: scalar(parseNetwork).optional(),
         mac: scalar(parseMac).optional(),
+        mtu: scalar(integer(configLimits.mtu.least, configLimits.mtu.most)).default(interfaceDefaults.mtu),
       }),
     ),
+    tunnel: z
+      .strictObject({ ipv4: scalar(parseNetwork).optional(), ipv6: scalar(parseNetwork).optional() })
+      .optional(),
     routes: z
       .array(z.strictObject({ prefix: scalar(parseNetwork), next_hop: scalar(parseAddress) }))
       .default([]),
@@ -109,11 +140,13 @@ export const configSchema = z.strictObject({
       .array(z.strictObject({ address: scalar(parseAddress), mac: scalar(parseMac), port: switchPort }))
       .default([]),
   }),
+  announce: announceSchema.optional(),
   vips: z.array(vipSchema),
 });
 
 export type ConfigShape = z.output<typeof configSchema>;
 export type VipShape = ConfigShape['vips'][number];
+export type BackendShape = VipShape['backends'][number];
 
 /** Keys that the schema knows at a place of the file; [] when the place has none. */
 export function knownKeys(path: readonly PropertyKey[]): string[] {
@@ -140,28 +173,12 @@ function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
   return inner;
 }
 
-/** One value of the file. What is wrong with it travels as the issue's message, what would be right as a parameter. */
-function scalar<T>(parse: (input: unknown) => Parsed<T>) {
-  return z.unknown().transform((input, context): T => {
-    const parsed =
-      input === undefined || input === null ? { ...parse(''), wrong: 'is missing' } : parse(input);
-    if ('value' in parsed) return parsed.value;
-    context.addIssue({ code: 'custom', message: parsed.wrong, params: { right: parsed.right } });
-    return z.NEVER;
-  });
-}
-
 function parseName(input: unknown): Parsed<string> {
   const right =
     'letters, digits, dots, dashes and underscores, at most 63, starting with a letter or a digit';
   if (typeof input !== 'string')
     return { wrong: `${show(input)} is not a name`, right: `${right}; numbers in quotes` };
   return namePattern.test(input) ? { value: input } : { wrong: `'${input}' is not a name`, right };
-}
-
-function parsePath(input: unknown): Parsed<string> {
-  if (typeof input === 'string' && input !== '') return { value: input };
-  return { wrong: `${show(input)} is not a path`, right: 'the path of a file' };
 }
 
 /** 'http://10.0.0.5:2379', or without the scheme. */
@@ -209,32 +226,4 @@ function parseSwitchInterfaces(input: unknown): Parsed<{ port: number; device: s
     interfaces.push({ port, device });
   }
   return { value: interfaces };
-}
-
-function integer(least: number, most: number): (input: unknown) => Parsed<number> {
-  const right = `a whole number from ${least} to ${most}`;
-  return (input) => {
-    if (typeof input !== 'number' || !Number.isInteger(input))
-      return { wrong: `${show(input)} is not a whole number`, right };
-    return input >= least && input <= most ? { value: input } : { wrong: `${input} is out of range`, right };
-  };
-}
-
-function duration(leastMs: number, mostMs: number): (input: unknown) => Parsed<number> {
-  return (input) => {
-    const parsed = parseDuration(input);
-    if (!('value' in parsed) || (parsed.value >= leastMs && parsed.value <= mostMs)) return parsed;
-    return {
-      wrong: `'${input}' is out of range`,
-      right: `a duration from ${leastMs / 1000} s to ${mostMs / 3_600_000} h`,
-    };
-  };
-}
-
-function oneOf<const T extends string>(...choices: T[]): (input: unknown) => Parsed<T> {
-  const right = choices.length === 1 ? `'${choices[0]}'` : `one of ${choices.join(', ')}`;
-  return (input) => {
-    const choice = choices.find((candidate) => candidate === input);
-    return choice === undefined ? { wrong: `${show(input)} is not known here`, right } : { value: choice };
-  };
 }

@@ -11,7 +11,8 @@ import { noteAdmitted } from './flood.ts';
 import { answered, type Entry, flush, isHopeless, nextRetryAt, retryDue } from './ledger.ts';
 import { mergeDue, nextMergeAt, slotSettled } from './merger.ts';
 import { createState, log, noteProblem, type State, type Turn } from './model.ts';
-import { handleNeighbourDigest, nextSolicitAt, reconcileNetwork, solicitDue } from './network.ts';
+import { handleNeighbourDigest, solicitDue } from './neighbours.ts';
+import { reconcileNetwork } from './network.ts';
 import { type EngineOptions, engineDefaults } from './options.ts';
 import { handleFlowDigest, handlePinIdle, pinFailed, pinSettled, reopenPins } from './pins.ts';
 import { countMoved } from './placement.ts';
@@ -222,7 +223,7 @@ function wake(state: State, turn: Turn): void {
     nextChangeAt(state),
     state.versionChange ? Number.POSITIVE_INFINITY : nextVersionAt(state, turn),
     nextMergeAt(state),
-    nextSolicitAt(state),
+    state.solicitAt,
     state.seatWaitAt,
   );
   if (due === Number.POSITIVE_INFINITY) return;

@@ -55,6 +55,8 @@ export interface EngineOptions {
   /** Seats held open in a pool. The oldest is closed when one more backend dies. */
   maxSeats: number;
   maxPins: number;
+  /** Undefined: the switch is not told, and does as many as it can. */
+  digestRates: DigestRates | undefined;
   /** After the switch's pin table was full, no pin is tried for so long. */
   pinFullBackoffMs: number;
   /** A pin that fails so often is given up, as if there were no room for it. */
@@ -73,6 +75,10 @@ export interface EngineOptions {
   prepareRetryLimit: number;
   /** ... and tried again after this. */
   changeRetryMs: number;
+  /** A neighbour is asked again when nothing was heard of it for so long ... */
+  neighbourReachableMs: number;
+  /** ... and is lost when it leaves so many questions in a row unanswered. */
+  neighbourProbes: number;
   /** A neighbour that does not answer is asked again after this, doubling up to solicitMaxMs. */
   solicitMs: number;
   solicitMaxMs: number;
@@ -81,6 +87,16 @@ export interface EngineOptions {
   maxNeighbours: number;
   /** Commits and problems remembered for `status`. */
   historyLimit: number;
+}
+
+/** How often the switch may do each of these, a second; what is beyond is not done, and counted. */
+export interface DigestRates {
+  /** Asking for a pin. */
+  flows: number;
+  /** Telling of a neighbour. */
+  neighbours: number;
+  /** Answering on its own: pings, ICMP errors, resets. ARP and NDP are not among it: nobody could reach the switch. */
+  answers: number;
 }
 
 export const engineDefaults: Readonly<EngineOptions> = {
@@ -103,6 +119,7 @@ export const engineDefaults: Readonly<EngineOptions> = {
   maxSeatSlots: 8_192,
   maxSeats: 8,
   maxPins: 100_000,
+  digestRates: undefined,
   pinFullBackoffMs: 5_000,
   pinRetryLimit: 10,
   refusalHoldMs: 10_000,
@@ -113,6 +130,8 @@ export const engineDefaults: Readonly<EngineOptions> = {
   retryMaxMs: 10_000,
   prepareRetryLimit: 5,
   changeRetryMs: 5_000,
+  neighbourReachableMs: 60_000,
+  neighbourProbes: 4,
   solicitMs: 1_000,
   solicitMaxMs: 60_000,
   solicitBatch: 64,

@@ -9,6 +9,7 @@
  *
  * A switch that refuses the row is asked `refusalsMax` times; then it counts as if it had it.
  */
+import { requireIpv4 } from '../core/address.ts';
 import type { RowKey } from '../core/ledger.ts';
 import type { ReturnPathRow, Row } from '../core/row.ts';
 import { returnPathKey } from '../core/rows.ts';
@@ -44,7 +45,7 @@ export function eraOf(rows: Iterable<Row>): number {
 }
 
 function msOf(row: Row | undefined): number {
-  return row?.table === 'return_path' ? row.vipAddress * 65_536 + row.vipPort : 0;
+  return row?.table === 'return_path' ? requireIpv4(row.vipAddress) * 65_536 + row.vipPort : 0;
 }
 
 export interface EraWorld {

@@ -128,6 +128,14 @@ describe('a group of switches', () => {
     expect(bench.switches.map(({ solicitations }) => solicitations)).toEqual([[question], [question]]);
   });
 
+  it('has every switch keep to the rates, those that are away when they are back', () => {
+    const bench = serving(2);
+    bench.switches[1]!.disconnect();
+    const rates = { flows: 100, neighbours: 10, answers: 1 };
+    bench.group.limit(rates);
+    expect(bench.switches.map((each) => each.rates)).toEqual([rates, rates]);
+  });
+
   it('shows its switches, and closes them', async () => {
     const bench = serving(2);
     bench.switches[1]!.disconnect();

@@ -14,6 +14,7 @@
  */
 import type { LogLevel, Millis, WriteFailure } from '../core/event.ts';
 import type { RowKey } from '../core/ledger.ts';
+import type { DigestRates } from '../core/options.ts';
 import { pinKey } from '../core/pins.ts';
 import type { Row, RowUpdate } from '../core/row.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -126,6 +127,10 @@ export class SwitchGroup implements SwitchPort {
 
   solicit(solicitation: Solicitation): void {
     for (const member of this.members) if (member.state !== 'disconnected') member.port.solicit(solicitation);
+  }
+
+  limit(rates: DigestRates): void {
+    for (const { port } of this.members) port.limit?.(rates);
   }
 
   status(): SwitchStatus {

@@ -4,7 +4,8 @@
  * is told of a server's death and return when they happen, like everybody else; digests, writes and their answers take time.
  */
 
-import type { Desired, Placement } from '../../controller/core/desired.ts';
+import { requireIpv4 } from '../../controller/core/address.ts';
+import { type Address, type Desired, PLAIN_POOL, type Placement } from '../../controller/core/desired.ts';
 import type { DigestReason, Millis, WriteFailure } from '../../controller/core/event.ts';
 import { type EngineOptions, engineDefaults } from '../../controller/core/options.ts';
 import type { Column, PinRow, RowUpdate } from '../../controller/core/row.ts';
@@ -249,7 +250,7 @@ export class Evenkeel implements System {
         {
           name: POOL,
           vip: { address: vip.address, protocol: 'tcp', port: vip.port },
-          forwarding: 'nat',
+          ...PLAIN_POOL,
           slotCount,
           sessionTimeoutMs,
           placement,
@@ -349,7 +350,7 @@ export class Evenkeel implements System {
 
   #note({ operation, row }: RowUpdate): void {
     if (row.table === 'backend' && operation !== 'delete') {
-      this.#serverOf[row.backend] = row.address - addressOf(0);
+      this.#serverOf[row.backend] = requireIpv4(row.address) - addressOf(0);
     }
     if (row.table !== 'pin') return;
     const told = this.#told.get(keyOf(row.sourceAddress, row.sourcePort));
@@ -391,6 +392,6 @@ const status: SwitchStatus = {
 };
 
 /** Exact as a double. */
-function keyOf(sourceAddress: number, sourcePort: number): number {
-  return sourceAddress * 0x10000 + sourcePort;
+function keyOf(sourceAddress: Address, sourcePort: number): number {
+  return requireIpv4(sourceAddress) * 0x10000 + sourcePort;
 }

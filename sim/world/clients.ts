@@ -16,7 +16,7 @@
  *   new one may each have found its pin idle, the one after the other
  * - has a server that lives, at a vip that stays and is not about to be another pool's, on a switch that does not lose its tables
  */
-import type { DesiredPool } from '../../controller/core/desired.ts';
+import type { Address, DesiredPool } from '../../controller/core/desired.ts';
 import type { EngineOptions } from '../../controller/core/options.ts';
 import type { PinRow } from '../../controller/core/row.ts';
 import type { Dice } from '../kernel/dice.ts';
@@ -390,6 +390,6 @@ function noteFilters(client: Client, decision: Verdict['decision']): void {
   if (decision === 'new' || decision === 'filter') client.isInFilters = true;
 }
 
-function vipKey({ index }: Device, address: number): string {
+function vipKey({ index }: Device, address: Address): string {
   return `${index}/${address}`;
 }

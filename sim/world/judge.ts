@@ -10,6 +10,7 @@
  * I8 holds by construction, an engine is given a `SwitchPort` and nothing else; world.test.ts compares a switch with a group
  * of one.
  */
+import type { Address } from '../../controller/core/desired.ts';
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
 import type { Flow } from '../../controller/core/flow-hash.ts';
 import type { EngineOptions } from '../../controller/core/options.ts';
@@ -45,7 +46,7 @@ const VIOLATION_LIMIT = 10;
 export class Judge implements RowWitness {
   readonly violations: Violation[] = [];
   /** Sources of SYNs that never answered. */
-  readonly floodSources = new Set<number>();
+  readonly floodSources = new Set<Address>();
   /** Slots moved between two backends that both stayed. */
   collateralMoves = 0;
   /** No controller is connected to this device, so nothing may change. */

@@ -50,6 +50,7 @@ const editSchema = z.discriminatedUnion('kind', [
     address: z.string(),
     port: z.int().min(1).max(65_535),
     weight: weight.optional(),
+    serverId: z.string().max(16).optional(),
   }),
   z.strictObject({ kind: z.literal('remove'), ...target }),
   z.strictObject({ kind: z.literal('weight'), ...target, weight }),

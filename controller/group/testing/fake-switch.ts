@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A switch in memory behind the switch port, whose every answer is the test's to give. */
 import type { WriteFailure, WriteFailureCode } from '../../core/event.ts';
+import type { DigestRates } from '../../core/options.ts';
 import type { Row, RowUpdate } from '../../core/row.ts';
 import { ModelSwitch } from '../../core/testing/model-switch.ts';
 import type { Solicitation, SwitchEvent, SwitchPort, SwitchStatus } from '../../ports/switch.ts';
@@ -14,6 +15,8 @@ export class FakeSwitch implements SwitchPort {
   /** Updates done, in order. */
   readonly done: RowUpdate[] = [];
   readonly solicitations: Solicitation[] = [];
+  /** As last told. */
+  rates: DigestRates | undefined;
   /** Refuses what the test says. */
   refuses: (update: RowUpdate) => WriteFailureCode | undefined = () => undefined;
   isConnected = false;
@@ -73,6 +76,10 @@ export class FakeSwitch implements SwitchPort {
 
   tell(event: SwitchEvent): void {
     this.listener(event);
+  }
+
+  limit(rates: DigestRates): void {
+    this.rates = rates;
   }
 
   solicit(solicitation: Solicitation): void {
