@@ -127,14 +127,12 @@ const tunnelled = fc
 
 /** The same packets for the same seed. */
 export function randomFrames(count: number, seed: number): Uint8Array[] {
-  return fc
-    .sample(fc.oneof(plain, tunnelled), { numRuns: count, seed })
-    .map(({ etherType, bytes }) =>
-      encodeEthernet({
-        targetMac: 0x02_00_00_00_01_01,
-        sourceMac: 0x02_00_00_00_00_01,
-        etherType,
-        payload: bytes,
-      }),
-    );
+  return fc.sample(fc.oneof(plain, tunnelled), { numRuns: count, seed }).map(({ etherType, bytes }) =>
+    encodeEthernet({
+      targetMac: 0x02_00_00_00_01_01,
+      sourceMac: 0x02_00_00_00_00_01,
+      etherType,
+      payload: bytes,
+    }),
+  );
 }
