@@ -183,6 +183,10 @@ export const knownSeeds: readonly KnownSeed[] = [
     why: 'in a flood, a slot went to base while it was being merged onto its newest backend, and back again',
   },
   {
+    seed: 11416,
+    why: 'a flood emptied filter slots that were kept for flows without room for a pin',
+  },
+  {
     seed: 10137,
     why: 'a SYN was sent again after the filter slots had been emptied in a flood (the world: not promised)',
   },

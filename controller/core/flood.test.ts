@@ -80,6 +80,17 @@ describe('a flood at unstable slots', () => {
     expect(rig.unstableSlots()).toBe(0);
   });
 
+  test('costs nobody its connection who found no room for a pin', () => {
+    const { rig, slot, owner } = changed({ maxPins: 0 });
+    const flow = flowInSlot(slot);
+    rig.packet(flow, 'syn');
+    expect(rig.packet(flow, 'ack').backend).toBe(owner);
+    for (let i = 0; i < 20; i++) {
+      admit(rig, 100_000, 10 * POLL_MS);
+      expect(rig.packet(flow, 'ack').backend).toBe(owner);
+    }
+  });
+
   test('is none when many come slowly', () => {
     const { rig, slot, owner } = changed();
     admit(rig, 5_000, 10_000);

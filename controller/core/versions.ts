@@ -51,7 +51,7 @@ export function activate(state: State, turn: Turn, kind: 'commit' | 'rotate' | '
 /** @returns whether a write of the version was begun */
 export function retireOrRotate(state: State, turn: Turn): boolean {
   if (state.versionChange) return false;
-  if (mustGoToBase(state, turn.now) && state.change.phase === 'idle') {
+  if (isGoingToBase(state, turn)) {
     // A slot that is being merged onto its newest backend would be given to base meanwhile, and taken from it.
     if (!servingPools(state).every(isSettled)) return false;
     activate(state, turn, 'base', emptyColumn(state, liveColumns(state.version)) ?? 0);
@@ -70,6 +70,18 @@ export function retireOrRotate(state: State, turn: Turn): boolean {
     return true;
   }
   return false;
+}
+
+/**
+ * In a flood, new flows are about to go to base: the oldest filter slot is to be emptied for it. Not if that knows flows which
+ * may never have been heard, or for which there was no room: they are established as well.
+ */
+export function isGoingToBase(state: State, turn: Turn): boolean {
+  if (state.change.phase !== 'idle' || !mustGoToBase(state, turn.now)) return false;
+  const next = nextFilterSlot(state.version);
+  const { gapAt, couldAdmit } = filterRecord(state, next);
+  if (!isLive(state.version, next) || !couldAdmit || gapAt === undefined) return true;
+  return retireAt(state, turn.options, next, turn.now) <= turn.now;
 }
 
 /**
@@ -139,8 +151,7 @@ export function retireAt(state: State, options: EngineOptions, filterSlot: Filte
   const record = filterRecord(state, filterSlot);
   if (!record.couldAdmit) return record.deactivatedAt;
   const at = record.deactivatedAt + restMs(state, options, filterSlot, now);
-  // What is saturated takes strangers for members of its own; established connections win over who was not heard.
-  if (record.gapAt === undefined || (record.isSaturated && isFlooded(state, now))) return at;
+  if (record.gapAt === undefined) return at;
   // A flow whose digest was lost sends again within the session timeout, or is forgotten.
   return Math.max(at, record.gapAt + longestTimeout(state) + options.mergeMarginMs);
 }
