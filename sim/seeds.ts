@@ -183,6 +183,10 @@ export const knownSeeds: readonly KnownSeed[] = [
     why: 'in a flood, a slot went to base while it was being merged onto its newest backend, and back again',
   },
   {
+    seed: 13126,
+    why: "a digest was lost that told of a 5-tuple coming again, after its pin's delete had been decided (the world: not promised)",
+  },
+  {
     seed: 11416,
     why: 'a flood emptied filter slots that were kept for flows without room for a pin',
   },

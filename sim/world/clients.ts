@@ -154,7 +154,8 @@ export class Clients {
     for (const client of this.#clients) {
       const { flow, openedAt } = client;
       if (flow.sourceAddress !== sourceAddress || flow.sourcePort !== sourcePort) continue;
-      if (client.isReopened && clock.now() - openedAt < heardWithinMs) {
+      const isUnheard = client.wasExpired && client.isOpeningLost;
+      if (client.isReopened && (isUnheard || clock.now() - openedAt < heardWithinMs)) {
         this.#lose(client, 'its pin was on its way out');
       }
     }
@@ -212,6 +213,8 @@ export class Clients {
       isInFilters: false,
       isMistakable: false,
       isReopened: false,
+      wasExpired: false,
+      isOpeningLost: false,
       isOldest: false,
       heardAt: undefined,
       pinnedAt: undefined,
@@ -278,6 +281,7 @@ export class Clients {
     const pool = device.mirror.vipOf(client.flow)?.pool;
     if (client.endpoint === undefined) client.pool = pool;
     else if (client.pool !== pool) this.#lose(client, 'another pool serves its vip');
+    if (client.endpoint === undefined) client.wasExpired = isExpired(device, client.flow, clock.now());
     const verdict = device.process({ flow: client.flow, flags }, clock.now());
     const { decision, digest } = verdict;
     this.stats.packets++;
@@ -369,6 +373,7 @@ export class Clients {
     if (reason === 'opening') {
       // Its pin still has the short life of a flow that ended, and nothing that it sends will tell.
       client.maxGapMs = Math.min(client.maxGapMs, engine.closingTimeoutMs * 0.9);
+      client.isOpeningLost = true;
       return;
     }
     client.digestsLost++;
@@ -388,6 +393,14 @@ function noteFilters(client: Client, decision: Verdict['decision']): void {
   if (decision === 'new') client.isMistakable = false;
   if (decision === 'filter' && !client.isInFilters) client.isMistakable = true;
   if (decision === 'new' || decision === 'filter') client.isInFilters = true;
+}
+
+/** The switch has said, or is about to say, that the pin of this flow is idle. */
+function isExpired(device: Device, { sourceAddress, sourcePort }: Client['flow'], now: number): boolean {
+  if (device.mirror.pins.size === 0) return false;
+  return device
+    .idlePins(now)
+    .some((pin) => pin.sourceAddress === sourceAddress && pin.sourcePort === sourcePort);
 }
 
 function vipKey({ index }: Device, address: Address): string {
