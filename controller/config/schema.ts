@@ -13,11 +13,11 @@ import {
   timerDefaults,
   vipDefaults,
 } from './config.ts';
+import { duration, integer, oneOf, parsePath, scalar } from './field.ts';
 import {
   formatHostPort,
   type Parsed,
   parseAddress,
-  parseDuration,
   parseHostPort,
   parseMac,
   parseNetwork,
@@ -140,28 +140,12 @@ function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
   return inner;
 }
 
-/** One value of the file. What is wrong with it travels as the issue's message, what would be right as a parameter. */
-function scalar<T>(parse: (input: unknown) => Parsed<T>) {
-  return z.unknown().transform((input, context): T => {
-    const parsed =
-      input === undefined || input === null ? { ...parse(''), wrong: 'is missing' } : parse(input);
-    if ('value' in parsed) return parsed.value;
-    context.addIssue({ code: 'custom', message: parsed.wrong, params: { right: parsed.right } });
-    return z.NEVER;
-  });
-}
-
 function parseName(input: unknown): Parsed<string> {
   const right =
     'letters, digits, dots, dashes and underscores, at most 63, starting with a letter or a digit';
   if (typeof input !== 'string')
     return { wrong: `${show(input)} is not a name`, right: `${right}; numbers in quotes` };
   return namePattern.test(input) ? { value: input } : { wrong: `'${input}' is not a name`, right };
-}
-
-function parsePath(input: unknown): Parsed<string> {
-  if (typeof input === 'string' && input !== '') return { value: input };
-  return { wrong: `${show(input)} is not a path`, right: 'the path of a file' };
 }
 
 /** 'http://10.0.0.5:2379', or without the scheme. */
@@ -209,32 +193,4 @@ function parseSwitchInterfaces(input: unknown): Parsed<{ port: number; device: s
     interfaces.push({ port, device });
   }
   return { value: interfaces };
-}
-
-function integer(least: number, most: number): (input: unknown) => Parsed<number> {
-  const right = `a whole number from ${least} to ${most}`;
-  return (input) => {
-    if (typeof input !== 'number' || !Number.isInteger(input))
-      return { wrong: `${show(input)} is not a whole number`, right };
-    return input >= least && input <= most ? { value: input } : { wrong: `${input} is out of range`, right };
-  };
-}
-
-function duration(leastMs: number, mostMs: number): (input: unknown) => Parsed<number> {
-  return (input) => {
-    const parsed = parseDuration(input);
-    if (!('value' in parsed) || (parsed.value >= leastMs && parsed.value <= mostMs)) return parsed;
-    return {
-      wrong: `'${input}' is out of range`,
-      right: `a duration from ${leastMs / 1000} s to ${mostMs / 3_600_000} h`,
-    };
-  };
-}
-
-function oneOf<const T extends string>(...choices: T[]): (input: unknown) => Parsed<T> {
-  const right = choices.length === 1 ? `'${choices[0]}'` : `one of ${choices.join(', ')}`;
-  return (input) => {
-    const choice = choices.find((candidate) => candidate === input);
-    return choice === undefined ? { wrong: `${show(input)} is not known here`, right } : { value: choice };
-  };
 }
