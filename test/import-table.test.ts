@@ -57,9 +57,19 @@ const table: readonly Part[] = [
     packages: ['node', '@bufbuild/protobuf'],
   },
   {
+    folder: 'controller/adapters/probe',
+    imports: ['controller/core', 'controller/ports', 'p4runtime'],
+    packages: ['node', '@bufbuild/protobuf', '@grpc/grpc-js'],
+  },
+  {
     folder: 'controller/adapters',
     imports: ['controller/core', 'controller/ports', 'controller/config'],
     packages: ['node', 'hono', '@hono/node-server', 'zod', 'pino'],
+  },
+  {
+    folder: 'controller/adapters/prometheus',
+    imports: ['controller/core', 'controller/ports'],
+    packages: ['prom-client'],
   },
   { folder: 'controller', imports: ['controller'], packages: ['node', 'pino'] },
   { folder: 'switch/engine', imports: [], packages: ['fastest-levenshtein'], pure: true },
