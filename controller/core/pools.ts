@@ -43,7 +43,7 @@ export function reconcilePools(state: State, turn: Turn, desired: readonly Desir
   for (const pool of state.pools.values()) {
     if (kept.has(pool) || pool.phase === 'leaving') continue;
     if (pool.phase === 'serving') {
-      log(turn, 'warn', 'pool removed: its connections are cut', { pool: pool.name });
+      log(turn, 'warn', 'pool removed: its connections are cut', { pool: pool.name }, 'pool');
     }
     pool.phase = 'leaving';
   }
@@ -196,7 +196,7 @@ function serve(state: State, turn: Turn, pool: Pool): void {
   wantRow(state, vipRow(pool));
   pool.phase = 'serving';
   state.mustAdvance = true;
-  log(turn, 'info', 'pool serves', { pool: pool.name, slots: pool.slotCount });
+  log(turn, 'info', 'pool serves', { pool: pool.name, slots: pool.slotCount }, 'pool');
 }
 
 function forgetBackends(state: State, pool: Pool): void {
@@ -244,7 +244,7 @@ function leave(state: State, turn: Turn, pool: Pool): void {
   }
   state.pools.delete(pool.id);
   state.freePoolIds.push(pool.id);
-  log(turn, 'info', 'pool forgotten', { pool: pool.name });
+  log(turn, 'info', 'pool forgotten', { pool: pool.name }, 'pool');
 }
 
 function empty(state: State, pool: Pool): void {

@@ -106,6 +106,7 @@ export function versionSettled(state: State, turn: Turn): VersionChange | undefi
     Object.assign(filterRecord(state, change.row.active), fresh);
     filterRecord(state, before.active).deactivatedAt = turn.now;
     state.admittedBefore = state.admitted;
+    if (change.kind === 'rotate') state.totals.rotations++;
   }
   log(turn, 'debug', `version: ${change.kind}`, {
     active: change.row.active,
