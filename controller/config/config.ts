@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A configuration that has been read and checked, and what it says when it says nothing. */
 import type { Desired, MacAddress } from '../core/desired.ts';
+import type { VipHealth } from './health.ts';
 import type { HostPort } from './scalar.ts';
 
 export interface SwitchConfig {
@@ -67,6 +68,8 @@ export const controllerDefaults = {
   listen: '127.0.0.1:9580',
   memory: 'eager',
   max_pins: 100_000,
+  /** Of the vips whose backends are checked. */
+  health: readonly VipHealth[];
 } as const;
 
 export const storeDefaults = { kind: 'file', prefix: '/evenkeel/', leaseMs: 5_000 } as const;

@@ -2,6 +2,7 @@
 /** How the parts of a configuration must fit together, once each of them is well-formed. */
 import type { Ipv4Address } from '../core/desired.ts';
 import { configLimits } from './config.ts';
+import { healthTroubles } from './health.ts';
 import {
   contains,
   formatAddress,
@@ -33,6 +34,7 @@ export function inconsistencies(config: ConfigShape, sections: ReadonlySet<strin
     ...networkTroubles(config),
     ...vipTroubles(config),
     ...backendTroubles(config),
+    ...healthTroubles(config),
   ];
 }
 

@@ -16,6 +16,7 @@ import {
   storeDefaults,
 } from './config.ts';
 import { inconsistencies } from './consistency.ts';
+import { toHealth } from './health.ts';
 import { nearMatch, type Problem } from './problem.ts';
 import { formatHostPort, show } from './scalar.ts';
 import { type ConfigShape, configSchema, knownKeys } from './schema.ts';
@@ -131,6 +132,7 @@ function toConfig(shape: ConfigShape): Config {
     desired: toDesired(shape),
   };
 }
+    health: toHealth(shape),
 
 function toStore({ kind, path, ...etcd }: ConfigShape['controller']['store']): StoreConfig {
   if (kind === 'file') return { kind, path };

@@ -14,6 +14,7 @@ import {
   vipDefaults,
 } from './config.ts';
 import { duration, integer, oneOf, parsePath, scalar } from './field.ts';
+import { controllerHealthSchema, vipHealthSchema } from './health.ts';
 import {
   formatHostPort,
   type Parsed,
@@ -46,6 +47,7 @@ const vipSchema = z.strictObject({
     duration(configLimits.sessionTimeoutMs.least, configLimits.sessionTimeoutMs.most),
   ).prefault(vipDefaults.session_timeout),
   placement: scalar(oneOf('pure', 'sticky')).default(vipDefaults.placement),
+  health: vipHealthSchema.optional(),
   backends: z.array(backendSchema).default([]),
 });
 
@@ -98,6 +100,7 @@ export const configSchema = z.strictObject({
     interfaces: z.array(
       z.strictObject({
         port: switchPort,
+      health: controllerHealthSchema.optional(),
         address: scalar(parseNetwork),
         mac: scalar(parseMac).optional(),
       }),

@@ -71,9 +71,12 @@ export interface Health {
   /** The last answer, void ones apart. */
   last: Extract<ProbeOutcome, { kind: 'passed' | 'failed' }> | undefined;
   lastAt: Millis;
-  /** The first of the failures in a row, up to now, that are 'refused' or 'silent'; and whether one of them was 'refused'. */
+  /** The first of the failures in a row, up to now, that are 'refused' or 'silent'. */
   goneSince: Millis | undefined;
+  /** What speaks for its death. It is forgotten when it fails otherwise, or is up: a pass alone may be luck. */
   wasRefused: boolean;
+  /** The longest that it was silent in a row; undefined: not at all. */
+  silentMs: Millis | undefined;
   damping: Damping;
 }
 
@@ -86,6 +89,7 @@ export function createHealth(now: Millis): Health {
     lastAt: now,
     goneSince: undefined,
     wasRefused: false,
+    silentMs: undefined,
     damping: undamped,
   };
 }
@@ -98,13 +102,11 @@ export function afterOutcome(
   options: HealthOptions,
 ): Health {
   if (outcome.kind === 'void') return health;
-  const isGone = outcome.kind === 'failed' && (outcome.reason === 'refused' || outcome.reason === 'silent');
   const next: Health = {
     ...health,
+    ...deathSigns(health, outcome, now),
     last: outcome,
     lastAt: now,
-    goneSince: isGone ? (health.goneSince ?? now) : undefined,
-    wasRefused: isGone && (health.wasRefused || outcome.reason === 'refused'),
     damping: options.damping ? afterTime(health.damping, now, options.damping) : undamped,
   };
   const isPass = outcome.kind === 'passed';
@@ -118,10 +120,29 @@ export function afterOutcome(
   next.against = 0;
   next.state = isPass ? 'up' : 'down';
   next.since = now;
+  if (isPass) Object.assign(next, noDeathSigns);
   // Who was never up has not fallen.
   if (!isPass && health.state === 'up' && options.damping)
     next.damping = afterFall(next.damping, now, options.damping);
   return next;
+}
+
+type DeathSigns = Pick<Health, 'goneSince' | 'wasRefused' | 'silentMs'>;
+
+const noDeathSigns: DeathSigns = { goneSince: undefined, wasRefused: false, silentMs: undefined };
+
+function deathSigns(
+  health: Health,
+  outcome: Exclude<ProbeOutcome, { kind: 'void' }>,
+  now: Millis,
+): DeathSigns {
+  const { wasRefused, silentMs } = health;
+  if (outcome.kind === 'passed')
+    return health.state === 'down' ? { goneSince: undefined, wasRefused, silentMs } : noDeathSigns;
+  if (outcome.reason !== 'refused' && outcome.reason !== 'silent') return noDeathSigns;
+  const goneSince = health.goneSince ?? now;
+  if (outcome.reason === 'refused') return { goneSince, wasRefused: true, silentMs };
+  return { goneSince, wasRefused, silentMs: Math.max(silentMs ?? 0, now - goneSince) };
 }
 
 /** trusted: as the operator wishes. avoided: no new connections. dead: its connections cannot be saved. */
@@ -134,11 +155,8 @@ export type Verdict = 'trusted' | 'avoided' | 'dead';
  */
 export function verdictOf(health: Health, isDraining: boolean, { deadAfterMs }: HealthOptions): Verdict {
   if (health.state !== 'down') return health.damping.isSuppressed ? 'avoided' : 'trusted';
-  const { goneSince, lastAt, wasRefused } = health;
-  if (goneSince === undefined) return 'avoided';
-  if (wasRefused && !isDraining) return 'dead';
-  const isSilent = health.last?.kind === 'failed' && health.last.reason === 'silent';
-  return isSilent && lastAt - goneSince >= deadAfterMs ? 'dead' : 'avoided';
+  if (health.wasRefused && !isDraining) return 'dead';
+  return health.silentMs !== undefined && health.silentMs >= deadAfterMs ? 'dead' : 'avoided';
 }
 
 /** The last answer was good, and nothing is held against it; who was not asked yet is believed to be well. */

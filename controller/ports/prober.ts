@@ -1,31 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the controller needs of whoever asks backends how they are. */
+import type { Check } from '../core/check.ts';
 import type { ProbeOutcome } from '../core/health.ts';
-
-/** How a backend is asked. Plain JSON-able data. */
-export type Check =
-  /** Passed when it accepts a connection. */
-  | { kind: 'tcp' }
-  | {
-      kind: 'http';
-      /** Over TLS. */
-      tls: boolean;
-      /** TLS: whether its certificate must be valid for `host`. */
-      verify: boolean;
-      path: string;
-      /** Of the Host header and of TLS; undefined: the backend's address. */
-      host: string | undefined;
-      /** Inclusive. */
-      statuses: readonly { least: number; most: number }[];
-      /** Must occur in the first bytes of the body. */
-      body: string | undefined;
-    }
-  /** Passed when it answers; with what, unless `expect` is undefined. */
-  | { kind: 'udp'; send: Uint8Array; expect: Uint8Array | undefined }
-  /** grpc.health.v1.Health/Check of this service; '': of the server as a whole. */
-  | { kind: 'grpc'; service: string }
-  /** Passed when the command exits with 0. No shell reads it. */
-  | { kind: 'command'; argv: readonly string[] };
 
 export interface ProbeTarget {
   pool: string;

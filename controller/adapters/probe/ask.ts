@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the kinds of probes have in common: how one runs, and what the errors of sockets say about a backend. */
+import type { Check } from '../../core/check.ts';
 import type { FailureReason, ProbeOutcome } from '../../core/health.ts';
-import type { Check, Probe } from '../../ports/prober.ts';
+import type { Probe } from '../../ports/prober.ts';
 
 export interface RunningProbe {
   /** Frees what it holds, answered or not. */

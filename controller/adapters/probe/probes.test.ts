@@ -17,8 +17,8 @@ import {
   HealthCheckResponse_ServingStatus as Serving,
 } from '../../../p4runtime/generated/grpc/health/v1/health_pb.ts';
 import { serviceDefinition } from '../../../p4runtime/service-definition.ts';
+import type { Check } from '../../core/check.ts';
 import type { ProbeOutcome } from '../../core/health.ts';
-import type { Check } from '../../ports/prober.ts';
 import { Probes, probeLimits } from './probes.ts';
 
 const http: Extract<Check, { kind: 'http' }> = {
