@@ -5,6 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { evenkeel } from '../cli/testing/screen.ts';
+import {
+  eventSchema,
+  explanationSchema,
+  readinessSchema,
+  sampleSchema,
+  slotMapSchema,
+  statusSchema,
+} from './adapters/http/schemas.ts';
 import { controllerDefaults, timerDefaults } from './config/config.ts';
 import { parseConfig } from './config/parse.ts';
 import { parseDuration } from './config/scalar.ts';
@@ -216,10 +224,63 @@ describe('a controller', () => {
     expect(owners(third.target)).not.toEqual(after);
   });
 
+  it('says of itself what its API describes, and no more', async () => {
+    const { controller } = await start();
+    await until(isServing(controller));
+    await controller.edit({ kind: 'add', vip: 'web', backend: 'c', address: '10.0.2.13', port: 8080 });
+    await until(() => controller.status().engine.commits.length > 0);
+    const told = async (path: string) => {
+      const response = await fetch(new URL(path, controller.adminUrl));
+      expect(response.status).toBe(200);
+      return response.json();
+    };
+    const flow = 'source=10.0.1.7:40000&target=10.0.1.100:80';
+    for (const [path, schema] of [
+      ['/api/v1/status', statusSchema],
+      ['/api/v1/pools/web/slots', slotMapSchema],
+      ['/api/v1/events', eventSchema.array().min(1)],
+      ['/api/v1/history', sampleSchema.array().min(1)],
+      [`/api/v1/explain?${flow}`, explanationSchema],
+      ['/readyz', readinessSchema],
+    ] as const) {
+      const json = await told(path);
+      // What the schema does not know is not in what it makes of it.
+      expect(schema.parse(json)).toEqual(json);
+    }
+    const scraped = await (await fetch(new URL('/metrics', controller.adminUrl))).text();
+    expect(scraped).toContain('evenkeel_commits_total 1\n');
+    expect(controller.events(0).map(({ topic, message }) => `${topic}: ${message}`)).toEqual(
+      expect.arrayContaining(['pool: pool serves', 'commit: committed', 'config: add, by command']),
+    );
+  });
+
+  it('can be changed by who knows its token alone', async () => {
+    const { controller } = await start();
+    const reload = (headers: Record<string, string>) =>
+      fetch(new URL('/api/v1/reload', controller.adminUrl), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: '{}',
+      });
+    expect((await reload({})).status).toBe(401);
+    expect((await reload({ authorization: `Bearer ${controller.adminToken}` })).status).toBe(200);
+  });
+
+  it('does not listen where strangers are unless somebody there is known', async () => {
+    const listen = { host: '0.0.0.0', port: 0 };
+    const options = { configPath: path, listen, switchPort: new MemorySwitch() };
+    await expect(startController(options)).rejects.toThrow(/can be reached from elsewhere, and knows nobody/);
+    await writeFile(join(path, '../admin.token'), 'a-token-of-the-operator\n', { mode: 0o600 });
+    await writeFile(path, `controller: { token_file: admin.token }\n${text}`);
+    const controller = await startController(options);
+    onTestFinished(() => controller.close());
+    expect(controller.adminToken).toBe('a-token-of-the-operator');
+  });
+
   it('is asked and told by the commands', async () => {
     const { controller, target } = await start();
     await until(isServing(controller));
-    const env = { EVENKEEL_CONTROLLER: controller.adminUrl };
+    const env = { EVENKEEL_CONTROLLER: controller.adminUrl, EVENKEEL_TOKEN: controller.adminToken };
     expect(await evenkeel('drain web a', env)).toEqual({ exitCode: 0, stdout: 'done\n', stderr: '' });
     expect(await readFile(path, 'utf8')).toContain(
       '{ name: a, address: 10.0.2.11, port: 8080, state: draining }',

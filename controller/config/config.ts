@@ -34,10 +34,22 @@ export interface SwitchTarget {
   deviceId: bigint;
 }
 
+/** Paths of PEM files. */
+export interface TlsFiles {
+  certificate: string;
+  key: string;
+  /** Whoever shows a certificate of this authority may change state. */
+  clientCa: string | undefined;
+}
+
 /** How long and how much; each is explained where the core uses it. */
 export interface ControllerConfig {
-  /** The admin API. It knows no passwords: loopback by default. */
+  /** The admin API; loopback by default. */
   listen: HostPort;
+  /** Has the token of who may change state in it. Undefined: the environment has, or one is made up. */
+  tokenFile: string | undefined;
+  /** Undefined: the admin API speaks plain HTTP. */
+  tls: TlsFiles | undefined;
   store: StoreConfig;
   /** Undefined: the time of the start, or with etcd the leader's term. */
   electionId: bigint | undefined;

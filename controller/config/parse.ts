@@ -109,7 +109,7 @@ function placesIn(document: Document.Parsed, lines: LineCounter) {
 }
 
 function toConfig(shape: ConfigShape): Config {
-  const { timers, listen, memory, max_pins, election_id } = shape.controller;
+  const { timers, listen, token_file, tls, memory, max_pins, election_id } = shape.controller;
   return {
     switch: {
       address: shape.switch.address,
@@ -119,6 +119,8 @@ function toConfig(shape: ConfigShape): Config {
     switches: toTargets(shape),
     controller: {
       listen,
+      tokenFile: token_file,
+      tls: tls && { certificate: tls.certificate, key: tls.key, clientCa: tls.client_ca },
       store: toStore(shape.controller.store),
       electionId: election_id === undefined ? undefined : BigInt(election_id),
       memory,

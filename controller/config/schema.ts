@@ -89,6 +89,14 @@ export const configSchema = z.strictObject({
   controller: z
     .strictObject({
       listen: scalar(parseHostPort).prefault(controllerDefaults.listen),
+      token_file: scalar(parsePath).optional(),
+      tls: z
+        .strictObject({
+          certificate: scalar(parsePath),
+          key: scalar(parsePath),
+          client_ca: scalar(parsePath).optional(),
+        })
+        .optional(),
       memory: scalar(oneOf('eager')).default(controllerDefaults.memory),
       max_pins: scalar(integer(0, configLimits.pins)).default(controllerDefaults.max_pins),
       timers: timersSchema.prefault({}),

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The event log as server-sent events: what is remembered after a number, then every line as it comes. */
+import type { Context } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import type { Admin } from './admin.ts';
+import { refuse } from './answers.ts';
+import { adminLimits } from './limits.ts';
+
+/** Keeps proxies from taking a quiet stream for a dead one. */
+const heartbeatMs = 15_000;
+
+export class EventStreams {
+  private readonly admin: Pick<Admin, 'events' | 'onEvent'>;
+  private open = 0;
+
+  constructor(admin: Pick<Admin, 'events' | 'onEvent'>) {
+    this.admin = admin;
+  }
+
+  /** Who reads slowly is not waited for: he misses the lines that are forgotten meanwhile. */
+  respond(context: Context, after: number): Response {
+    if (this.open >= adminLimits.eventStreams)
+      return refuse(context, {
+        code: 'busy',
+        wrong: `${this.open} event streams are open already`,
+        right: 'one of them to be closed first',
+      });
+    this.open++;
+    return streamSSE(context, async (stream) => {
+      let wake = (): void => {};
+      const end = this.admin.onEvent(() => wake());
+      stream.onAbort(() => wake());
+      try {
+        for (let last = after; !stream.aborted && !stream.closed; ) {
+          // Before the lines are asked for: one that comes while they are written is not slept through.
+          const woken = new Promise<'woken' | 'quiet'>((resolve) => {
+            const timer = setTimeout(() => resolve('quiet'), heartbeatMs);
+            wake = () => {
+              clearTimeout(timer);
+              resolve('woken');
+            };
+          });
+          for (const entry of this.admin.events(last)) {
+            await stream.writeSSE({ id: String(entry.number), data: JSON.stringify(entry) });
+            last = entry.number;
+          }
+          if (stream.aborted) wake();
+          if ((await woken) === 'quiet') await stream.write(': nothing new\n\n');
+        }
+      } finally {
+        wake();
+        end();
+        this.open--;
+      }
+    });
+  }
+}
