@@ -68,6 +68,8 @@ export interface Config {
   switches: readonly SwitchTarget[];
   controller: ControllerConfig;
   desired: Desired;
+  /** Of the vips whose backends are checked. */
+  health: readonly VipHealth[];
 }
 
 export const switchDefaults = {
@@ -80,8 +82,6 @@ export const controllerDefaults = {
   listen: '127.0.0.1:9580',
   memory: 'eager',
   max_pins: 100_000,
-  /** Of the vips whose backends are checked. */
-  health: readonly VipHealth[];
 } as const;
 
 export const storeDefaults = { kind: 'file', prefix: '/evenkeel/', leaseMs: 5_000 } as const;

@@ -132,9 +132,9 @@ function toConfig(shape: ConfigShape): Config {
       maxPins: max_pins,
     },
     desired: toDesired(shape),
+    health: toHealth(shape),
   };
 }
-    health: toHealth(shape),
 
 function toStore({ kind, path, ...etcd }: ConfigShape['controller']['store']): StoreConfig {
   if (kind === 'file') return { kind, path };

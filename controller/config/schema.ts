@@ -100,6 +100,7 @@ export const configSchema = z.strictObject({
       memory: scalar(oneOf('eager')).default(controllerDefaults.memory),
       max_pins: scalar(integer(0, configLimits.pins)).default(controllerDefaults.max_pins),
       timers: timersSchema.prefault({}),
+      health: controllerHealthSchema.optional(),
       store: storeSchema.prefault({}),
       election_id: scalar(integer(1, Number.MAX_SAFE_INTEGER)).optional(),
     })
@@ -108,7 +109,6 @@ export const configSchema = z.strictObject({
     interfaces: z.array(
       z.strictObject({
         port: switchPort,
-      health: controllerHealthSchema.optional(),
         address: scalar(parseNetwork),
         mac: scalar(parseMac).optional(),
       }),
