@@ -4,6 +4,7 @@ import type { ControllerStatus } from '../controller/adapters/http/admin.ts';
 import { formatProblem } from '../controller/config/problem.ts';
 import type { BackendStatus, PoolStatus, Status } from '../controller/core/status.ts';
 import type { Count, MemberStatus } from '../controller/ports/switch.ts';
+import { healthLines, healthOf, healthWord } from './health-text.ts';
 import { type Column, formatCount, formatLarge, formatShare, formatSpan, tableLines } from './table.ts';
 
 /** Commits shown; `-o json` has them all. */
@@ -84,6 +85,7 @@ function attentionLines(status: ControllerStatus): string[] {
     if (state !== 'participating')
       lines.push(`switch ${name} is ${state} for ${formatSpan(stateMs)}${why}: it should carry no traffic`);
   }
+  lines.push(...healthLines(status.health ?? []));
   const { missing } = engine.neighbours;
   if (missing.length > 0)
     lines.push(`no answer to ARP from ${missing.slice(0, 10).join(', ')}${more(missing.length, 10)}`);
@@ -121,12 +123,20 @@ interface BackendLine {
 const backendLines = (engine: Status): BackendLine[] =>
   engine.pools.flatMap((pool) => pool.backends.map((backend, i) => ({ pool, backend, isFirst: i === 0 })));
 
-function backendColumns({ switch: { traffic } }: ControllerStatus): Column<BackendLine>[] {
+function backendColumns({ switch: { traffic }, health }: ControllerStatus): Column<BackendLine>[] {
   return [
     { title: 'VIP', text: ({ pool, isFirst }) => (isFirst ? pool.name : '') },
     { title: 'BACKEND', text: ({ backend }) => backend.name },
     { title: 'ADDRESS', text: ({ backend }) => `${backend.address}:${backend.port}` },
     { title: 'STATE', text: ({ backend }) => backend.state },
+    ...(health === undefined || health.length === 0
+      ? []
+      : [
+          {
+            title: 'HEALTH',
+            text: ({ pool, backend }: BackendLine) => healthWord(healthOf(health, pool.name, backend.name)),
+          },
+        ]),
     { title: 'WEIGHT', align: 'right', text: ({ backend }) => formatCount(backend.weight) },
     { title: 'SLOTS', align: 'right', text: ({ backend }) => formatCount(backend.slots) },
     { title: 'SHARE', align: 'right', text: ({ backend }) => formatShare(backend.share) },

@@ -11,14 +11,12 @@ import type { Config } from './config/config.ts';
 import type { VipHealth } from './config/health.ts';
 import { formatAddress } from './config/scalar.ts';
 import type { DesiredBackend } from './core/desired.ts';
-import type { Millis } from './core/event.ts';
-import { penaltyAt, reusableAt } from './core/flap-damping.ts';
 import { nextProbeIn, type ProbeOutcome, type Verdict } from './core/health.ts';
+import { backendHealth, type PoolHealthStatus, reasonOf } from './core/health-status.ts';
 import {
   createPoolHealth,
   forgetMember,
   type HealthChange,
-  type Member,
   noteOutcome,
   type PoolHealth,
   setMembers,
@@ -26,35 +24,6 @@ import {
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import type { Prober, ProbeTarget } from './ports/prober.ts';
-
-/** Plain JSON-able data. */
-export interface PoolHealthStatus {
-  pool: string;
-  /** tcp, http, udp, grpc, command. */
-  check: string;
-  /** Fewer than the floor are left: none of the checks is trusted. */
-  isPanicking: boolean;
-  backends: BackendHealthStatus[];
-}
-
-export interface BackendHealthStatus {
-  backend: string;
-  /** By its checks alone. unknown: not asked yet. */
-  state: 'unknown' | 'up' | 'down';
-  stateMs: number;
-  /** What is acted upon. trusted: as the operator says. avoided: no new connections. dead: its connections are given up. */
-  verdict: Verdict;
-  verdictMs: number;
-  /** Why its last probe failed, 'refused: connection refused'; undefined when it passed. */
-  failure: string | undefined;
-  /** Of the last probe, if it passed. */
-  latencyMs: number | undefined;
-  /** Why it could not be asked lately; it says nothing about the backend. */
-  problem: string | undefined;
-  /** Of RFC 2439; and until when it is held out if it does not fall again: milliseconds from now. */
-  penalty: number;
-  suppressedMs: number | undefined;
-}
 
 export interface HealthMonitorWorld {
   clock: Clock;
@@ -125,7 +94,7 @@ export class HealthMonitor {
       check: config.check.kind,
       isPanicking: health.isPanicking,
       backends: [...health.members.values()].map((member) =>
-        backendStatus(member, health, backends.get(member.wish.name)?.problem, now),
+        backendHealth(member, health, backends.get(member.wish.name)?.problem, now),
       ),
     }));
   }
@@ -240,36 +209,4 @@ export class HealthMonitor {
 
 function newPool(config: VipHealth): CheckedPool {
   return { config, health: createPoolHealth(config.options), backends: new Map() };
-}
-
-function reasonOf({ health: { last, damping, state } }: Member): string {
-  if (state !== 'down' && damping.isSuppressed) return 'flapping';
-  return failureOf(last) ?? 'flapping';
-}
-
-function failureOf(last: Member['health']['last']): string | undefined {
-  return last?.kind === 'failed' ? `${last.reason}: ${last.detail}` : undefined;
-}
-
-function backendStatus(
-  { wish, health, verdict, verdictSince }: Member,
-  { options }: PoolHealth,
-  problem: string | undefined,
-  now: Millis,
-): BackendHealthStatus {
-  const { last, damping } = health;
-  const { damping: limits } = options;
-  return {
-    backend: wish.name,
-    state: health.state,
-    stateMs: now - health.since,
-    verdict,
-    verdictMs: now - verdictSince,
-    failure: failureOf(last),
-    latencyMs: last?.kind === 'passed' ? last.latencyMs : undefined,
-    problem,
-    penalty: limits === undefined ? 0 : Math.round(penaltyAt(damping, now, limits)),
-    suppressedMs:
-      limits && damping.isSuppressed ? Math.max(0, Math.round(reusableAt(damping, limits) - now)) : undefined,
-  };
 }

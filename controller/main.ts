@@ -2,7 +2,7 @@
 /**
  * The controller, wired to the world.
  *
- *   configuration (file, etcd) <──> ConfigKeeper ──desired──> Leadership: Engine <──> SwitchGroup (P4Runtime)
+ *   configuration (file, etcd) <──> ConfigKeeper ──Steering──> Leadership: Engine <──> SwitchGroup (P4Runtime)
  *                                        ^                        ^   └──> book (file, etcd)
  *                                        └────── admin API ───────┘
  */
@@ -12,6 +12,7 @@ import { systemClock } from './adapters/clock/system-clock.ts';
 import { configFile } from './adapters/file/config-file.ts';
 import type { Admin, ControllerStatus } from './adapters/http/admin.ts';
 import { startAdminServer } from './adapters/http/admin-server.ts';
+import { Probes } from './adapters/probe/probes.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { openAccess } from './admin-access.ts';
 import { openBacking } from './backing.ts';
@@ -27,7 +28,9 @@ import { Leadership } from './leadership.ts';
 import { groupOf, openSwitches } from './open-switches.ts';
 import type { Clock } from './ports/clock.ts';
 import { about, type Log } from './ports/log.ts';
+import type { Prober } from './ports/prober.ts';
 import type { SwitchPort, SwitchStatus } from './ports/switch.ts';
+import { Steering } from './steering.ts';
 import { loadWebFiles } from './web-files.ts';
 
 export interface ControllerOptions {
@@ -45,6 +48,8 @@ export interface ControllerOptions {
   /** Instead of a switch at the address; a controller that may resign needs one that can be started anew. */
   switchPort?: SwitchPort | undefined;
   clock?: Clock | undefined;
+  /** Who asks backends how they are. */
+  prober?: Prober | undefined;
   logger?: Logger | undefined;
 }
 
@@ -93,7 +98,13 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const keeper = new ConfigKeeper(text, config, warnings, {
     store,
     log: about(log, 'config'),
-    onConfig: (changed) => leadership.want(changed.desired, engineOptions(changed)),
+    onConfig: (changed) => steering.follow(changed),
+  });
+  const steering = new Steering(config, {
+    clock,
+    log: about(log, 'health'),
+    prober: options.prober ?? new Probes(),
+    dice: Math.random,
   });
   const startedAt = clock.now();
   const admin: Admin = {
@@ -105,6 +116,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       switch: switchStatus(),
       queue: { waiting: leadership.engine.waitingEvents, dropped: leadership.engine.droppedEvents },
       engine: leadership.engine.status(),
+      health: steering.health(),
     }),
     explain: (flow) => leadership.engine.explain(flow),
     slots: (pool) => leadership.engine.slots(pool),
@@ -142,6 +154,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     openBook: backing.openBook,
   });
   for (const warning of warnings) log('warn', formatProblem(warning, store.name));
+  await steering.start((wanted, from) => leadership.want(wanted, engineOptions(from)));
   keeper.start();
   leadership.start();
   history.start();
@@ -165,6 +178,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       forgetToken();
       await server.close();
       await keeper.close();
+      await steering.close();
       await leadership.close();
     },
   };

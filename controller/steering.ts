@@ -8,8 +8,9 @@
  */
 import type { Config } from './config/config.ts';
 import type { Desired } from './core/desired.ts';
+import type { PoolHealthStatus } from './core/health-status.ts';
 import { asItStands } from './core/standing.ts';
-import { HealthMonitor, type HealthMonitorWorld, type PoolHealthStatus } from './health-monitor.ts';
+import { HealthMonitor, type HealthMonitorWorld } from './health-monitor.ts';
 
 export type SteeringWorld = Omit<HealthMonitorWorld, 'onChange'>;
 
@@ -34,8 +35,8 @@ export class Steering {
     this.monitor = new HealthMonitor({ ...world, onChange: () => this.tellSoon() });
   }
 
-  /** @returns what is wanted, as it stands once the backends have been asked for the first time */
-  async begin(): Promise<Desired> {
+  /** Tells what is wanted once the backends have been asked for the first time, and from then on whenever it is another. */
+  async start(want: Wanting): Promise<void> {
     this.monitor.check(this.config);
     let cancel = () => {};
     const patience = new Promise<void>((resolve) => {
@@ -43,13 +44,8 @@ export class Steering {
     });
     await Promise.race([this.monitor.answeredOnce(), patience]);
     cancel();
-    return this.desired();
-  }
-
-  /** From now on `want` is told whenever it is another. */
-  start(want: Wanting): void {
     this.want = want;
-    this.tellSoon();
+    this.tell();
   }
 
   /** The operator wants something else. */

@@ -4,6 +4,7 @@ import type { Edit } from '../../config/edit.ts';
 import type { Problem } from '../../config/problem.ts';
 import type { LogLevel, LogTopic } from '../../core/event.ts';
 import type { Explanation, FlowQuestion } from '../../core/explain.ts';
+import type { PoolHealthStatus } from '../../core/health-status.ts';
 import type { SlotMap } from '../../core/slot-map.ts';
 import type { Status } from '../../core/status.ts';
 import type { SwitchStatus } from '../../ports/switch.ts';
@@ -17,6 +18,8 @@ export interface ControllerStatus {
   switch: SwitchStatus;
   queue: { waiting: number; dropped: number };
   engine: Status;
+  /** Of the vips whose backends are checked. */
+  health?: readonly PoolHealthStatus[];
 }
 
 export interface LeadershipStatus {

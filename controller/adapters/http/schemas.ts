@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import type { Edit } from '../../config/edit.ts';
 import { parseEndpoint } from '../../config/scalar.ts';
+import { healthSchema } from './health-schema.ts';
 
 const named = (name: string) => ({ id: name });
 
@@ -302,5 +303,6 @@ export const statusSchema = z
     switch: switchStatus,
     queue: z.object({ waiting: z.int(), dropped: z.int() }),
     engine: engineStatus,
+    health: healthSchema,
   })
   .meta(named('ControllerStatus'));
