@@ -141,7 +141,9 @@ function updatePool(state: State, turn: Turn, pool: Pool, wanted: DesiredPool): 
     backend.name = wish.name;
     if (backend.weight !== wish.weight || backend.state !== wish.state) pool.isPlacementStale = true;
     if (wish.state === 'active' && backend.state !== 'active') beginWaiting(pool, turn, backend);
-    if (wish.state === 'down' && backend.state !== 'down') pool.lastDeathAt = turn.now;
+    // One that we have never seen alive, as after a restart, did not die just now.
+    const wasAlive = backend.state === 'active' || backend.state === 'draining';
+    if (wish.state === 'down' && wasAlive) pool.lastDeathAt = turn.now;
     backend.weight = wish.weight;
     backend.state = wish.state;
     writeBackend(state, turn, pool, backend);
