@@ -85,7 +85,7 @@ export class Engine {
   }
 
   status(): Status {
-    return status(this.state, this.world.clock.now());
+    return status(this.state, this.world.clock.now(), this.options);
   }
 
   /** Undefined when there is no pool of this name. */

@@ -106,6 +106,12 @@ const table: readonly Part[] = [
   { folder: 'sim/run', imports: ['sim', 'controller', 'switch/engine'], packages: ['node', 'commander'] },
   { folder: 'demo', imports: ['wire', 'lab', 'controller', 'switch', 'p4runtime'], packages: ['node'] },
   {
+    folder: 'demo/dashboard',
+    imports: ['wire', 'controller', 'switch'],
+    packages: ['node', 'playwright-core'],
+  },
+  { folder: 'web', imports: [], packages: ['uplot'] },
+  {
     folder: 'bench',
     imports: ['sim', 'wire', 'lab', 'controller', 'switch', 'p4runtime', 'demo'],
     packages: ['node'],

@@ -137,6 +137,15 @@ export const operations: readonly Operation[] = [
     handle: async ({ admin, context }) => answerChange(context, await admin.reload()),
   }),
   operation({
+    method: 'post',
+    path: '/api/v1/allowed',
+    id: 'allowed',
+    summary: 'Whether we may change state: changes nothing, and answers who may',
+    body: nothingSchema,
+    answer: nothingSchema,
+    handle: ({ context }) => context.json({}),
+  }),
+  operation({
     method: 'get',
     path: '/readyz',
     id: 'ready',
