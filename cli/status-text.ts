@@ -86,6 +86,8 @@ function attentionLines(status: ControllerStatus): string[] {
       lines.push(`switch ${name} is ${state} for ${formatSpan(stateMs)}${why}: it should carry no traffic`);
   }
   lines.push(...healthLines(status.health ?? []));
+  for (const { pool, problem } of status.load ?? [])
+    if (problem !== undefined) lines.push(`vip ${pool}: the load of its backends is not known: ${problem}`);
   const { missing } = engine.neighbours;
   if (missing.length > 0)
     lines.push(`no answer to ARP from ${missing.slice(0, 10).join(', ')}${more(missing.length, 10)}`);

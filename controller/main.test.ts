@@ -41,7 +41,8 @@ beforeEach(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'evenkeel-main-'));
   path = join(folder, 'evenkeel.yaml');
   await writeFile(path, text);
-  return () => rm(folder, { recursive: true });
+  // The controller closes only afterwards, and may write its book meanwhile.
+  return () => rm(folder, { recursive: true, maxRetries: 5 });
 });
 
 async function start(): Promise<{ controller: RunningController; target: MemorySwitch }> {

@@ -14,6 +14,7 @@ import type { Admin, ControllerStatus } from './adapters/http/admin.ts';
 import { startAdminServer } from './adapters/http/admin-server.ts';
 import { Probes } from './adapters/probe/probes.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
+import { bookFile } from './adapters/store-file/book-file.ts';
 import { openAccess } from './admin-access.ts';
 import { openBacking } from './backing.ts';
 import type { Config, SwitchTarget } from './config/config.ts';
@@ -25,6 +26,7 @@ import { type EngineOptions, engineDefaults } from './core/options.ts';
 import { EventLog } from './event-log.ts';
 import { History } from './history.ts';
 import { Leadership } from './leadership.ts';
+import { openLoadSource } from './open-load-source.ts';
 import { groupOf, openSwitches } from './open-switches.ts';
 import type { Clock } from './ports/clock.ts';
 import { about, type Log } from './ports/log.ts';
@@ -105,6 +107,14 @@ export async function startController(options: ControllerOptions): Promise<Runni
     log: about(log, 'health'),
     prober: options.prober ?? new Probes(),
     dice: Math.random,
+    isLeading: () => leadership.status().role === 'leader',
+    openSource: (vip, query) =>
+      openLoadSource(vip, query, {
+        clock,
+        engine: () => leadership.engine.status(),
+        traffic: () => leadership.switchPort.status().traffic,
+      }),
+    store: isShared ? undefined : bookFile(`${file.name}.weights`, log),
   });
   const startedAt = clock.now();
   const admin: Admin = {
@@ -117,6 +127,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       queue: { waiting: leadership.engine.waitingEvents, dropped: leadership.engine.droppedEvents },
       engine: leadership.engine.status(),
       health: steering.health(),
+      load: steering.loads(),
     }),
     explain: (flow) => leadership.engine.explain(flow),
     slots: (pool) => leadership.engine.slots(pool),

@@ -3,6 +3,7 @@
 import type { Desired, MacAddress } from '../core/desired.ts';
 import type { VipHealth } from './health.ts';
 import type { HostPort } from './scalar.ts';
+import type { VipLoad } from './weights.ts';
 
 export interface SwitchConfig {
   /** The P4Runtime server of the switch. */
@@ -70,6 +71,8 @@ export interface Config {
   desired: Desired;
   /** Of the vips whose backends are checked. */
   health: readonly VipHealth[];
+  /** Of the vips whose weights follow load. */
+  load: readonly VipLoad[];
 }
 
 export const switchDefaults = {

@@ -20,6 +20,7 @@ import { toHealth } from './health.ts';
 import { nearMatch, type Problem } from './problem.ts';
 import { formatHostPort, show } from './scalar.ts';
 import { type ConfigShape, configSchema, knownKeys } from './schema.ts';
+import { toLoad } from './weights.ts';
 
 export type ParsedConfig = { config: Config; warnings: Problem[] } | { problems: Problem[] };
 
@@ -133,6 +134,7 @@ function toConfig(shape: ConfigShape): Config {
     },
     desired: toDesired(shape),
     health: toHealth(shape),
+    load: toLoad(shape.vips),
   };
 }
 

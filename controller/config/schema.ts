@@ -24,6 +24,7 @@ import {
   parseNetwork,
   show,
 } from './scalar.ts';
+import { vipLoadSchema } from './weights.ts';
 
 /** Names are typed on command lines and read in logs. */
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -48,6 +49,7 @@ const vipSchema = z.strictObject({
   ).prefault(vipDefaults.session_timeout),
   placement: scalar(oneOf('pure', 'sticky')).default(vipDefaults.placement),
   health: vipHealthSchema.optional(),
+  load: vipLoadSchema.optional(),
   backends: z.array(backendSchema).default([]),
 });
 

@@ -4,10 +4,12 @@ import { describe, expect, it } from 'vitest';
 import {
   adjust,
   createLoadWeights,
+  factorsOf,
   type LoadMember,
   type LoadOptions,
   loadDefaults,
   noteLoads,
+  restoreFactors,
   WEIGHT_UNITS,
   weightsOf,
 } from './load-weights.ts';
@@ -78,6 +80,22 @@ describe('weights by load', () => {
     const { weights } = steered([0.9, 0.1], [65_535, 65_535], {}, 3_600_000);
     expect(Math.max(...weights)).toBeLessThanOrEqual(65_535);
     expect(weights[1]! / weights[0]!).toBeGreaterThan(100);
+  });
+});
+
+describe('a controller that starts anew', () => {
+  it('goes on with the weights that there were, and with nothing else', () => {
+    const { state, weights } = steered([0.9, 0.3, 0.3]);
+    const next = createLoadWeights(loadDefaults, 0);
+    restoreFactors(next, factorsOf(state));
+    expect([...weightsOf(next, membersOf(1, 1, 1)).values()]).toEqual(weights);
+    expect(adjust(next, membersOf(1, 1, 1), 60_000)).toBe(false);
+  });
+
+  it('is not led beyond its own range', () => {
+    const next = createLoadWeights({ ...loadDefaults, range: 2 }, 0);
+    restoreFactors(next, new Map([['b0', 9]]));
+    expect(weightsOf(next, membersOf(1, 1)).get('b0')).toBe(2 * WEIGHT_UNITS);
   });
 });
 

@@ -154,6 +154,20 @@ export function weightsOf(
   );
 }
 
+/** ln(factor) by backend: what a controller after us should go on from. */
+export function factorsOf({ backends }: LoadWeights): Map<string, number> {
+  return new Map([...backends].map(([name, { wanted }]) => [name, wanted]));
+}
+
+/** Goes on from what a controller before us had. Its readings are not known, and its changes are believed to show by now. */
+export function restoreFactors(state: LoadWeights, factors: ReadonlyMap<string, number>): void {
+  const most = Math.log(state.options.range);
+  for (const [name, factor] of factors) {
+    const wanted = clamp(factor, most);
+    state.backends.set(name, { ...fresh(), wanted, shown: wanted });
+  }
+}
+
 function fresh(): Tracked {
   return { smoothed: Number.NaN, readAt: Number.NEGATIVE_INFINITY, wanted: 0, shown: 0 };
 }

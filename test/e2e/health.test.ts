@@ -110,7 +110,8 @@ describe('three server processes', () => {
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'evenkeel-health-'));
-    return () => rm(folder, { recursive: true });
+    // The controller closes only afterwards, and may write its book meanwhile.
+    return () => rm(folder, { recursive: true, maxRetries: 5 });
   });
 
   async function start(check: string): Promise<RunningController> {

@@ -5,6 +5,7 @@ import type { Problem } from '../../config/problem.ts';
 import type { LogLevel, LogTopic } from '../../core/event.ts';
 import type { Explanation, FlowQuestion } from '../../core/explain.ts';
 import type { PoolHealthStatus } from '../../core/health-status.ts';
+import type { LoadStatus } from '../../core/load-status.ts';
 import type { SlotMap } from '../../core/slot-map.ts';
 import type { Status } from '../../core/status.ts';
 import type { SwitchStatus } from '../../ports/switch.ts';
@@ -20,6 +21,8 @@ export interface ControllerStatus {
   engine: Status;
   /** Of the vips whose backends are checked. */
   health?: readonly PoolHealthStatus[];
+  /** Of the vips whose weights follow load. */
+  load?: readonly LoadStatus[];
 }
 
 export interface LeadershipStatus {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What `GET /status` says of health checks; see schemas.ts. */
+/** What `GET /status` says of health checks and of load; see schemas.ts. */
 import { z } from 'zod';
 
 const backendHealth = z
@@ -36,3 +36,24 @@ export const healthSchema = z
   )
   .optional()
   .describe('Of the vips whose backends are checked.');
+
+export const loadSchema = z
+  .array(
+    z
+      .object({
+        pool: z.string(),
+        source: z.enum(['http', 'prometheus', 'switch']),
+        problem: z.string().optional().describe('Why not all loads are known.'),
+        changes: z.int().describe('How often weights were changed.'),
+        backends: z.array(
+          z.object({
+            backend: z.string(),
+            weight: z.int().describe('256 for one of the configuration unless load says otherwise.'),
+            load: z.number().optional().describe('Smoothed.'),
+          }),
+        ),
+      })
+      .meta({ id: 'PoolLoad' }),
+  )
+  .optional()
+  .describe('Of the vips whose weights follow load.');

@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import type { Edit } from '../../config/edit.ts';
 import { parseEndpoint } from '../../config/scalar.ts';
-import { healthSchema } from './health-schema.ts';
+import { healthSchema, loadSchema } from './health-schema.ts';
 
 const named = (name: string) => ({ id: name });
 
@@ -304,5 +304,6 @@ export const statusSchema = z
     queue: z.object({ waiting: z.int(), dropped: z.int() }),
     engine: engineStatus,
     health: healthSchema,
+    load: loadSchema,
   })
   .meta(named('ControllerStatus'));
