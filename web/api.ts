@@ -43,6 +43,14 @@ export interface MemberView {
   rowsBehind: number;
 }
 
+export interface HealthView {
+  backend: string;
+  state: 'unknown' | 'up' | 'down';
+  verdict: string;
+  failure?: string | undefined;
+  latencyMs?: number | undefined;
+}
+
 export interface StatusView {
   date: string;
   uptimeMs: number;
@@ -55,6 +63,8 @@ export interface StatusView {
     notices: { received: number };
     members?: readonly MemberView[] | undefined;
   };
+  /** Of the pools whose backends are checked. */
+  health?: readonly { pool: string; isPanicking: boolean; backends: readonly HealthView[] }[] | undefined;
   engine: {
     now: number;
     state: string;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The backends of a pool as a table: shares, states, pins, and how far a drain has come. */
-import type { BackendView, EditView, PoolView } from './api.ts';
+import type { BackendView, EditView, HealthView, PoolView } from './api.ts';
 import { byId, element, keepList, setText } from './dom.ts';
 import { colourOf, inkOn, lettersOf } from './palette.ts';
 
@@ -13,13 +13,16 @@ export class Backends {
   /** Of a drain: what the backend had when it was first seen to drain, by pool and backend id. */
   private readonly drains = new Map<string, number>();
   private pool: PoolView | undefined;
+  private health = new Map<string, HealthView>();
 
   constructor(onEdit: (edit: EditView, words: string) => void) {
     this.onEdit = onEdit;
   }
 
-  show(pool: PoolView): void {
+  /** @param health  of those that are checked */
+  show(pool: PoolView, health: readonly HealthView[]): void {
     this.pool = pool;
+    this.health = new Map(health.map((one) => [one.backend, one]));
     const keys = new Set(pool.backends.map(({ id }) => `${pool.id} ${id}`));
     for (const key of this.drains.keys()) if (!keys.has(key)) this.drains.delete(key);
     keepList(
@@ -45,6 +48,7 @@ export class Backends {
       element('th', { scope: 'row' }, swatch, ` ${name}`),
       element('td', { class: 'address' }),
       element('td', { class: 'state' }),
+      element('td', { class: 'health' }),
       element('td', { class: 'number weight' }),
       element('td', { class: 'share' }, bar, element('span', { class: 'number' })),
       element('td', { class: 'number pins' }),
@@ -79,6 +83,7 @@ export class Backends {
     setText(cell('address'), `${address}:${port}`);
     setText(cell('state'), `${signs[state]} ${state}`);
     cell('state').className = `state ${state}`;
+    setText(cell('health'), healthWords(this.health.get(backend.name)));
     setText(cell('weight'), String(weight));
     setText(cell('share').lastElementChild!, `${(share * 100).toFixed(1)} %`);
     (cell('bar').firstElementChild as HTMLElement).style.width = `${share * 100}%`;
@@ -113,4 +118,16 @@ export class Backends {
     const rest = unstable === 0 ? 'done' : `${unstable} slots of the pool unstable`;
     setText(cell.lastElementChild!, left === 0 ? rest : `${slots} slots, ${pins} pins left`);
   }
+}
+
+function healthWords(health: HealthView | undefined): string {
+  if (health === undefined) return 'not checked';
+  const { state, verdict, failure, latencyMs } = health;
+  const time = latencyMs === undefined ? '' : `, ${Math.round(latencyMs * 10) / 10} ms`;
+  const words = {
+    up: `✓ up${time}`,
+    down: `✕ down${failure === undefined ? '' : ` (${failure})`}`,
+    unknown: '? not asked yet',
+  };
+  return verdict === 'trusted' ? words[state] : `${words[state]}, ${verdict}`;
 }

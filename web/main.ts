@@ -79,7 +79,8 @@ function show(status: StatusView, pool: PoolView | undefined): void {
   if (pool === undefined) return;
   setText(poolHead, `${pool.name}: ${pool.address}:${pool.port}/${pool.protocol}, ${pool.phase}`);
   topology.show(status, pool);
-  backends.show(pool);
+  const checks = status.health?.find((health) => health.pool === pool.name);
+  backends.show(pool, checks?.backends ?? []);
   changes.show(pool);
 }
 
@@ -101,11 +102,14 @@ function showPools(all: readonly PoolView[], shown: PoolView | undefined): void 
   );
 }
 
-function troubleOf({ config, switch: target, leadership, engine }: StatusView): string {
+function troubleOf({ config, switch: target, leadership, engine, health = [] }: StatusView): string {
   const away = (target.members ?? []).filter(({ state }) => state !== 'participating');
   const parts = [
     ...config.problems.slice(0, 3).map(({ wrong }) => `The configuration has a problem: ${wrong}.`),
     ...config.needsRestart.map((setting) => `${setting} takes effect when the controller is restarted.`),
+    ...health
+      .filter(({ isPanicking }) => isPanicking)
+      .map(({ pool }) => `So many backends of ${pool} seem down that none of its checks is believed.`),
     ...(leadership.role === 'standby'
       ? [`This controller stands by; ${leadership.leader?.name ?? 'nobody'} leads.`]
       : []),

@@ -5,6 +5,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ControllerStatus } from '../../controller/adapters/http/admin.ts';
+import { healthSchema } from '../../controller/adapters/http/health-schema.ts';
 import { chromiumPath, startBrowser } from '../../demo/dashboard/browser.ts';
 import { Scene } from '../../demo/dashboard/scene.ts';
 import { colourOf } from '../../web/palette.ts';
@@ -145,7 +147,7 @@ describe.skipIf(chromiumPath === undefined)("the dashboard in Chromium (needs De
       expect([owner, above]).toEqual(['web-15', expect.not.stringMatching(below)]);
     }
     await page.locator('#events li[data-topic=commit]', { hasText: 'committed' }).waitFor();
-    await page.getByRole('row', { name: /web-15 .* active 1 16\.\d %/ }).waitFor();
+    await page.getByRole('row', { name: /web-15 .* active not checked 1 16\.\d %/ }).waitFor();
 
     await summary(/^512 slots, all stable$/);
     const after = await slots();
@@ -253,6 +255,39 @@ describe.skipIf(chromiumPath === undefined)("the dashboard in Chromium (needs De
     // A narrow screen shows all of it, too.
     await page.setViewportSize({ width: 380, height: 800 });
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(380);
+  });
+
+  it('says how the checks find backends', async () => {
+    // The scene's servers are frames in memory: nobody can ask them; so the answer is told, in the controller's own shape.
+    const checked = { stateMs: 1, verdictMs: 1, penalty: 0 };
+    const health: ControllerStatus['health'] = JSON.parse(
+      JSON.stringify([
+        {
+          pool: 'web',
+          check: 'tcp',
+          isPanicking: true,
+          backends: [
+            { ...checked, backend: 'web-1', state: 'up', verdict: 'trusted', latencyMs: 1.25 },
+            {
+              ...checked,
+              backend: 'web-2',
+              state: 'down',
+              verdict: 'avoided',
+              failure: 'refused: nobody there',
+            },
+          ],
+        },
+      ]),
+    );
+    expect(healthSchema.parse(health)).toEqual(health);
+    await context.route('**/api/v1/status', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...((await response.json()) as object), health } });
+    });
+    await page.getByRole('row', { name: /web-1 10.*✓ up, 1\.3 ms/ }).waitFor();
+    await page.getByRole('row', { name: /web-2 10.*✕ down \(refused: nobody there\), avoided/ }).waitFor();
+    await page.getByRole('row', { name: /web-3 10.*not checked/ }).waitFor();
+    await page.getByRole('alert').filter({ hasText: 'none of its checks is believed' }).waitFor();
   });
 
   it('says that the controller is gone, and goes on when it is there again', async () => {

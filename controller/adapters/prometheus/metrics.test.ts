@@ -39,6 +39,16 @@ const target: SwitchStatus = {
   ],
 };
 
+const checked = {
+  stateMs: 5,
+  verdictMs: 5,
+  failure: undefined,
+  latencyMs: undefined,
+  problem: undefined,
+  penalty: 0,
+  suppressedMs: undefined,
+};
+
 function measure(names: number[]) {
   const rig = new Rig().start(desired(pool(names.map((name) => backend(name)))));
   const measured = (): Measured => ({
@@ -47,6 +57,18 @@ function measure(names: number[]) {
     switch: target,
     queue: { waiting: 0, dropped: 2 },
     engine: status(rig.state, rig.now),
+    health: [
+      {
+        pool: 'web',
+        check: 'tcp',
+        isPanicking: false,
+        backends: [
+          { ...checked, backend: 'b1', state: 'up', verdict: 'trusted', latencyMs: 12 },
+          { ...checked, backend: 'b2', state: 'down', verdict: 'avoided', failure: 'refused' },
+          { ...checked, backend: 'b3', state: 'unknown', verdict: 'trusted' },
+        ],
+      },
+    ],
   });
   return { rig, metrics: createMetrics(measured) };
 }
@@ -75,6 +97,11 @@ describe('the metrics', () => {
         'evenkeel_backend_packets_total{pool="web",backend="b1"} 3',
         'evenkeel_decision_packets_total{decision="stable"} 5',
         'evenkeel_dropped_bytes_total{reason="ttl"} 64',
+        'evenkeel_backend_up{pool="web",backend="b1"} 1',
+        'evenkeel_backend_up{pool="web",backend="b2"} 0',
+        'evenkeel_backend_verdict{pool="web",backend="b2",verdict="avoided"} 1',
+        'evenkeel_backend_probe_duration_seconds{pool="web",backend="b1"} 0.012',
+        'evenkeel_pool_checks_distrusted{pool="web"} 0',
         'evenkeel_commits_total 1',
         'evenkeel_commit_duration_seconds_count 1',
         'evenkeel_filter_slots{state="active"} 1',
@@ -84,17 +111,18 @@ describe('the metrics', () => {
         'evenkeel_switch_rows_behind{switch="s2"} 3',
       ]),
     );
+    expect(lines.filter((line) => line.startsWith('evenkeel_backend_up{'))).toHaveLength(2);
     // What was never read is not 0.
     expect(lines.filter((line) => line.startsWith('evenkeel_backend_packets_total{'))).toHaveLength(1);
   });
 
   it('forget a backend that is gone, and count nothing twice', async () => {
     const { rig, metrics } = measure([1, 2]);
-    expect(await metrics.text()).toContain('backend="b2"');
+    expect(await metrics.text()).toContain('weight{pool="web",backend="b2"}');
     rig.want(desired(pool([backend(1)])));
     rig.pass(3_600_000);
     const text = await metrics.text();
-    expect(text).not.toContain('backend="b2"');
+    expect(text).not.toMatch(/(share_ratio|weight|pins|state)\{pool="web",backend="b2"/);
     expect(text).toContain('evenkeel_notices_total 12\n');
   });
 
@@ -117,6 +145,7 @@ describe('the metrics', () => {
       'state',
       'switch',
       'table',
+      'verdict',
     ]);
     expect(text).not.toMatch(/_(ms|millis\w*)\b/);
   });

@@ -4,6 +4,7 @@
  * are names of the configuration (pool, backend, switch) and of closed sets; nothing of a client ever becomes one.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { PoolHealthStatus } from '../../core/health-status.ts';
 import type { CommitRecord, Status } from '../../core/status.ts';
 import type { Count, SwitchStatus } from '../../ports/switch.ts';
 
@@ -14,6 +15,8 @@ export interface Measured {
   switch: SwitchStatus;
   queue: { waiting: number; dropped: number };
   engine: Status;
+  /** Of the pools whose backends are checked. */
+  health?: readonly PoolHealthStatus[];
 }
 
 export interface Metrics {
@@ -28,6 +31,7 @@ export interface Metrics {
 const commitSeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const backendStates = ['active', 'draining', 'down', 'leaving'] as const;
 const filterStates = ['active', 'quarantine', 'free'] as const;
+const verdicts = ['trusted', 'avoided', 'dead'] as const;
 const roles = ['starting', 'leader', 'standby'] as const;
 
 /** @param measured  costs a look at every slot; once for each scrape */
@@ -92,6 +96,44 @@ export function createMetrics(measured: () => Measured): Metrics {
       for (const { pool, backend } of backendsOf(now))
         for (const state of backendStates)
           set(Number(backend.state === state), pool.name, backend.name, state);
+    },
+  );
+
+  gauge(
+    'evenkeel_backend_up',
+    'Whether its checks find the backend well.',
+    ['pool', 'backend'],
+    (now, set) => {
+      // Who has not been asked yet is neither up nor down.
+      for (const { pool, backend } of checksOf(now))
+        if (backend.state !== 'unknown') set(Number(backend.state === 'up'), pool, backend.backend);
+    },
+  );
+  gauge(
+    'evenkeel_backend_verdict',
+    'Whether the checks of the backend have this consequence.',
+    ['pool', 'backend', 'verdict'],
+    (now, set) => {
+      for (const { pool, backend } of checksOf(now))
+        for (const verdict of verdicts)
+          set(Number(backend.verdict === verdict), pool, backend.backend, verdict);
+    },
+  );
+  gauge(
+    'evenkeel_backend_probe_duration_seconds',
+    'How long the last probe took, if it passed.',
+    ['pool', 'backend'],
+    (now, set) => {
+      for (const { pool, backend } of checksOf(now))
+        if (backend.latencyMs !== undefined) set(backend.latencyMs / 1_000, pool, backend.backend);
+    },
+  );
+  gauge(
+    'evenkeel_pool_checks_distrusted',
+    'Whether so many backends seem down that none of the checks is believed.',
+    ['pool'],
+    ({ health = [] }, set) => {
+      for (const { pool, isPanicking } of health) set(Number(isPanicking), pool);
     },
   );
 
@@ -259,4 +301,8 @@ export function createMetrics(measured: () => Measured): Metrics {
 
 function* backendsOf({ engine }: Measured) {
   for (const pool of engine.pools) for (const backend of pool.backends) yield { pool, backend };
+}
+
+function* checksOf({ health = [] }: Measured) {
+  for (const { pool, backends } of health) for (const backend of backends) yield { pool, backend };
 }
