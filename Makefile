@@ -40,6 +40,10 @@ sim: build
 evaluate: build
 	node dist/sim/run/evaluate.js $(ARGS)
 
+# Writes the tables and the picture of docs/load-aware.md; takes some minutes.
+load: build
+	node dist/sim/run/load.js
+
 generate: node_modules/.package-lock.json
 	npm run --silent generate
 
