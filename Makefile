@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets itself up from a fresh clone.
 
-.PHONY: demo screenshots test check p4 bench sim evaluate build generate clean
+.PHONY: demo screenshots test check p4 bench sim evaluate load build generate clean
 
 # What `npm ci` left is current as long as the lock file is older.
 node_modules/.package-lock.json: package-lock.json
