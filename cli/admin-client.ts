@@ -70,17 +70,31 @@ export class AdminClient {
     return this.call('GET', `/events?after=${after}`);
   }
 
-  /** Those remembered after this number, then each as it comes, until the controller ends or `stop`. */
-  async *eventsToCome(after: number, stop: AbortSignal): AsyncGenerator<LogLine> {
-    const headers = { accept: 'text/event-stream' };
-    const response = await this.send('GET', `/events?after=${after}`, headers, undefined, stop);
+  /**
+   * All that are remembered, then each as it comes, until the controller ends or `stop`.
+   *
+   * @param lastId  of the last one that was heard: those after it. Those of a controller that was started anew all come.
+   */
+  async *eventStream(
+    stop: AbortSignal,
+    lastId?: string,
+  ): AsyncGenerator<{ line: LogLine; id: string | undefined }> {
+    const headers = { accept: 'text/event-stream', ...(lastId !== undefined && { 'last-event-id': lastId }) };
+    const response = await this.send('GET', '/events', headers, undefined, stop);
+    if (response.statusCode !== 200)
+      throw this.refused(
+        (await jsonOf(response)) as Partial<AdminError> | undefined,
+        response.statusCode ?? 0,
+      );
+    let line: LogLine | undefined;
     try {
-      for await (const line of createInterface({ input: response }))
-        if (line.startsWith('data: ')) yield JSON.parse(line.slice('data: '.length)) as LogLine;
+      for await (const text of createInterface({ input: response })) {
+        if (text.startsWith('data: ')) line = JSON.parse(text.slice('data: '.length)) as LogLine;
+        else if (text.startsWith('id: ') && line !== undefined) yield { line, id: text.slice('id: '.length) };
+      }
     } catch (error) {
+      // A stream that breaks off has ended; who wants more asks again.
       if (!stop.aborted && (error as { code?: string }).code !== 'ECONNRESET') throw error;
-    } finally {
-      response.destroy();
     }
   }
 

@@ -177,6 +177,35 @@ describe('evenkeel', () => {
     expect(screen.stdout).toMatch(/warn {3}commit {6}committed\n$/);
   });
 
+  it('goes on telling when the controller is started anew', async () => {
+    const options = {
+      token,
+      isTokenShared: true,
+      tls: undefined,
+      clock: systemClock,
+      metrics: async () => ({ type: 'text/plain', text: '' }),
+      pageFiles: new Map(),
+    };
+    const first = await startAdminServer(admin, { ...options, listen: { host: '127.0.0.1', port: 0 } });
+    const port = Number(new URL(first.url).port);
+    const screen = new Screen({ EVENKEEL_CONTROLLER: first.url });
+    let anew: Promise<AdminServer> | undefined;
+    screen.onOutput = () => {
+      const lines = screen.stdout.trim().split('\n').length;
+      if (lines === 2)
+        anew = first
+          .close()
+          .then(() => startAdminServer(admin, { ...options, listen: { host: '127.0.0.1', port } }));
+      if (lines === 4) screen.ending.abort();
+    };
+    expect(await run(['events', '--follow'], screen)).toBe(0);
+    // It tells all it knows: its numbers are its own.
+    const [one, two, ...again] = screen.stdout.trim().split('\n');
+    expect(again).toEqual([one, two]);
+    await (await anew!).close();
+    expect(await run(['events', '--follow'], new Screen({ EVENKEEL_CONTROLLER: first.url }))).toBe(3);
+  });
+
   it('changes nothing without the token', async () => {
     const env = { EVENKEEL_CONTROLLER: server.url };
     edits = [];

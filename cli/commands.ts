@@ -222,18 +222,8 @@ function addQuestions(program: Command, terminal: Terminal): void {
         if (options.topic !== undefined && !options.topic.includes(line.topic)) return;
         terminal.out(options.output === 'json' ? `${JSON.stringify(line)}\n` : eventText(line));
       };
-      const lines = await client.events(0);
-      for (const line of lines) show(line);
-      for (let last = lines.at(-1)?.number ?? 0; options.follow && !terminal.stop.aborted; ) {
-        for await (const line of client.eventsToCome(last, terminal.stop)) {
-          show(line);
-          last = line.number;
-        }
-        if (terminal.stop.aborted) return;
-        // A controller that was started anew counts from 1 again; one that stays away ends the command.
-        await pause(reconnectMs, terminal.stop);
-        if (((await client.events(0)).at(-1)?.number ?? 0) < last) last = 0;
-      }
+      if (options.follow) await follow(client, terminal, show);
+      else for (const line of await client.events(0)) show(line);
     });
 
   program
@@ -389,6 +379,26 @@ function addChanges(program: Command, terminal: Terminal): void {
     for (const setting of changed.needsRestart)
       terminal.err(`${setting} takes effect when the controller is restarted\n`);
     terminal.out(changed.isChanged ? 'done\n' : 'nothing to do: it is so already\n');
+  }
+}
+
+/** A controller that is being restarted comes back; one that was never there ends the command. */
+async function follow(client: AdminClient, terminal: Terminal, show: (line: LogLine) => void): Promise<void> {
+  let lastId: string | undefined;
+  for (let isAway = false; !terminal.stop.aborted; await pause(reconnectMs, terminal.stop)) {
+    try {
+      for await (const { line, id } of client.eventStream(terminal.stop, lastId)) {
+        isAway = false;
+        show(line);
+        lastId = id;
+      }
+    } catch (error) {
+      if (terminal.stop.aborted) return;
+      const isUnreachable = error instanceof CommandError && error.exitCode === exitCodes.unreachable;
+      if (!isUnreachable || lastId === undefined) throw error;
+      if (!isAway) terminal.err(`${error.message}\n`);
+      isAway = true;
+    }
   }
 }
 

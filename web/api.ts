@@ -141,8 +141,9 @@ export function slotsAsker(): (pool: string) => Promise<SlotMapView | undefined>
   };
 }
 
-export function eventStream(after: number): EventSource {
-  return new EventSource(`${base}/events?after=${after}`);
+/** Comes back by itself, and goes on where it was; a controller that was started anew tells all it knows. */
+export function eventStream(): EventSource {
+  return new EventSource(`${base}/events`);
 }
 
 /** @throws RefusedError when there is neither the token nor a client certificate for it */

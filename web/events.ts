@@ -12,7 +12,6 @@ export class Events {
   private readonly list = byId('events', HTMLElement);
   private readonly topic = byId('topic', HTMLSelectElement);
   private readonly announcer = byId('announcer', HTMLElement);
-  private lastNumber = 0;
   private isLive = false;
 
   constructor() {
@@ -20,7 +19,7 @@ export class Events {
   }
 
   start(): void {
-    const stream = eventStream(0);
+    const stream = eventStream();
     stream.addEventListener('message', ({ data }) => this.add(JSON.parse(data) as EventView));
     stream.addEventListener('open', () => {
       // What comes at once has happened before; only what comes later is read out.
@@ -29,9 +28,6 @@ export class Events {
   }
 
   private add(event: EventView): void {
-    // A controller that was started anew counts from 1 again, and tells all it knows.
-    if (event.number <= this.lastNumber && event.number !== 1) return;
-    this.lastNumber = event.number;
     const facts = Object.entries(event.fields).map(([name, value]) => `${name} ${value}`);
     const time = element('time', { datetime: event.at }, new Date(event.at).toLocaleTimeString());
     const line = element(

@@ -87,216 +87,223 @@ async function wrongs(): Promise<string[]> {
   return found.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 120)}`));
 }
 
-describe.skipIf(chromiumPath === undefined)("the dashboard in Chromium (needs Debian's chromium)", () => {
-  beforeAll(async () => {
-    execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'web'], {
-      cwd: root,
-    });
-    browser = await startBrowser();
-    scene = await Scene.start({ sessionTimeout: '8s', slots: 512 });
-  }, 120_000);
-  afterAll(async () => {
-    await browser.close();
-    await scene.close();
-  });
-
-  beforeEach(async () => {
-    await scene.until(isMerged);
-    context = await browser.newContext({ viewport: { width: 1280, height: 1400 }, reducedMotion: 'reduce' });
-    page = await context.newPage();
-    strayRequests = [];
-    complaints = [];
-    await context.route(
-      (url) => url.origin !== scene.controller.adminUrl,
-      (route) => {
-        strayRequests.push(route.request().url());
-        return route.abort();
-      },
-    );
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('console', (message) => {
-      if (message.type() === 'error') complaints.push(message.text());
-    });
-    await page.goto(scene.controller.adminUrl);
-    await summary(/^512 slots, all stable$/);
-  });
-  afterEach(() => context.close());
-
-  it('shows who has each slot, a commit, and its merge, and asks nobody but the controller', async () => {
-    const before = await slots();
-    for (const slot of [0, 1, 100, 511]) {
-      const { words, above, below } = await seen(before, slot);
-      const owner = before.backends[before.owners[slot]! - 1]!.name;
-      expect(words).toBe(`Slot ${slot}: stable on ${owner}`);
-      expect([above, below]).toEqual([colourOfName(before, owner), colourOfName(before, owner)]);
-    }
-
-    await edit('add', 'web-15');
-    await summary(/unstable: a change is not merged yet/);
-    await page.locator('#slot-legend', { hasText: /web-15 [1-9]\d*, \d+ unstable/ }).waitFor();
-    const during = await slots();
-    const parted = [...during.owners.keys()].filter(
-      (slot) => during.marks[slot] === marks.unstable && during.owners[slot] !== during.bases[slot],
-    );
-    expect(parted.length).toBeGreaterThan(50);
-    for (const slot of parted.slice(0, 3)) {
-      const { words, above, below } = await seen(during, slot);
-      expect(words).toMatch(partedWords);
-      const [, owner, base] = partedWords.exec(words)!;
-      expect([above, below]).toEqual([colourOfName(during, owner), colourOfName(during, base)]);
-      expect([owner, above]).toEqual(['web-15', expect.not.stringMatching(below)]);
-    }
-    await page.locator('#events li[data-topic=commit]', { hasText: 'committed' }).waitFor();
-    await page.getByRole('row', { name: /web-15 .* active not checked 1 16\.\d %/ }).waitFor();
-
-    await summary(/^512 slots, all stable$/);
-    const after = await slots();
-    for (const slot of parted.slice(0, 3))
-      expect(await seen(after, slot)).toEqual({
-        words: `Slot ${slot}: stable on web-15`,
-        above: colourOfName(after, 'web-15'),
-        below: colourOfName(after, 'web-15'),
+describe.skipIf(chromiumPath === undefined)(
+  "the dashboard in Chromium (needs Debian's chromium)",
+  { timeout: 120_000 },
+  () => {
+    beforeAll(async () => {
+      execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'web'], {
+        cwd: root,
       });
-    await page.locator('#events li[data-topic=merge]', { hasText: 'every slot is stable again' }).waitFor();
-    await page.getByLabel('Topic').selectOption('commit');
-    expect(await page.locator('#events li:visible').count()).toBe(1);
-    expect({ strayRequests, complaints }).toEqual({ strayRequests: [], complaints: [] });
-  });
-
-  it('is used by the keyboard alone, and says in words what it shows', async () => {
-    await page.locator('#slot-canvas').focus();
-    for (const key of ['ArrowRight', 'ArrowRight', 'ArrowDown']) await page.keyboard.press(key);
-    const map = await slots();
-    const { columns } = layoutOf(
-      map.slotCount,
-      await page.locator('.picture').evaluate((it) => it.clientWidth),
-    );
-    const slot = columns + 2;
-    const owner = map.backends[map.owners[slot]! - 1]!.name;
-    expect(await page.locator('#slot-words').textContent()).toBe(`Slot ${slot}: stable on ${owner}`);
-
-    // Every control can be reached, and shows that it has been.
-    const reached = new Set<string>();
-    await page.locator('.skip').focus();
-    for (let i = 0; i < 40; i++) {
-      await page.keyboard.press('Tab');
-      const name = await page.evaluate(
-        "document.activeElement === document.body ? 'the end' : document.activeElement.matches(':focus-visible') ? document.activeElement.id || document.activeElement.textContent.trim() || document.activeElement.ariaLabel : 'unseen'",
-      );
-      reached.add(String(name));
-    }
-    expect([...reached]).toEqual(
-      expect.arrayContaining(['web', 'dns', 'slot-canvas', 'token', 'Unlock changes', 'topic']),
-    );
-    expect(reached).not.toContain('unseen');
-
-    await page.getByRole('button', { name: 'dns' }).focus();
-    await page.keyboard.press('Enter');
-    await page.getByRole('heading', { name: 'dns: 10.0.1.100:53/udp, serving' }).waitFor();
-    await summary(/^256 slots/);
-    expect(
-      await page.getByRole('img', { name: /They spread dns over: dns-1 50\.0 %, dns-2 50\.0 %/ }).count(),
-    ).toBe(1);
-  });
-
-  it('changes nothing without the token, and what one wants with it', async () => {
-    const form = page.locator('#add');
-    expect(await form.getByRole('button', { name: 'Add' }).isDisabled()).toBe(true);
-    expect(await page.getByRole('button', { name: /^Drain/ }).count()).toBe(0);
-    await unlock('not-the-token-of-this-controller');
-    await page.getByText('this is not the token of this controller').waitFor();
-    expect(await form.getByRole('button', { name: 'Add' }).isDisabled()).toBe(true);
-    complaints = complaints.filter((text) => !text.includes('401'));
-
-    await unlock(scene.controller.adminToken);
-    await page.getByText('Changes are possible').waitFor();
-    await form.getByLabel('Name').fill('web-16');
-    await form.getByLabel('Address').fill('10.0.2.16');
-    await form.getByLabel('Port').fill('8080');
-    await form.getByLabel('Weight').fill('2');
-    await form.getByRole('button', { name: 'Add' }).click();
-    await page.getByText('Done: add web-16.').waitFor();
-    await page.getByRole('button', { name: 'Drain web-1', exact: true }).click();
-    await page.getByText('Done: drain web-1.').waitFor();
-    await page.locator('#weight').getByLabel('Backend').selectOption('web-2');
-    await page.locator('#weight').getByLabel('Weight').fill('3');
-    await page.getByRole('button', { name: 'Change', exact: true }).click();
-    await page.getByText('Done: weight 3 for web-2.').waitFor();
-    await form.getByRole('button', { name: 'Add' }).click();
-    await page.getByText(/^Not done: .*web-16.*expected/).waitFor();
-    complaints = complaints.filter((text) => !text.includes('409'));
-
-    const wanted = () =>
-      scene.controller
-        .status()
-        .engine.pools[0]!.backends.map(({ name, state, weight }) => `${name} ${state} ${weight}`);
-    expect(wanted()).toEqual(
-      expect.arrayContaining(['web-1 draining 1', 'web-2 active 3', 'web-3 active 2', 'web-16 active 2']),
-    );
-    await page.getByRole('progressbar', { name: 'Drain of web-1', exact: true }).waitFor();
-    await page.getByRole('row', { name: /\bweb-1 10.*◐ draining/ }).waitFor();
-
-    // The tab remembers it; a new one does not.
-    await page.reload();
-    await page.getByRole('button', { name: 'Lock changes' }).click();
-    expect(await form.getByRole('button', { name: 'Add' }).isDisabled()).toBe(true);
-    expect(complaints).toEqual([]);
-  });
-
-  it.each(['light', 'dark'] as const)('has nothing that axe objects to, in %s', async (colorScheme) => {
-    await page.emulateMedia({ colorScheme });
-    await edit('add', colorScheme === 'light' ? 'web-17' : 'web-18');
-    await scene.controller.edit({ kind: 'state', vip: 'web', backend: 'web-4', state: 'draining' });
-    await summary(/unstable: a change is not merged yet/);
-    expect(await wrongs()).toEqual([]);
-    await unlock(scene.controller.adminToken);
-    await page.getByText('Changes are possible').waitFor();
-    expect(await wrongs()).toEqual([]);
-    // A narrow screen shows all of it, too.
-    await page.setViewportSize({ width: 380, height: 800 });
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(380);
-  });
-
-  it('says how the checks find backends', async () => {
-    // The scene's servers are frames in memory: nobody can ask them; so the answer is told, in the controller's own shape.
-    const checked = { stateMs: 1, verdictMs: 1, penalty: 0 };
-    const health: ControllerStatus['health'] = JSON.parse(
-      JSON.stringify([
-        {
-          pool: 'web',
-          check: 'tcp',
-          isPanicking: true,
-          backends: [
-            { ...checked, backend: 'web-1', state: 'up', verdict: 'trusted', latencyMs: 1.25 },
-            {
-              ...checked,
-              backend: 'web-2',
-              state: 'down',
-              verdict: 'avoided',
-              failure: 'refused: nobody there',
-            },
-          ],
-        },
-      ]),
-    );
-    expect(healthSchema.parse(health)).toEqual(health);
-    await context.route('**/api/v1/status', async (route) => {
-      const response = await route.fetch();
-      await route.fulfill({ response, json: { ...((await response.json()) as object), health } });
+      browser = await startBrowser();
+      scene = await Scene.start({ sessionTimeout: '8s', slots: 512 });
+    }, 120_000);
+    afterAll(async () => {
+      await browser.close();
+      await scene.close();
     });
-    await page.getByRole('row', { name: /web-1 10.*✓ up, 1\.3 ms/ }).waitFor();
-    await page.getByRole('row', { name: /web-2 10.*✕ down \(refused: nobody there\), avoided/ }).waitFor();
-    await page.getByRole('row', { name: /web-3 10.*not checked/ }).waitFor();
-    await page.getByRole('alert').filter({ hasText: 'none of its checks is believed' }).waitFor();
-  });
 
-  it('says that the controller is gone, and goes on when it is there again', async () => {
-    await context.route('**/api/v1/status', (route) => route.abort());
-    await page.getByRole('alert').filter({ hasText: 'The controller does not answer' }).waitFor();
-    await context.unroute('**/api/v1/status');
-    await page.locator('#trouble').waitFor({ state: 'hidden' });
-    await summary(/^512 slots, all stable$/);
-    expect(await page.locator('#charts canvas').count()).toBe(4);
-    await page.locator('figcaption', { hasText: /Commit time \d/ }).waitFor();
-  });
-});
+    beforeEach(async () => {
+      await scene.until(isMerged);
+      context = await browser.newContext({
+        viewport: { width: 1280, height: 1400 },
+        reducedMotion: 'reduce',
+      });
+      page = await context.newPage();
+      strayRequests = [];
+      complaints = [];
+      await context.route(
+        (url) => url.origin !== scene.controller.adminUrl,
+        (route) => {
+          strayRequests.push(route.request().url());
+          return route.abort();
+        },
+      );
+      page.on('pageerror', (error) => complaints.push(error.message));
+      page.on('console', (message) => {
+        if (message.type() === 'error') complaints.push(message.text());
+      });
+      await page.goto(scene.controller.adminUrl);
+      await summary(/^512 slots, all stable$/);
+    });
+    afterEach(() => context.close());
+
+    it('shows who has each slot, a commit, and its merge, and asks nobody but the controller', async () => {
+      const before = await slots();
+      for (const slot of [0, 1, 100, 511]) {
+        const { words, above, below } = await seen(before, slot);
+        const owner = before.backends[before.owners[slot]! - 1]!.name;
+        expect(words).toBe(`Slot ${slot}: stable on ${owner}`);
+        expect([above, below]).toEqual([colourOfName(before, owner), colourOfName(before, owner)]);
+      }
+
+      await edit('add', 'web-15');
+      await summary(/unstable: a change is not merged yet/);
+      await page.locator('#slot-legend', { hasText: /web-15 [1-9]\d*, \d+ unstable/ }).waitFor();
+      const during = await slots();
+      const parted = [...during.owners.keys()].filter(
+        (slot) => during.marks[slot] === marks.unstable && during.owners[slot] !== during.bases[slot],
+      );
+      expect(parted.length).toBeGreaterThan(50);
+      for (const slot of parted.slice(0, 3)) {
+        const { words, above, below } = await seen(during, slot);
+        expect(words).toMatch(partedWords);
+        const [, owner, base] = partedWords.exec(words)!;
+        expect([above, below]).toEqual([colourOfName(during, owner), colourOfName(during, base)]);
+        expect([owner, above]).toEqual(['web-15', expect.not.stringMatching(below)]);
+      }
+      await page.locator('#events li[data-topic=commit]', { hasText: 'committed' }).waitFor();
+      await page.getByRole('row', { name: /web-15 .* active not checked 1 16\.\d %/ }).waitFor();
+
+      await summary(/^512 slots, all stable$/);
+      const after = await slots();
+      for (const slot of parted.slice(0, 3))
+        expect(await seen(after, slot)).toEqual({
+          words: `Slot ${slot}: stable on web-15`,
+          above: colourOfName(after, 'web-15'),
+          below: colourOfName(after, 'web-15'),
+        });
+      await page.locator('#events li[data-topic=merge]', { hasText: 'every slot is stable again' }).waitFor();
+      await page.getByLabel('Topic').selectOption('commit');
+      expect(await page.locator('#events li:visible').count()).toBe(1);
+      expect({ strayRequests, complaints }).toEqual({ strayRequests: [], complaints: [] });
+    });
+
+    it('is used by the keyboard alone, and says in words what it shows', async () => {
+      await page.locator('#slot-canvas').focus();
+      for (const key of ['ArrowRight', 'ArrowRight', 'ArrowDown']) await page.keyboard.press(key);
+      const map = await slots();
+      const { columns } = layoutOf(
+        map.slotCount,
+        await page.locator('.picture').evaluate((it) => it.clientWidth),
+      );
+      const slot = columns + 2;
+      const owner = map.backends[map.owners[slot]! - 1]!.name;
+      expect(await page.locator('#slot-words').textContent()).toBe(`Slot ${slot}: stable on ${owner}`);
+
+      // Every control can be reached, and shows that it has been.
+      const reached = new Set<string>();
+      await page.locator('.skip').focus();
+      for (let i = 0; i < 40; i++) {
+        await page.keyboard.press('Tab');
+        const name = await page.evaluate(
+          "document.activeElement === document.body ? 'the end' : document.activeElement.matches(':focus-visible') ? document.activeElement.id || document.activeElement.textContent.trim() || document.activeElement.ariaLabel : 'unseen'",
+        );
+        reached.add(String(name));
+      }
+      expect([...reached]).toEqual(
+        expect.arrayContaining(['web', 'dns', 'slot-canvas', 'token', 'Unlock changes', 'topic']),
+      );
+      expect(reached).not.toContain('unseen');
+
+      await page.getByRole('button', { name: 'dns' }).focus();
+      await page.keyboard.press('Enter');
+      await page.getByRole('heading', { name: 'dns: 10.0.1.100:53/udp, serving' }).waitFor();
+      await summary(/^256 slots/);
+      expect(
+        await page.getByRole('img', { name: /They spread dns over: dns-1 50\.0 %, dns-2 50\.0 %/ }).count(),
+      ).toBe(1);
+    });
+
+    it('changes nothing without the token, and what one wants with it', async () => {
+      const form = page.locator('#add');
+      expect(await form.getByRole('button', { name: 'Add' }).isDisabled()).toBe(true);
+      expect(await page.getByRole('button', { name: /^Drain/ }).count()).toBe(0);
+      await unlock('not-the-token-of-this-controller');
+      await page.getByText('this is not the token of this controller').waitFor();
+      expect(await form.getByRole('button', { name: 'Add' }).isDisabled()).toBe(true);
+      complaints = complaints.filter((text) => !text.includes('401'));
+
+      await unlock(scene.controller.adminToken);
+      await page.getByText('Changes are possible').waitFor();
+      await form.getByLabel('Name').fill('web-16');
+      await form.getByLabel('Address').fill('10.0.2.16');
+      await form.getByLabel('Port').fill('8080');
+      await form.getByLabel('Weight').fill('2');
+      await form.getByRole('button', { name: 'Add' }).click();
+      await page.getByText('Done: add web-16.').waitFor();
+      await page.getByRole('button', { name: 'Drain web-1', exact: true }).click();
+      await page.getByText('Done: drain web-1.').waitFor();
+      await page.locator('#weight').getByLabel('Backend').selectOption('web-2');
+      await page.locator('#weight').getByLabel('Weight').fill('3');
+      await page.getByRole('button', { name: 'Change', exact: true }).click();
+      await page.getByText('Done: weight 3 for web-2.').waitFor();
+      await form.getByRole('button', { name: 'Add' }).click();
+      await page.getByText(/^Not done: .*web-16.*expected/).waitFor();
+      complaints = complaints.filter((text) => !text.includes('409'));
+
+      const wanted = () =>
+        scene.controller
+          .status()
+          .engine.pools[0]!.backends.map(({ name, state, weight }) => `${name} ${state} ${weight}`);
+      expect(wanted()).toEqual(
+        expect.arrayContaining(['web-1 draining 1', 'web-2 active 3', 'web-3 active 2', 'web-16 active 2']),
+      );
+      await page.getByRole('progressbar', { name: 'Drain of web-1', exact: true }).waitFor();
+      await page.getByRole('row', { name: /\bweb-1 10.*◐ draining/ }).waitFor();
+
+      // The tab remembers it; a new one does not.
+      await page.reload();
+      await page.getByRole('button', { name: 'Lock changes' }).click();
+      expect(await form.getByRole('button', { name: 'Add' }).isDisabled()).toBe(true);
+      expect(complaints).toEqual([]);
+    });
+
+    it.each(['light', 'dark'] as const)('has nothing that axe objects to, in %s', async (colorScheme) => {
+      await page.emulateMedia({ colorScheme });
+      await edit('add', colorScheme === 'light' ? 'web-17' : 'web-18');
+      await scene.controller.edit({ kind: 'state', vip: 'web', backend: 'web-4', state: 'draining' });
+      await summary(/unstable: a change is not merged yet/);
+      expect(await wrongs()).toEqual([]);
+      await unlock(scene.controller.adminToken);
+      await page.getByText('Changes are possible').waitFor();
+      expect(await wrongs()).toEqual([]);
+      // A narrow screen shows all of it, too.
+      await page.setViewportSize({ width: 380, height: 800 });
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(380);
+    });
+
+    it('says how the checks find backends', async () => {
+      // The scene's servers are frames in memory: nobody can ask them; so the answer is told, in the controller's own shape.
+      const checked = { stateMs: 1, verdictMs: 1, penalty: 0 };
+      const health: ControllerStatus['health'] = JSON.parse(
+        JSON.stringify([
+          {
+            pool: 'web',
+            check: 'tcp',
+            isPanicking: true,
+            backends: [
+              { ...checked, backend: 'web-1', state: 'up', verdict: 'trusted', latencyMs: 1.25 },
+              {
+                ...checked,
+                backend: 'web-2',
+                state: 'down',
+                verdict: 'avoided',
+                failure: 'refused: nobody there',
+              },
+            ],
+          },
+        ]),
+      );
+      expect(healthSchema.parse(health)).toEqual(health);
+      await context.route('**/api/v1/status', async (route) => {
+        const response = await route.fetch();
+        await route.fulfill({ response, json: { ...((await response.json()) as object), health } });
+      });
+      await page.getByRole('row', { name: /web-1 10.*✓ up, 1\.3 ms/ }).waitFor();
+      await page.getByRole('row', { name: /web-2 10.*✕ down \(refused: nobody there\), avoided/ }).waitFor();
+      await page.getByRole('row', { name: /web-3 10.*not checked/ }).waitFor();
+      await page.getByRole('alert').filter({ hasText: 'none of its checks is believed' }).waitFor();
+    });
+
+    it('says that the controller is gone, and goes on when it is there again', async () => {
+      await context.route('**/api/v1/status', (route) => route.abort());
+      await page.getByRole('alert').filter({ hasText: 'The controller does not answer' }).waitFor();
+      await context.unroute('**/api/v1/status');
+      await page.locator('#trouble').waitFor({ state: 'hidden' });
+      await summary(/^512 slots, all stable$/);
+      expect(await page.locator('#charts canvas').count()).toBe(4);
+      await page.locator('figcaption', { hasText: /Commit time \d/ }).waitFor();
+    });
+  },
+);

@@ -157,14 +157,24 @@ describe('the admin API', () => {
 
   it('tells events as they come, from where the reader was', async () => {
     const { app, say, listeners } = createAdmin();
-    const response = await app.request('/api/v1/events', {
-      headers: { accept: 'text/event-stream', 'last-event-id': '4' },
-    });
-    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const listen = async (lastEventId: string) => {
+      const headers = { accept: 'text/event-stream', 'last-event-id': lastEventId };
+      const { body } = await app.request('/api/v1/events', { headers });
+      return body!.pipeThrough(new TextDecoderStream()).getReader();
+    };
+    const told = (number: number, message: string): RegExp =>
+      new RegExp(
+        `^data: \\{"number":${number},.*"message":"${message}".*\\}\\nid: [0-9a-f]{8}-${number}\\n\\n$`,
+      );
+    // Of another controller, or of this one before it was started anew.
+    const first = await listen('0123abcd-4');
+    const { value = '' } = await first.read();
+    expect(value).toMatch(told(4, 'hello'));
+    const second = await listen(/id: (.*)/.exec(value)![1]!);
     say({ ...line, number: 5, message: 'again' });
-    const { value } = await reader.read();
-    expect(value).toBe(`data: ${JSON.stringify({ ...line, number: 5, message: 'again' })}\nid: 5\n\n`);
-    await reader.cancel();
+    expect((await first.read()).value).toMatch(told(5, 'again'));
+    expect((await second.read()).value).toMatch(told(5, 'again'));
+    for (const reader of [first, second]) await reader.cancel();
     while (listeners.size > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The event log as server-sent events: what is remembered after a number, then every line as it comes. */
+/**
+ * The event log as server-sent events: what is remembered after a number, then every line as it comes. The id of an event
+ * names the controller's life, too: who comes back after a restart is told from the beginning.
+ */
+import { randomBytes } from 'node:crypto';
 import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import type { Admin } from './admin.ts';
@@ -11,6 +15,7 @@ const heartbeatMs = 15_000;
 
 export class EventStreams {
   private readonly admin: Pick<Admin, 'events' | 'onEvent'>;
+  private readonly life = randomBytes(4).toString('hex');
   private open = 0;
 
   constructor(admin: Pick<Admin, 'events' | 'onEvent'>) {
@@ -18,7 +23,11 @@ export class EventStreams {
   }
 
   /** Who reads slowly is not waited for: he misses the lines that are forgotten meanwhile. */
-  respond(context: Context, after: number): Response {
+  respond(context: Context, from: number): Response {
+    const [life, number] = (context.req.header('last-event-id') ?? '').split('-');
+    // Without an id it is the first time; with one of another life, nothing has been heard of this one.
+    const after =
+      number === undefined ? from : life === this.life && /^\d{1,15}$/.test(number) ? Number(number) : 0;
     if (this.open >= adminLimits.eventStreams)
       return refuse(context, {
         code: 'busy',
@@ -41,7 +50,7 @@ export class EventStreams {
             };
           });
           for (const entry of this.admin.events(last)) {
-            await stream.writeSSE({ id: String(entry.number), data: JSON.stringify(entry) });
+            await stream.writeSSE({ id: `${this.life}-${entry.number}`, data: JSON.stringify(entry) });
             last = entry.number;
           }
           if (stream.aborted) wake();

@@ -108,14 +108,13 @@ export const operations: readonly Operation[] = [
     summary: 'What happened: the last lines of the log, or those to come',
     description:
       'To a request that accepts text/event-stream: the lines remembered, then each as it comes, as server-sent events ' +
-      'whose data is an Event and whose id is its number. Last-Event-ID takes the place of after.',
+      'whose data is an Event. Last-Event-ID takes the place of after.',
     query: afterSchema,
     answer: eventSchema.array(),
     handle: ({ admin, streams, context, query: { after } }) => {
       if (!/\btext\/event-stream\b/.test(context.req.header('accept') ?? ''))
         return context.json(admin.events(after));
-      const last = context.req.header('last-event-id') ?? '';
-      return streams.respond(context, /^\d{1,15}$/.test(last) ? Number(last) : after);
+      return streams.respond(context, after);
     },
   }),
   operation({
