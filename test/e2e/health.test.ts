@@ -134,7 +134,7 @@ vips:
     address: 10.0.1.100
     port: 80
     slots: 512
-    health: { check: ${check}, interval: 100ms, floor: 30% }
+    health: { check: ${check}, interval: 500ms, fall: 2, floor: 30% }
     backends:
 ${line('a')}
 ${line('b')}
@@ -193,10 +193,10 @@ ${line('c')}
       network.sendAll(tcpFlags.ack);
       return stateOf(controller, 'b').state === 'draining' && stateOf(controller, 'b').slots === 0;
     });
-    expect(controller.status().health?.[0]?.backends[1]).toMatchObject({
-      verdict: 'avoided',
-      failure: 'wrong: status 503',
-    });
+    const healthOfB = () => controller.status().health?.[0]?.backends[1];
+    // On a busy machine an answer may be late for once, and is then called so.
+    await until(() => healthOfB()?.failure === 'wrong: status 503');
+    expect(healthOfB()).toMatchObject({ verdict: 'avoided' });
     expect(network.sendAll(tcpFlags.ack)).toEqual(before);
     expect([...network.sendAll(tcpFlags.syn, 10_000).values()]).not.toContain(addressOf.b);
   });
