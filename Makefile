@@ -25,7 +25,7 @@ check: node_modules/.package-lock.json
 test: build check
 	npm test --silent
 
-# Needs p4c-bm2-ss (and p4test for the TNA shell); the output is committed.
+# Needs p4c-bm2-ss; the output is committed. With TNA_INCLUDE=folder-of-tna.p4 and p4test the TNA shell is type-checked too.
 p4: build
 	node dist/p4/compile.js
 

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { systemClock } from '../controller/adapters/clock/system-clock.ts';
 import { Probes } from '../controller/adapters/probe/probes.ts';
 import type { Check } from '../controller/core/check.ts';
+import { PLAIN_POOL } from '../controller/core/desired.ts';
 import { healthDefaults } from '../controller/core/health.ts';
 import { HealthMonitor } from '../controller/health-monitor.ts';
 import { type RunningController, startController } from '../controller/main.ts';
@@ -138,7 +139,7 @@ function manyBackends(kind: HealthBenchKind, port: number, { backends, intervalM
   const pool = {
     name: 'web',
     vip: { address: 0x0a00_0164, protocol: 'tcp', port: 80 },
-    forwarding: 'nat',
+    ...PLAIN_POOL,
     slotCount: 65_536,
     sessionTimeoutMs: 900_000,
     placement: 'sticky',

@@ -59,6 +59,9 @@ const { values } = parseArgs({
   },
 });
 
+// Whoever interrupts us wants the processes gone; the handlers of 'exit' see to that.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
+
 const say = (lines: readonly string[]) => console.log(lines.join('\n'));
 const numbers = (text: string) => text.split(',').map(Number);
 

@@ -4,7 +4,7 @@
  * backends are drained and when they die.
  */
 
-import type { Desired, DesiredBackend, Placement } from '../controller/core/desired.ts';
+import { type Desired, type DesiredBackend, PLAIN_POOL, type Placement } from '../controller/core/desired.ts';
 import { ScaleWorld } from './scale-world.ts';
 
 export interface ReplacementOptions {
@@ -83,7 +83,7 @@ function replace(
       {
         name: 'pool',
         vip: { address: 0x0a010001, protocol: 'tcp', port: 80 },
-        forwarding: 'nat',
+        ...PLAIN_POOL,
         slotCount: options.slots,
         sessionTimeoutMs: options.sessionTimeoutMs,
         placement,

@@ -6,7 +6,13 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { Desired, DesiredBackend, DesiredPool } from '../controller/core/desired.ts';
+import {
+  type Address,
+  type Desired,
+  type DesiredBackend,
+  type DesiredPool,
+  PLAIN_POOL,
+} from '../controller/core/desired.ts';
 import { flowHash } from '../controller/core/flow-hash.ts';
 import type { SlotRow } from '../controller/core/row.ts';
 import type { Status } from '../controller/core/status.ts';
@@ -162,14 +168,14 @@ function desiredOf({ pools, backendsPerPool, slotsPerPool, slotsOfLargest }: Sca
       return {
         name: `pool ${pool}`,
         vip: { address: 0x0a010000 + pool, protocol: 'tcp', port: 80 },
-        forwarding: 'nat',
+        ...PLAIN_POOL,
         slotCount: pool === pools - 1 ? slotsOfLargest : slotsPerPool,
         sessionTimeoutMs,
         placement: 'sticky',
         backends,
       };
     }),
-    interfaces: [{ port: 1, address: 0x0afffffe, prefixLength: 8, mac: 0x020000000101 }],
+    interfaces: [{ port: 1, address: 0x0afffffe, prefixLength: 8, mac: 0x020000000101, mtu: 0 }],
     routes: [],
     neighbours: [],
   };
@@ -194,7 +200,7 @@ function withBackend(
 /** Of all the flows, those of unstable slots are told of, by one switch each. */
 function speak(world: ScaleWorld, desired: Desired, flows: number): void {
   const unstable = new Map<number, SlotRow>();
-  const poolIds = new Map<number, number>();
+  const poolIds = new Map<Address, number>();
   for (const row of world.switches[0]!.rows.values()) {
     if (row.table === 'vip') poolIds.set(row.address, row.pool);
     if (row.table === 'slot' && row.unstable) unstable.set(row.pool * 65_536 + row.slot, row);

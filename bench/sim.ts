@@ -4,8 +4,9 @@
  * computed once per flow) and with packets as objects (`process`), and the compiled program with frames.
  */
 
+import { requireIpv4 } from '../controller/core/address.ts';
 import { type Flow, flowHash } from '../controller/core/flow-hash.ts';
-import type { FilterVersion, Row } from '../controller/core/row.ts';
+import { type FilterVersion, PLAIN_VIP, type Row } from '../controller/core/row.ts';
 import { CompiledSwitch } from '../sim/switch/compiled-switch.ts';
 import { FastSwitch, kindOf } from '../sim/switch/fast-switch.ts';
 import type { Decision, PacketFlags, SimSwitch } from '../sim/switch/sim-switch.ts';
@@ -89,7 +90,7 @@ function measureDecide(
   const slots = Uint16Array.from(hashes, ({ slot }) => slot);
   const rowsA = Uint16Array.from(hashes, ({ rowA }) => rowA);
   const rowsB = Uint16Array.from(hashes, ({ rowB }) => rowB);
-  const addresses = Uint32Array.from(flows, ({ sourceAddress }) => sourceAddress);
+  const addresses = Uint32Array.from(flows, ({ sourceAddress }) => requireIpv4(sourceAddress));
   const ports = Uint16Array.from(flows, ({ sourcePort }) => sourcePort);
   const kind = kindOf({ flow: flows[0]!, flags: situation.flags });
   return measure('decide', situation, rounds, count, (now) => {
@@ -154,11 +155,11 @@ function prepare(
     if (refusal !== undefined) throw new Error(`${row.table}: ${refusal}`);
   };
   const { targetAddress: address, protocol, targetPort: port } = vip;
-  insert({ table: 'vip', address, protocol, port, pool, slotMask: slotCount - 1 });
+  insert({ table: 'vip', address, protocol, port, pool, slotMask: slotCount - 1, ...PLAIN_VIP });
   insert({ table: 'route', prefix: backendNetwork, prefixLength: 16, nextHop: backendNetwork });
-  insert({ table: 'neighbour', address: backendNetwork, port: 2, sourceMac: 1, targetMac: 2 });
+  insert({ table: 'neighbour', address: backendNetwork, port: 2, sourceMac: 1, targetMac: 2, mtu: 0 });
   for (let backend = 1; backend <= backends; backend++) {
-    insert({ table: 'backend', backend, address: backendNetwork + backend, port: 8080 });
+    insert({ table: 'backend', backend, forwarding: 'nat', address: backendNetwork + backend, port: 8080 });
   }
   for (let slot = 0; slot < slotCount; slot++) {
     const backend = 1 + (slot % backends);

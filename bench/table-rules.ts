@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Ways to place backends in a table, ours and those of others, so that their tables can be compared. */
 
+import { requireIpv4 } from '../controller/core/address.ts';
 import { identityHash } from '../controller/core/identity-hash.ts';
 import {
   maglevTable,
@@ -119,7 +120,7 @@ export const katran: TableRule = turnsRule('Katran V2', (weights) => {
 });
 
 export function identityOf({ address, port }: WeightedBackend): number {
-  return address * 65_536 + port;
+  return requireIpv4(address) * 65_536 + port;
 }
 
 /** Per slot the identity of its owner: what tables over different lists can be compared by. */

@@ -97,6 +97,8 @@ export async function benchTakeover(
   const unavailable = whyNoEtcd();
   if (unavailable !== undefined) return { unavailable };
   const folder = mkdtempSync(join(tmpdir(), 'evenkeel-takeover-'));
+  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
+  process.on('exit', removeFolder);
   const etcd = await startEtcd();
   const networks: NetworkProcess[] = [];
   let controllers: Controllers | undefined;
@@ -119,7 +121,8 @@ export async function benchTakeover(
     await controllers?.close();
     await Promise.all(networks.map((network) => network.kill()));
     await etcd.close();
-    rmSync(folder, { recursive: true });
+    removeFolder();
+    process.off('exit', removeFolder);
   }
 }
 

@@ -146,6 +146,9 @@ describe('evenkeel', () => {
     expect((await ask('explain 10.0.1.7:40000 10.0.1.100:81')).stdout).toBe(
       'tcp 10.0.1.7:40000 -> 10.0.1.100:81\n\nNo vip has this address, protocol and port.\n',
     );
+    expect((await ask('explain [2001:db8::7]:40000 [2001:db8::100]:81')).stdout).toMatch(
+      /^tcp \[2001:db8::7\]:40000 -> \[2001:db8::100\]:81\n/,
+    );
     expect((await ask('explain --udp 10.0.1.7:40000 10.0.1.100:81')).stdout).toMatch(/^udp /);
   });
 
@@ -225,6 +228,14 @@ describe('evenkeel', () => {
       { kind: 'add', vip: 'web', backend: 'web-5', address: '10.0.2.15', port: 8080 },
     ],
     [
+      'add web web-5 [2001:DB8::0015]:8080',
+      { kind: 'add', vip: 'web', backend: 'web-5', address: '2001:db8::15', port: 8080 },
+    ],
+    [
+      'add web web-5 10.0.2.15:8080 --server-id 0a05',
+      { kind: 'add', vip: 'web', backend: 'web-5', address: '10.0.2.15', port: 8080, serverId: '0a05' },
+    ],
+    [
       'add web web-5 10.0.2.15:8080 --weight 3',
       { kind: 'add', vip: 'web', backend: 'web-5', address: '10.0.2.15', port: 8080, weight: 3 },
     ],
@@ -287,6 +298,7 @@ describe('evenkeel', () => {
     ['status --watch 0', /Expected a number of seconds above 0/],
     ['status --controller :::', /':::' is not the address of a controller/],
     ['add web web-5', /missing required argument 'address:port'/],
+    ['add web web-5 2001:db8::15:8080', /Expected ADDRESS:PORT/],
     ['add web web-5 10.0.2.15', /Expected ADDRESS:PORT, such as 10.0.0.1:80/],
     ['weight web web-1 70000', /Expected a whole number from 0 to 65535/],
     ['explain 10.0.1.7:40000', /is not a flow; expected SOURCE:PORT VIP:PORT/],
@@ -305,7 +317,7 @@ describe('evenkeel', () => {
     const example = new URL('../docs/example.yaml', import.meta.url).pathname;
     expect(await evenkeel(`check ${example}`)).toEqual({
       exitCode: 0,
-      stdout: `${example} is sound: 2 vips, 6 backends\n`,
+      stdout: `${example} is sound: 4 vips, 10 backends\n`,
       stderr: '',
     });
     const file = join(folder, 'bad.yaml');
@@ -315,7 +327,7 @@ describe('evenkeel', () => {
       stdout: '',
       stderr:
         `${file}:2:7: error: vips: 7 is not a list; expected a list\n` +
-        `${file}:3:1: error: 'x' is not known here; expected one of switch, switches, controller, network, vips\n` +
+        `${file}:3:1: error: 'x' is not known here; expected one of switch, switches, controller, network, announce, vips\n` +
         `evenkeel: ${file} has 2 problems\n`,
     });
     expect(await evenkeel(`check ${folder}/none.yaml`)).toMatchObject({

@@ -5,7 +5,8 @@ import type { LogLine } from '../controller/adapters/http/admin.ts';
 import { controllerDefaults } from '../controller/config/config.ts';
 import type { Edit } from '../controller/config/edit.ts';
 import { formatProblem } from '../controller/config/problem.ts';
-import { formatAddress, parseEndpoint } from '../controller/config/scalar.ts';
+import { parseEndpoint } from '../controller/config/scalar.ts';
+import { formatAddress } from '../controller/core/address.ts';
 import type { LogTopic } from '../controller/core/event.ts';
 import { AdminClient, type Changed, type ClientOptions as Controller } from './admin-client.ts';
 import { eventText } from './event-text.ts';
@@ -295,16 +296,26 @@ function addTrace(program: Command, terminal: Terminal): void {
     );
 }
 
+interface AddOptions extends ClientOptions {
+  weight?: number;
+  serverId?: string;
+}
+
 function addChanges(program: Command, terminal: Terminal): void {
   change('add', 'add a backend', 'Adds a backend: it gets its share of new connections.')
     .argument('<address:port>', 'where it listens', endpoint)
     .option('--weight <n>', 'relative to the other backends (default: 1)', wholeNumber)
+    .option('--server-id <hex>', 'by which packets name it, where its vip has a hint')
     .addHelpText(
       'after',
       '\nExamples:\n  $ evenkeel add web web-5 10.0.2.15:8080\n  $ evenkeel add web web-5 10.0.2.15:8080 --weight 2',
     )
-    .action((vip: string, backend: string, at: Endpoint, options: ClientOptions & { weight?: number }) =>
-      edit(options, { kind: 'add', vip, backend, ...at, weight: options.weight }),
+    .action((vip: string, backend: string, at: Endpoint, options: AddOptions) =>
+      edit(options, {
+        ...{ kind: 'add', vip, backend, ...at },
+        weight: options.weight,
+        serverId: options.serverId,
+      }),
     );
 
   change('remove', 'remove a backend', 'Removes a backend: no new connections; those it has go on.')

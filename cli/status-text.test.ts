@@ -103,3 +103,16 @@ it('says whom the checks speak against, why and since when', () => {
   expect(shown({ problem: 'EMFILE' })).toContain('! backend web web-2 cannot be checked: EMFILE\n');
   expect(statusText(busyStatus)).not.toContain('HEALTH');
 });
+
+it('says what is announced, and what is the matter with it', () => {
+  const shown = (announcer: typeof busyStatus.announcer) => statusText({ ...busyStatus, announcer });
+  const well = { speaker: 'BIRD', announced: ['10.0.1.100/32'], problem: undefined, isDraining: false };
+  expect(statusText(busyStatus)).not.toContain('announces');
+  expect(shown(well)).toMatch(/^announces {3}10\.0\.1\.100\/32 by BIRD$/m);
+  expect(shown({ ...well, announced: [], isDraining: true })).toMatch(
+    /^announces {3}nothing by BIRD, draining$/m,
+  );
+  expect(shown({ ...well, announced: undefined, problem: 'it hung up' })).toMatch(
+    /^announces {3}nothing yet by BIRD: it hung up$/m,
+  );
+});

@@ -34,7 +34,17 @@ function headLines(status: ControllerStatus): string[] {
     `controller  ${engine.state}, up ${formatSpan(uptimeMs)}, ${config.file}`,
     ...leadershipLine(status),
     switchLine(status),
+    ...announceLine(status),
   ];
+}
+
+/** Where a speaker tells routers of the vips. */
+function announceLine({ announcer }: ControllerStatus): string[] {
+  if (announcer === undefined) return [];
+  const { announced, isDraining, problem, speaker } = announcer;
+  const what = announced === undefined ? 'nothing yet' : announced.join(' ') || 'nothing';
+  const draining = isDraining ? ', draining' : '';
+  return [`announces   ${what} by ${speaker}${draining}${problem === undefined ? '' : `: ${problem}`}`];
 }
 
 /** Where there are several controllers. */
@@ -85,12 +95,14 @@ function attentionLines(status: ControllerStatus): string[] {
     if (state !== 'participating')
       lines.push(`switch ${name} is ${state} for ${formatSpan(stateMs)}${why}: it should carry no traffic`);
   }
+  for (const { name, isDead } of engine.pools)
+    if (isDead) lines.push(`vip ${name} is dead: no backend that lives has a slot`);
   lines.push(...healthLines(status.health ?? []));
   for (const { pool, problem } of status.load ?? [])
     if (problem !== undefined) lines.push(`vip ${pool}: the load of its backends is not known: ${problem}`);
   const { missing } = engine.neighbours;
   if (missing.length > 0)
-    lines.push(`no answer to ARP from ${missing.slice(0, 10).join(', ')}${more(missing.length, 10)}`);
+    lines.push(`no answer to ARP or NDP from ${missing.slice(0, 10).join(', ')}${more(missing.length, 10)}`);
   if (leadership.book?.problem !== undefined) lines.push(`the book is not kept: ${leadership.book.problem}`);
   if (engine.pins.refused > 0)
     lines.push(`${formatCount(engine.pins.refused)} pins refused for want of room`);
@@ -104,12 +116,13 @@ function attentionLines(status: ControllerStatus): string[] {
 function vipColumns({ switch: { traffic } }: ControllerStatus): Column<PoolStatus>[] {
   return [
     { title: 'VIP', text: (pool) => pool.name },
-    { title: 'ADDRESS', text: (pool) => `${pool.address}:${pool.port}/${pool.protocol}` },
+    { title: 'ADDRESS', text: (pool) => `${endpointText(pool)}/${pool.protocol}` },
     { title: 'STATE', text: (pool) => pool.phase },
     { title: 'SLOTS', align: 'right', text: (pool) => formatCount(pool.slotCount) },
     { title: 'UNSTABLE', align: 'right', text: (pool) => formatCount(pool.unstableSlots) },
     { title: 'PINS', align: 'right', text: (pool) => formatCount(pool.pins) },
     { title: 'SESSION', align: 'right', text: (pool) => formatSpan(pool.sessionTimeoutMs) },
+    { title: 'FORWARDING', text: (pool) => pool.forwarding },
     { title: 'PLACEMENT', text: (pool) => pool.placement },
     { title: 'PACKETS', align: 'right', text: (pool) => packets(traffic?.pools[pool.id]) },
     { title: 'BYTES', align: 'right', text: (pool) => bytes(traffic?.pools[pool.id]) },
@@ -129,7 +142,7 @@ function backendColumns({ switch: { traffic }, health }: ControllerStatus): Colu
   return [
     { title: 'VIP', text: ({ pool, isFirst }) => (isFirst ? pool.name : '') },
     { title: 'BACKEND', text: ({ backend }) => backend.name },
-    { title: 'ADDRESS', text: ({ backend }) => `${backend.address}:${backend.port}` },
+    { title: 'ADDRESS', text: ({ backend }) => endpointText(backend) },
     { title: 'STATE', text: ({ backend }) => backend.state },
     ...(health === undefined || health.length === 0
       ? []
@@ -156,7 +169,12 @@ function trafficLines({ switch: { traffic } }: ControllerStatus): string[] {
     const words = seen.map(([name, count]) => `${name.replaceAll('_', ' ')} ${formatLarge(count.packets)}`);
     return [`${title.padEnd(12)}${words.join(', ')}`];
   };
-  return [...line('decisions', traffic.decisions), ...line('drops', traffic.drops)];
+  return [
+    ...line('decisions', traffic.decisions),
+    ...line('drops', traffic.drops),
+    ...line('hints', traffic.hints),
+    ...line('limited', traffic.limited),
+  ];
 }
 
 function engineLines({ now, version, change, pins, writes }: Status): string[] {
@@ -191,6 +209,9 @@ function commitLines({ commits, now }: Status): string[] {
   );
 }
 
+/** Text to text: an IPv6 address has colons of its own. */
+const endpointText = ({ address, port }: { address: string; port: number }): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 const packets = (count: Count | undefined): string =>
   count === undefined ? '-' : formatLarge(count.packets);
 const bytes = (count: Count | undefined): string =>

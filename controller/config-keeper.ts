@@ -155,6 +155,7 @@ function restartsFor(before: Config, after: Config): string[] {
     'controller.tls': (config) => config.controller.tls,
     'controller.store': (config) => config.controller.store,
     'controller.election_id': (config) => config.controller.electionId,
+    announce: (config) => config.announce?.speaker,
   };
   return Object.entries(settings)
     .filter(([, of]) => !isDeepStrictEqual(of(before), of(after)))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { engineDefaults } from './core/options.ts';
+import { type DigestRates, engineDefaults } from './core/options.ts';
 import type { RowUpdate } from './core/row.ts';
 import { backend, desired, pool, Rig } from './core/testing/rig.ts';
 import { Engine } from './engine.ts';
@@ -10,7 +10,9 @@ function createEngine() {
   const written: (readonly RowUpdate[])[] = [];
   const turns: (() => void)[] = [];
   let tell: (event: SwitchEvent) => void = () => {};
+  const limits: DigestRates[] = [];
   const switchPort: SwitchPort = {
+    limit: (rates) => void limits.push(rates),
     start: (listener) => {
       tell = listener;
     },
@@ -41,7 +43,7 @@ function createEngine() {
   const pass = (ms: number): void => {
     now += ms;
   };
-  return { engine, written, logged, tell: (event: SwitchEvent) => tell(event), handleAll, pass };
+  return { engine, written, limits, logged, tell: (event: SwitchEvent) => tell(event), handleAll, pass };
 }
 
 describe('an engine', () => {
@@ -50,6 +52,14 @@ describe('an engine', () => {
     tell({ kind: 'connected', rows: [] });
     handleAll();
     expect(written.length).toBeGreaterThan(0);
+  });
+
+  it('tells the switch its rates as they are wanted, and none where none is', () => {
+    const { engine, limits } = createEngine();
+    expect(limits).toEqual([]);
+    const digestRates = { flows: 100, neighbours: 10, answers: 1 };
+    engine.want(desired(), { ...engineDefaults, digestRates });
+    expect(limits).toEqual([digestRates]);
   });
 
   it('writes nothing more for a stream that has ended, though it has not come to that event yet', () => {

@@ -5,9 +5,10 @@
  *   switch, config ──event──> queue ──> step ──effect──> switch, log, timer ──tick──> queue
  */
 
+import { servableVips } from './core/announce.ts';
 import { type Book, bookOf } from './core/book.ts';
 import { createState, step } from './core/controller.ts';
-import type { Desired } from './core/desired.ts';
+import type { Address, Desired } from './core/desired.ts';
 import type { Effect, Event, Millis } from './core/event.ts';
 import { type Explanation, explain, type FlowQuestion } from './core/explain.ts';
 import type { EngineOptions } from './core/options.ts';
@@ -24,7 +25,7 @@ export interface EngineWorld {
   log: Log;
   /** What a controller before us has left. */
   book?: Book | undefined;
-  /** What `Engine.book` says may have changed. */
+  /** What `Engine.book` or `Engine.servableVips` say may have changed. */
   onChange?: () => void;
 }
 
@@ -72,6 +73,7 @@ export class Engine {
   start(): void {
     const { clock, switchPort } = this.world;
     this.beat();
+    this.limit();
     switchPort.start((event) => {
       if (isStreamEvent(event)) this.streamEventsTold++;
       this.queue.push({ ...event, now: clock.now() } as Event);
@@ -81,6 +83,7 @@ export class Engine {
   /** Everything the operator wants, and how; replaces what was wanted before. */
   want(desired: Desired, options: EngineOptions): void {
     this.options = options;
+    this.limit();
     this.queue.push({ kind: 'desired', now: this.world.clock.now(), desired });
   }
 
@@ -102,6 +105,11 @@ export class Engine {
     return this.state.isReady ? bookOf(this.state, this.world.clock.now()) : undefined;
   }
 
+  /** What routers may send us packets for; undefined: nothing certain is known. */
+  servableVips(): Address[] | undefined {
+    return servableVips(this.state);
+  }
+
   get waitingEvents(): number {
     return this.queue.length;
   }
@@ -115,6 +123,11 @@ export class Engine {
     this.cancelHeartbeat();
     this.queue.close();
     await this.world.switchPort.close();
+  }
+
+  private limit(): void {
+    const { digestRates } = this.options;
+    if (digestRates) this.world.switchPort.limit?.(digestRates);
   }
 
   private beat(): void {

@@ -9,7 +9,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from './config/config.ts';
 import type { VipHealth } from './config/health.ts';
-import { formatAddress } from './config/scalar.ts';
+import { formatAddress } from './core/address.ts';
 import type { DesiredBackend } from './core/desired.ts';
 import { nextProbeIn, type ProbeOutcome, type Verdict } from './core/health.ts';
 import { backendHealth, type PoolHealthStatus, reasonOf } from './core/health-status.ts';

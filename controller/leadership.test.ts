@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Terms come and go by a fake election; switches and the book are in memory. */
+
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from './adapters/clock/system-clock.ts';
+import type { Address } from './core/desired.ts';
 import { engineDefaults } from './core/options.ts';
 import { backend, desired, flowInSlot, pool } from './core/testing/rig.ts';
 import { Leadership } from './leadership.ts';
@@ -132,7 +134,7 @@ it('gives a switch that has lost everything the table of the leader before', asy
   // Without the book it would be another table.
   expect(await ownersAfter(new Map())).not.toEqual(owners);
 
-  async function ownersAfter(kept: Map<string, string>): Promise<number[]> {
+  async function ownersAfter(kept: Map<string, string>): Promise<Address[]> {
     const second = start(kept);
     second.leadership.want(three, engineDefaults);
     second.election.tell({ kind: 'leader', term: 2n });
@@ -143,7 +145,7 @@ it('gives a switch that has lost everything the table of the leader before', asy
 });
 
 /** By slot: the address of who gets new flows. */
-function newOwners({ port }: Opened): number[] {
+function newOwners({ port }: Opened): Address[] {
   const addresses = new Map(port.rows('backend').map(({ backend: id, address }) => [id, address]));
   return Array.from({ length: 16 }, (_, slot) => {
     const { backend: id } = port.model.process({ flow: flowInSlot(slot), flags: 'syn' }, 0);

@@ -23,6 +23,8 @@ export interface LeadershipWorld {
   openSwitch: (electionId: bigint) => SwitchPort;
   /** The book as whoever leads now may write it. */
   openBook: () => BookStore;
+  /** What the engine in charge knows may have changed. */
+  onChange?: (engine: Engine) => void;
 }
 
 /** Plain JSON-able data. */
@@ -133,7 +135,10 @@ export class Leadership {
       return;
     }
     const switchPort = openSwitch(term);
-    const onChange = (): void => keeper.note();
+    const onChange = (): void => {
+      keeper.note();
+      this.world.onChange?.(engine);
+    };
     const engine = new Engine(this.options, { clock, switchPort, log, book, onChange });
     const keeper = new BookKeeper({ store, clock, log, book: () => engine.book() });
     this.reign = { engine, switchPort, keeper };

@@ -9,8 +9,8 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from './config/config.ts';
-import { formatAddress } from './config/scalar.ts';
 import { loadLimits, type VipLoad } from './config/weights.ts';
+import { formatAddress } from './core/address.ts';
 import type { DesiredBackend } from './core/desired.ts';
 import type { Millis } from './core/event.ts';
 import type { LoadQuery } from './core/load-query.ts';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The controller as a whole, with a file of its own and a switch in memory. */
+
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,9 @@ import {
 import { controllerDefaults, timerDefaults } from './config/config.ts';
 import { parseConfig } from './config/parse.ts';
 import { parseDuration } from './config/scalar.ts';
+import type { Address } from './core/desired.ts';
 import { engineDefaults } from './core/options.ts';
+import { PLAIN_VIP } from './core/row.ts';
 import { BadConfigError, type RunningController, startController } from './main.ts';
 import { MemorySwitch } from './testing/memory-switch.ts';
 
@@ -78,7 +81,16 @@ describe('a controller', () => {
     const { controller, target } = await start();
     await until(isServing(controller));
     expect(target.rows('vip')).toEqual([
-      { table: 'vip', address: 0x0a00_0164, protocol: 6, port: 80, pool: 1, slotMask: 255 },
+      {
+        table: 'vip',
+        address: 0x0a00_0164,
+        protocol: 6,
+        port: 80,
+        pool: 1,
+        slotMask: 255,
+        ...PLAIN_VIP,
+        whenDead: 'reset',
+      },
     ]);
     expect(target.rows('slot')).toHaveLength(256);
     expect(target.rows('backend').map(({ address }) => address)).toEqual([0x0a00_020b, 0x0a00_020c]);
@@ -195,7 +207,7 @@ describe('a controller', () => {
   });
 
   it('gives a switch that has lost everything the table it had, after a restart too', async () => {
-    const owners = (target: MemorySwitch): number[] => {
+    const owners = (target: MemorySwitch): Address[] => {
       const addresses = new Map(target.rows('backend').map((row) => [row.backend, row.address]));
       return target
         .rows('slot')

@@ -3,11 +3,12 @@
  * The controller, wired to the world.
  *
  *   configuration (file, etcd) <──> ConfigKeeper ──Steering──> Leadership: Engine <──> SwitchGroup (P4Runtime)
- *                                        ^                        ^   └──> book (file, etcd)
- *                                        └────── admin API ───────┘
+ *                                        ^                        ^   ├──> book (file, etcd)
+ *                                        └────── admin API ───────┘   └──> Announcing ──> BIRD, FRR
  */
 import { hostname } from 'node:os';
 import { type Logger, pino } from 'pino';
+import { openAnnouncer } from './adapters/announce/open-announcer.ts';
 import { systemClock } from './adapters/clock/system-clock.ts';
 import { configFile } from './adapters/file/config-file.ts';
 import type { Admin, ControllerStatus } from './adapters/http/admin.ts';
@@ -16,6 +17,7 @@ import { Probes } from './adapters/probe/probes.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { bookFile } from './adapters/store-file/book-file.ts';
 import { openAccess } from './admin-access.ts';
+import { Announcing } from './announcing.ts';
 import { openBacking } from './backing.ts';
 import type { Config, SwitchTarget } from './config/config.ts';
 import { parseConfig } from './config/parse.ts';
@@ -100,7 +102,10 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const keeper = new ConfigKeeper(text, config, warnings, {
     store,
     log: about(log, 'config'),
-    onConfig: (changed) => steering.follow(changed),
+    onConfig: (changed) => {
+      steering.follow(changed);
+      announcing?.drain(changed.announce?.isDraining ?? false);
+    },
   });
   const steering = new Steering(config, {
     clock,
@@ -116,6 +121,10 @@ export async function startController(options: ControllerOptions): Promise<Runni
       }),
     store: isShared ? undefined : bookFile(`${file.name}.weights`, log),
   });
+  // Another speaker needs another start; whether it shall speak does not.
+  const announcing =
+    config.announce &&
+    new Announcing(openAnnouncer(config.announce.speaker, { clock, log }), config.announce);
   const startedAt = clock.now();
   const admin: Admin = {
     status: (): ControllerStatus => ({
@@ -126,6 +135,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       switch: switchStatus(),
       queue: { waiting: leadership.engine.waitingEvents, dropped: leadership.engine.droppedEvents },
       engine: leadership.engine.status(),
+      announcer: announcing?.status(),
       health: steering.health(),
       load: steering.loads(),
     }),
@@ -163,6 +173,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     openSwitch: (electionId) =>
       openSwitch(config, options, { electionId, isShared }, clock, about(log, 'switch')),
     openBook: backing.openBook,
+    onChange: (engine) => announcing?.note(engine.servableVips()),
   });
   for (const warning of warnings) log('warn', formatProblem(warning, store.name));
   await steering.start((wanted, from) => leadership.want(wanted, engineOptions(from)));
@@ -191,6 +202,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       await keeper.close();
       await steering.close();
       await leadership.close();
+      await announcing?.close();
     },
   };
 

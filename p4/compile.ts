@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Compiles the P4 program into p4/build. Needs p4c-bm2-ss: in PATH, or named by P4C. `make p4` runs it. */
+/**
+ * Compiles the P4 program into p4/build. Needs p4c-bm2-ss: in PATH, or named by P4C. Where TNA_INCLUDE names the folder with
+ * p4c's tna.p4, the shell for Tofino is type-checked too, by p4test: in PATH, or named by P4TEST. `make p4` runs it.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { hashFile, hashSources, type Manifest, programName } from './manifest.ts';
+import { checkTna, tnaTools } from './tna.ts';
 
 const compiler = process.env.P4C ?? 'p4c-bm2-ss';
 const p4Folder = resolve(process.argv[2] ?? 'p4');
@@ -35,6 +39,18 @@ writeFileSync(join(build, 'manifest.json'), `${JSON.stringify(manifest, null, 2)
 console.log(
   `${compiler}: ${manifest.compiler}\nwrote ${outputs.map((name) => `p4/build/${name}`).join(', ')}`,
 );
+
+const tools = tnaTools(process.env);
+if ('missing' in tools) {
+  console.log(`the TNA shell was not checked: ${tools.missing}`);
+} else {
+  const problems = checkTna(p4Folder, tools);
+  if (problems !== undefined) {
+    console.error(problems);
+    process.exit(1);
+  }
+  console.log('the TNA shell type-checks');
+}
 
 function run(args: string[]): { stderr: string } {
   const result = spawnSync(compiler, args, { cwd: p4Folder, encoding: 'utf8' });

@@ -29,6 +29,9 @@ const tcpPool = 1;
 const udpPool = 2;
 /** One slot a pool: every flow is in slot 0. */
 const slotMask = 0;
+/** No affinity, no hint, silence when dead. */
+const plain = [0, 0, 0];
+const mtu = 1500;
 
 let pipeline: Pipeline;
 let program: Program;
@@ -51,16 +54,16 @@ beforeEach(() => {
       },
     },
   }));
-  insert('vip', [vip, protocols.tcp, 80], 'serve', [tcpPool, slotMask]);
-  insert('vip', [vip, protocols.udp, 53], 'serve', [udpPool, slotMask]);
+  insert('vip', [vip, protocols.tcp, 80], 'serve', [tcpPool, slotMask, ...plain]);
+  insert('vip', [vip, protocols.udp, 53], 'serve', [udpPool, slotMask, ...plain]);
   insert('slot', [tcpPool, 0], 'set_slot', [0, 0, blue.id]);
   insert('slot', [udpPool, 0], 'set_slot', [0, 0, blue.id]);
   for (const backend of [blue, green]) {
     insert('backend', [backend.id], 'nat', [backend.address, backend.port]);
-    insert('neighbour', [backend.address], 'to_neighbour', [1, router.mac, 0x020000000100 + backend.id]);
+    insert('neighbour', [backend.address], 'to_neighbour', [1, router.mac, 0x020000000100 + backend.id, mtu]);
   }
   insert('return_path', [blue.address, protocols.tcp, blue.port], 'as_vip', [vip, 80]);
-  insert('neighbour', [client.address], 'to_neighbour', [client.port, router.mac, client.mac]);
+  insert('neighbour', [client.address], 'to_neighbour', [client.port, router.mac, client.mac, mtu]);
   insert('own_address', [router.address], 'ours', [router.mac]);
   insert('route', [{ value: parseIpv4('10.0.0.0'), prefixLength: 24 }], 'on_link', []);
   insert('route', [{ value: parseIpv4('10.0.1.0'), prefixLength: 24 }], 'on_link', []);
@@ -192,7 +195,7 @@ describe('an unstable slot', () => {
 
 describe('the flow hash', () => {
   it('chooses the slot that the controller computes', () => {
-    modify('vip', 0, 'serve', [tcpPool, 0xffff]);
+    modify('vip', 0, 'serve', [tcpPool, 0xffff, ...plain]);
     const flow = {
       sourceAddress: client.address,
       targetAddress: vip,
@@ -200,7 +203,7 @@ describe('the flow hash', () => {
       sourcePort: 1234,
       targetPort: 80,
     };
-    expect(tcp(1234, ack)).toBe('dropped: no backend');
+    expect(tcp(1234, ack)).toBe('dropped: dead pool');
     insert('slot', [tcpPool, flowHash(flow, 0xffff).slot], 'set_slot', [0, 0, green.id]);
     expect(tcp(1234, ack)).toBe('port 1: 10.0.0.1:1234 -> 10.0.1.2:8081 ttl 63');
   });
@@ -239,7 +242,7 @@ describe('the router', () => {
     ['an expired TTL', { ttl: 1 }, 'dropped: ttl'],
     ['an unknown network', { target: parseIpv4('192.0.2.1') }, 'dropped: no route'],
     ['a neighbour nobody has seen', { target: parseIpv4('10.0.1.77') }, 'dropped: no neighbour'],
-    ['a fragment to the vip: its ports are not read', { moreFragments: true }, 'dropped: no neighbour'],
+    ['a later fragment to the vip: it has no ports', { fragmentOffset: 3 }, 'dropped: no neighbour'],
     ['IP options before the ports', { options: new Uint8Array([1, 1, 1, 1]) }, 'dropped: no neighbour'],
   ])('drops and counts %s', (_words, changes, verdict) => {
     expect(process(0, encodeFrame(protocols.tcp, encodeSegment(1000, ack), changes))).toBe(verdict);
@@ -249,7 +252,7 @@ describe('the router', () => {
     const frame = encodeFrame(protocols.tcp, encodeSegment(1000, ack));
     frame[14 + 10]! ^= 1;
     expect(process(0, frame)).toBe('dropped: bad checksum');
-    expect(process(0, frame.subarray(0, 20))).toBe('dropped: not ipv4');
+    expect(process(0, frame.subarray(0, 20))).toBe('dropped: malformed');
   });
 
   it('routes what is not ours, TTL and all', () => {
@@ -387,8 +390,15 @@ const dropReasons = [
   'ttl',
   'no route',
   'no neighbour',
-  'not ipv4',
+  'not ip',
   'arp not for us',
+  'martian',
+  'own source',
+  'fragment',
+  'options',
+  'too big',
+  'malformed',
+  'dead pool',
 ];
 
 function decisions(): Record<string, number> {

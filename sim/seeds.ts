@@ -11,6 +11,8 @@ export interface KnownSeed {
   faults?: Partial<Faults>;
   turmoilMs?: number;
   switches?: number;
+  /** Of several; older worlds had none. */
+  hasSlowSwitches?: true;
 }
 
 export const knownSeeds: readonly KnownSeed[] = [
@@ -95,8 +97,6 @@ export const knownSeeds: readonly KnownSeed[] = [
     why: "the heir of a backend that died in the midst of a change was given its flows' 5-tuples, and no pins for them",
   },
   { seed: 6286, why: 'the same' },
-  { seed: 9115, why: 'the same' },
-  { seed: 9168, why: 'the same' },
   {
     seed: 915,
     why: 'a backend that was removed while it took a seat was forgotten, and then given the seat',
@@ -125,14 +125,85 @@ export const knownSeeds: readonly KnownSeed[] = [
     why: 'a filter slot was emptied in a flood while the pin of a slow handshake was on its way (the world: not promised)',
   },
   { seed: 6650, why: 'the same, with a 5-tuple that came again' },
+  { seed: 9115, why: 'the same, without a flood' },
+  { seed: 9168, why: 'the same' },
+  {
+    seed: 237,
+    switches: 2,
+    why: 'a switch had merged slots while the other was away; both had the same version, and the next controller believed the other',
+  },
+  {
+    seed: 621,
+    switches: 2,
+    why: 'the same, when the join of the other had been cut short and it still had old pins',
+  },
+  { seed: 447, switches: 2, why: 'the same, with a digest queue of three' },
+  { seed: 475, switches: 2, why: 'the same' },
+  {
+    seed: 592,
+    switches: 2,
+    why: 'a controller died when it had begun to bury a backend on one switch: the next one gave its new flows to nobody again',
+  },
+  { seed: 931, switches: 2, why: 'the same, with two deaths in a row' },
+  {
+    seed: 730,
+    switches: 2,
+    hasSlowSwitches: true,
+    why: 'the same, of a slot that was stable at once: the unstable one of the other switch was taken for the later',
+  },
+  { seed: 611, switches: 2, why: 'all pins that two switches did not agree on were armed anew in one write' },
+  {
+    seed: 701,
+    switches: 2,
+    why: 'a clock stood still while two switches agreed that a pin was idle, and its flow had moved in between',
+  },
+  {
+    seed: 582,
+    switches: 2,
+    why: 'a flow moved right after it was pinned on one switch (the world: the digest that it was heard by died with a controller)',
+  },
+  {
+    seed: 441,
+    switches: 2,
+    why: 'a flooded filter slot was emptied while a pin was on its way (the world: not promised)',
+  },
+  { seed: 455, switches: 2, why: 'a filter slot stayed overfull after a switch had joined' },
+  {
+    seed: 892,
+    switches: 2,
+    why: 'the same on a switch that failed to join for long (the world: it carries no traffic)',
+  },
+  {
+    seed: 1250,
+    switches: 3,
+    why: 'a switch that failed to join had pins of every attempt (the world: as many as its table has room for)',
+  },
+  {
+    seed: 10550,
+    why: 'in a flood, a slot went to base while it was being merged onto its newest backend, and back again',
+  },
+  {
+    seed: 13126,
+    why: "a digest was lost that told of a 5-tuple coming again, after its pin's delete had been decided (the world: not promised)",
+  },
+  {
+    seed: 11416,
+    why: 'a flood emptied filter slots that were kept for flows without room for a pin',
+  },
+  {
+    seed: 10137,
+    why: 'a SYN was sent again after the filter slots had been emptied in a flood (the world: not promised)',
+  },
 ];
 
-export function planOf({ seed, faults, turmoilMs, switches }: KnownSeed): WorldPlan {
+export function planOf(known: KnownSeed): WorldPlan {
+  const { seed, faults, turmoilMs, switches, hasSlowSwitches } = known;
   const drawn = drawPlan(seed);
+  const slowSwitchesPerMinute = hasSlowSwitches ? drawn.faults.slowSwitchesPerMinute : 0;
   return {
     ...drawn,
     turmoilMs: turmoilMs ?? drawn.turmoilMs,
-    switchCount: switches ?? drawn.switchCount,
-    faults: faults === undefined ? drawn.faults : { ...noFaults, ...faults },
+    switchCount: switches ?? 1,
+    faults: faults === undefined ? { ...drawn.faults, slowSwitchesPerMinute } : { ...noFaults, ...faults },
   };
 }

@@ -47,7 +47,7 @@ const table: readonly Part[] = [
   },
   {
     folder: 'controller/config',
-    imports: ['controller/core'],
+    imports: ['controller/core', 'wire'],
     packages: ['yaml', 'zod', 'node', 'fastest-levenshtein'],
   },
   { folder: 'controller/book', imports: ['controller/core', 'controller/ports'], packages: ['node', 'zod'] },

@@ -22,6 +22,8 @@ export interface PoolView {
   protocol: string;
   port: number;
   phase: 'filling' | 'serving' | 'leaving';
+  isDead: boolean;
+  forwarding: string;
   slotCount: number;
   unstableSlots: number;
   pins: number;
@@ -63,6 +65,14 @@ export interface StatusView {
     notices: { received: number };
     members?: readonly MemberView[] | undefined;
   };
+  announcer?:
+    | {
+        speaker: string;
+        announced?: readonly string[] | undefined;
+        problem?: string | undefined;
+        isDraining: boolean;
+      }
+    | undefined;
   /** Of the pools whose backends are checked. */
   health?: readonly { pool: string; isPanicking: boolean; backends: readonly HealthView[] }[] | undefined;
   engine: {
@@ -106,7 +116,15 @@ export interface SlotMapView {
 }
 
 export type EditView =
-  | { kind: 'add'; vip: string; backend: string; address: string; port: number; weight?: number | undefined }
+  | {
+      kind: 'add';
+      vip: string;
+      backend: string;
+      address: string;
+      port: number;
+      weight?: number | undefined;
+      serverId?: string | undefined;
+    }
   | { kind: 'remove'; vip: string; backend: string }
   | { kind: 'weight'; vip: string; backend: string; weight: number }
   | { kind: 'state'; vip: string; backend: string; state: 'active' | 'draining' | 'down' };

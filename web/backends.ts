@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The backends of a pool as a table: shares, states, pins, and how far a drain has come. */
 import type { BackendView, EditView, HealthView, PoolView } from './api.ts';
-import { byId, element, keepList, setText } from './dom.ts';
+import { byId, element, endpointText, keepList, setText } from './dom.ts';
 import { colourOf, inkOn, lettersOf } from './palette.ts';
 
 /** What stands before the word of a state, so that it is seen at a glance without its colour. */
@@ -78,9 +78,9 @@ export class Backends {
   }
 
   private update(row: Element, backend: BackendView): void {
-    const { address, port, state, weight, share, pins, slots } = backend;
+    const { state, weight, share, pins, slots } = backend;
     const cell = (name: string): Element => row.querySelector(`.${name}`)!;
-    setText(cell('address'), `${address}:${port}`);
+    setText(cell('address'), endpointText(backend));
     setText(cell('state'), `${signs[state]} ${state}`);
     cell('state').className = `state ${state}`;
     setText(cell('health'), healthWords(this.health.get(backend.name)));

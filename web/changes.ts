@@ -57,7 +57,7 @@ export class Changes {
   }
 
   private async add(): Promise<void> {
-    const { name = '', address = '', port, weight } = valuesOf(this.addForm);
+    const { name = '', address = '', port, weight, serverId = '' } = valuesOf(this.addForm);
     await this.change(
       {
         kind: 'add',
@@ -66,6 +66,7 @@ export class Changes {
         address,
         port: Number(port),
         weight: Number(weight),
+        ...(serverId !== '' && { serverId }),
       },
       `add ${name}`,
     );

@@ -29,6 +29,10 @@ export function byId<E extends HTMLElement>(id: string, kind: new () => E): E {
   return found;
 }
 
+/** '10.0.0.1:80', or '[2001:db8::1]:80': an IPv6 address has colons of its own. */
+export const endpointText = ({ address, port }: { address: string; port: number }): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+
 export function setText(target: Element, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }

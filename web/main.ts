@@ -4,7 +4,7 @@ import { askHistory, askStatus, type PoolView, type StatusView, slotsAsker } fro
 import { Backends } from './backends.ts';
 import { Changes } from './changes.ts';
 import { Charts } from './charts.ts';
-import { byId, element, keepList, setText } from './dom.ts';
+import { byId, element, endpointText, keepList, setText } from './dom.ts';
 import { Events } from './events.ts';
 import { Filters } from './filters.ts';
 import { decode } from './slot-map.ts';
@@ -65,6 +65,7 @@ function show(status: StatusView, pool: PoolView | undefined): void {
   setText(byId('role', HTMLElement), `${leadership.role}, engine ${engine.state}`);
   setText(byId('uptime', HTMLElement), spanOf(uptimeMs));
   setText(byId('config-file', HTMLElement), status.config.file);
+  showAnnounced(status);
   setText(byId('commit-count', HTMLElement), String(engine.totals.commits));
   const last = engine.commits.at(-1);
   setText(
@@ -77,11 +78,24 @@ function show(status: StatusView, pool: PoolView | undefined): void {
   charts.add(status);
   showPools(engine.pools, pool);
   if (pool === undefined) return;
-  setText(poolHead, `${pool.name}: ${pool.address}:${pool.port}/${pool.protocol}, ${pool.phase}`);
+  setText(
+    poolHead,
+    `${pool.name}: ${endpointText(pool)}/${pool.protocol} by ${pool.forwarding}, ${pool.phase}`,
+  );
   topology.show(status, pool);
   const checks = status.health?.find((health) => health.pool === pool.name);
   backends.show(pool, checks?.backends ?? []);
   changes.show(pool);
+}
+
+/** Only where a speaker tells routers of the vips. */
+function showAnnounced({ announcer }: StatusView): void {
+  const words = byId('announced', HTMLElement);
+  words.parentElement!.hidden = announcer === undefined;
+  if (announcer === undefined) return;
+  const { announced, isDraining, speaker } = announcer;
+  const what = announced === undefined ? 'nothing yet' : announced.join(' ') || 'nothing';
+  setText(words, `${what} by ${speaker}${isDraining ? ', draining' : ''}`);
 }
 
 function showPools(all: readonly PoolView[], shown: PoolView | undefined): void {
@@ -102,7 +116,14 @@ function showPools(all: readonly PoolView[], shown: PoolView | undefined): void 
   );
 }
 
-function troubleOf({ config, switch: target, leadership, engine, health = [] }: StatusView): string {
+function troubleOf({
+  config,
+  switch: target,
+  leadership,
+  engine,
+  announcer,
+  health = [],
+}: StatusView): string {
   const away = (target.members ?? []).filter(({ state }) => state !== 'participating');
   const parts = [
     ...config.problems.slice(0, 3).map(({ wrong }) => `The configuration has a problem: ${wrong}.`),
@@ -110,6 +131,12 @@ function troubleOf({ config, switch: target, leadership, engine, health = [] }: 
     ...health
       .filter(({ isPanicking }) => isPanicking)
       .map(({ pool }) => `So many backends of ${pool} seem down that none of its checks is believed.`),
+    ...engine.pools
+      .filter(({ isDead }) => isDead)
+      .map(({ name }) => `${name} is dead: no backend that lives has a slot.`),
+    ...(announcer?.problem === undefined
+      ? []
+      : [`${announcer.speaker} does not announce what it should: ${announcer.problem}.`]),
     ...(leadership.role === 'standby'
       ? [`This controller stands by; ${leadership.leader?.name ?? 'nobody'} leads.`]
       : []),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Who is connected to whom: switches, the vip of the pool, its backends; a line is as wide as the share of new connections. */
 import type { BackendView, MemberView, PoolView, StatusView } from './api.ts';
-import { byId, svg } from './dom.ts';
+import { byId, endpointText, svg } from './dom.ts';
 import { colourOf, inkOn, lettersOf } from './palette.ts';
 
 /** More backends than these are counted, not drawn; the table has them all. */
@@ -64,7 +64,7 @@ function drawing(members: readonly MemberView[], pool: PoolView): SVGSVGElement 
     picture.append(
       svg('text', { x: backendX + 8, y: yOf(backends.length, backends.length + 1) + 4 }, `and ${more} more`),
     );
-  picture.append(...box(vipX, middle, pool.name, `${pool.address}:${pool.port}/${pool.protocol}`, 'up'));
+  picture.append(...box(vipX, middle, pool.name, `${endpointText(pool)}/${pool.protocol}`, 'up'));
   return picture;
 }
 

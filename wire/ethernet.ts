@@ -4,7 +4,7 @@
 import { readMac, writeMac } from './address.ts';
 import { requireBits, requireBytes, viewOf } from './wire-error.ts';
 
-export const etherTypes = { ipv4: 0x0800, arp: 0x0806 } as const;
+export const etherTypes = { ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd } as const;
 export const ethernetHeaderBytes = 14;
 
 export interface EthernetFrame {

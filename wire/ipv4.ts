@@ -5,7 +5,8 @@ import { internetChecksum } from './checksum.ts';
 import { requireBits, requireBytes, viewOf, WireError } from './wire-error.ts';
 
 export const ipv4HeaderBytes = 20;
-export const protocols = { icmp: 1, tcp: 6, udp: 17 } as const;
+/** Of the payload, in IPv4's protocol field and in IPv6's next header alike; `ipv4` and `ipv6` are IP in IP. */
+export const protocols = { icmp: 1, ipv4: 4, tcp: 6, udp: 17, ipv6: 41, gre: 47, icmpv6: 58 } as const;
 
 export interface Ipv4Packet {
   source: number;
@@ -40,6 +41,18 @@ export const ipv4Defaults: Readonly<Omit<Ipv4Packet, 'source' | 'target' | 'prot
  * @throws WireError cut-short, bad-version, bad-length, bad-checksum
  */
 export function decodeIpv4(bytes: Uint8Array): Ipv4Packet {
+  const { packet, totalBytes } = decodeIpv4Start(bytes);
+  requireBytes(bytes, totalBytes, 'the IPv4 packet');
+  return packet;
+}
+
+/**
+ * The beginning of a packet, as an ICMP error quotes it: the header is whole, the payload need not be.
+ *
+ * @returns totalBytes: of the packet before it was cut
+ * @throws WireError cut-short (within the header), bad-version, bad-length, bad-checksum
+ */
+export function decodeIpv4Start(bytes: Uint8Array): { packet: Ipv4Packet; totalBytes: number } {
   requireBytes(bytes, ipv4HeaderBytes, 'an IPv4 header');
   const view = viewOf(bytes);
   const version = view.getUint8(0) >>> 4;
@@ -51,12 +64,12 @@ export function decodeIpv4(bytes: Uint8Array): Ipv4Packet {
   if (headerBytes < ipv4HeaderBytes || totalBytes < headerBytes) {
     throw new WireError('bad-length', `header of ${headerBytes} bytes in a packet of ${totalBytes} bytes`);
   }
-  requireBytes(bytes, totalBytes, 'the IPv4 packet');
+  requireBytes(bytes, headerBytes, 'the IPv4 header with its options');
   if (internetChecksum(bytes.subarray(0, headerBytes)) !== 0) {
     throw new WireError('bad-checksum', 'the IPv4 header is damaged');
   }
   const fragment = view.getUint16(6);
-  return {
+  const packet = {
     trafficClass: view.getUint8(1),
     identification: view.getUint16(4),
     dontFragment: (fragment & 0x4000) !== 0,
@@ -69,6 +82,7 @@ export function decodeIpv4(bytes: Uint8Array): Ipv4Packet {
     options: bytes.subarray(ipv4HeaderBytes, headerBytes),
     payload: bytes.subarray(headerBytes, totalBytes),
   };
+  return { packet, totalBytes };
 }
 
 /** @throws WireError out-of-range, bad-length (options or payload too long or crooked) */
@@ -104,4 +118,30 @@ export function encodeIpv4(packet: Ipv4Packet): Uint8Array {
   view.setUint16(10, internetChecksum(bytes.subarray(0, headerBytes)));
   bytes.set(payload, headerBytes);
   return bytes;
+}
+
+/**
+ * Cuts a packet as a router does.
+ *
+ * @param mtu  of each fragment, in bytes
+ * @returns packets whose payloads make up the payload; [packet] when it fits
+ * @throws WireError bad-length when not even 8 bytes of payload fit
+ */
+export function fragmentIpv4(packet: Ipv4Packet, mtu: number): Ipv4Packet[] {
+  const headerBytes = ipv4HeaderBytes + packet.options.length;
+  if (headerBytes + packet.payload.length <= mtu) return [packet];
+  const pieceBytes = Math.floor((mtu - headerBytes) / 8) * 8;
+  if (pieceBytes < 8) throw new WireError('bad-length', `no fragment fits an MTU of ${mtu} bytes`);
+  const fragments: Ipv4Packet[] = [];
+  for (let at = 0; at < packet.payload.length; at += pieceBytes) {
+    fragments.push({
+      ...packet,
+      // We copy every option; which of them need it is RFC 791's first bit of each.
+      dontFragment: false,
+      moreFragments: packet.moreFragments || at + pieceBytes < packet.payload.length,
+      fragmentOffset: packet.fragmentOffset + at / 8,
+      payload: packet.payload.subarray(at, at + pieceBytes),
+    });
+  }
+  return fragments;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * TCP segments (RFC 9293). The checksum is not a field; it needs the addresses of the IPv4 packet around the segment, so
+ * TCP segments (RFC 9293). The checksum is not a field; it needs the addresses of the IP packet around the segment, so
  * both directions take them.
  */
 
+import type { IpAddress } from './address.ts';
 import { internetChecksum, pseudoHeaderSum } from './checksum.ts';
 import { protocols } from './ipv4.ts';
 import { requireBits, requireBytes, viewOf, WireError } from './wire-error.ts';
@@ -11,10 +12,10 @@ import { requireBits, requireBytes, viewOf, WireError } from './wire-error.ts';
 export const tcpHeaderBytes = 20;
 export const tcpFlags = { fin: 0x01, syn: 0x02, rst: 0x04, psh: 0x08, ack: 0x10, urg: 0x20 } as const;
 
-/** Of the IPv4 packet that carries the segment. */
+/** Of the IP packet that carries the segment; both of one family. */
 export interface Addresses {
-  source: number;
-  target: number;
+  source: IpAddress;
+  target: IpAddress;
 }
 
 export interface TcpSegment {

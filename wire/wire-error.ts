@@ -37,6 +37,13 @@ export function requireBits(value: number, bits: number, what: string): void {
   }
 }
 
+/** @throws WireError out-of-range unless `value` has at most `bits` bits */
+export function requireBigBits(value: bigint, bits: number, what: string): void {
+  if (value < 0n || value >> BigInt(bits) !== 0n) {
+    throw new WireError('out-of-range', `${what} must be an integer of ${bits} bits, it is ${value}`);
+  }
+}
+
 /** @returns a view of the same bytes; numbers on the wire are big-endian, which is DataView's default */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -74,7 +74,7 @@ export function balancerEntries({ slots, backends }: BalancerSize): EntryInput[]
     {
       table: 'vip',
       match: vip,
-      action: { name: 'serve', params: { pool, slot_mask: slots - 1 } },
+      action: { name: 'serve', params: { pool, slot_mask: slots - 1, affinity: 0, hint: 0, on_dead: 0 } },
     },
     ...[vip.address & 0xffffff00, backendAddress(0), client.address].map((network) => ({
       table: 'route',
@@ -84,7 +84,7 @@ export function balancerEntries({ slots, backends }: BalancerSize): EntryInput[]
   ];
   for (let backend = 1; backend <= backends; backend++) {
     const address = backendAddress(backend);
-    const params = { port: sinkPort, source_mac: switchMac, target_mac: backendMacs + backend };
+    const params = { port: sinkPort, source_mac: switchMac, target_mac: backendMacs + backend, mtu: 1500 };
     entries.push(
       {
         table: 'backend',

@@ -42,6 +42,7 @@ const bookWith = (...owners: number[]): Book => ({
   pools: owners.map((owner, i) => ({
     id: i + 1,
     vip: { address: i, protocol: 'tcp', port: 80 },
+    affinity: 'none',
     backends: [{ id: owner, address: owner, port: 80 }],
     owners: Uint16Array.of(owner, owner),
   })),

@@ -20,8 +20,12 @@ const pool = fc
   })
   .map(({ id, backendIds, bits, seed, protocol }) => ({
     id,
-    vip: { address: seed >>> 0, protocol, port: seed & 0xffff },
-    backends: backendIds.map((backendId) => ({ id: backendId, address: backendId + seed, port: 80 })),
+    vip: { address: seed & 1 ? seed >>> 0 : BigInt(seed) << 90n, protocol, port: seed & 0xffff },
+    affinity: seed & 2 ? ('source' as const) : ('none' as const),
+    backends: backendIds.map((backendId) => {
+      const address = backendId + seed;
+      return { id: backendId, address: seed & 4 ? address : BigInt(address), port: 80 };
+    }),
     owners: Uint16Array.from(
       { length: 2 ** bits },
       (_, slot) => [0, ...backendIds][(slot * 7 + seed) % (backendIds.length + 1)]!,
@@ -66,7 +70,7 @@ describe('the entries of a book', () => {
     const [, entry] = encodeBook({
       version: INITIAL_VERSION,
       filters: Array.from({ length: 4 }, () => ({ couldAdmit: true, restingMs: 0 })),
-      pools: [{ id: 1, vip, backends, owners }],
+      pools: [{ id: 1, vip, affinity: 'none', backends, owners }],
     });
     expect(entry!.text.length).toBeLessThan(700_000);
   });

@@ -8,7 +8,9 @@
  * An entry stands for itself: one that cannot be read is left out, and the rest is of use all the same.
  */
 import { z } from 'zod';
+import { formatAddress, parseAddressText } from '../core/address.ts';
 import type { Book, BookPool } from '../core/book.ts';
+import type { Address } from '../core/desired.ts';
 import { BACKEND_IDS, NO_BACKEND, POOL_IDS } from '../core/model.ts';
 
 /** Another number is another format, which is not read. */
@@ -31,7 +33,8 @@ const id = (end: number) =>
     .max(end - 1);
 const filterSlot = z.union([z.literal(0), z.literal(1), z.literal(2), z.literal(3)]);
 const port = z.int().min(0).max(65_535);
-const address = z.int().min(0).max(0xffff_ffff);
+/** IPv4 as its number, IPv6 as its text: JSON has no bigints. */
+const address = z.union([z.int().min(0).max(0xffff_ffff), z.string().max(39).transform(parsedIpv6)]);
 const filterVersion = z.object({
   epoch: z.int().min(0).max(65_535),
   column: filterSlot,
@@ -50,6 +53,7 @@ const poolSchema = z.object({
   format: z.literal(format),
   id: id(POOL_IDS),
   vip: z.object({ address, protocol: z.enum(['tcp', 'udp']), port }),
+  affinity: z.enum(['none', 'source']).default('none'),
   backends: z.array(z.object({ id: id(BACKEND_IDS), address, port })).max(BACKEND_IDS),
   owners: z.base64(),
 });
@@ -65,8 +69,10 @@ export function encodeBook(book: Book): BookEntry[] {
       text: JSON.stringify({ format, active, versions, filters }),
     },
     ...book.pools.map((pool) => {
-      const { id, vip, backends } = pool;
-      const text = JSON.stringify({ format, id, vip, backends, owners: encodeOwners(pool.owners) });
+      const { id, affinity } = pool;
+      const vip = written(pool.vip);
+      const backends = pool.backends.map(written);
+      const text = JSON.stringify({ format, id, vip, affinity, backends, owners: encodeOwners(pool.owners) });
       return { name: poolName(id), content: text, text };
     }),
   ];
@@ -101,7 +107,7 @@ function decodeVersion(text: string): Omit<Book, 'pools'> {
 }
 
 function decodePool(text: string): BookPool {
-  const { id, vip, backends, owners: encoded } = poolSchema.parse(JSON.parse(text));
+  const { id, vip, affinity, backends, owners: encoded } = poolSchema.parse(JSON.parse(text));
   const bytes = Buffer.from(encoded, 'base64');
   const slotCount = bytes.length / 2;
   if (slotCount < 2 || slotCount > 65_536 || (slotCount & (slotCount - 1)) !== 0)
@@ -110,7 +116,18 @@ function decodePool(text: string): BookPool {
   const known = new Set([NO_BACKEND, ...backends.map((backend) => backend.id)]);
   const stranger = owners.find((owner) => !known.has(owner));
   if (stranger !== undefined) throw new Error(`a slot belongs to ${stranger}, who is not there`);
-  return { id, vip, backends, owners };
+  return { id, vip, affinity, backends, owners };
+}
+
+function written<P extends { address: Address }>(place: P) {
+  const { address } = place;
+  return { ...place, address: typeof address === 'bigint' ? formatAddress(address) : address };
+}
+
+function parsedIpv6(text: string): bigint {
+  const address = parseAddressText(text);
+  if (typeof address !== 'bigint') throw new Error(`'${text}' is no IPv6 address`);
+  return address;
 }
 
 function encodeOwners(owners: Uint16Array): string {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A configuration that has been read and checked, and what it says when it says nothing. */
 import type { Desired, MacAddress } from '../core/desired.ts';
+import type { DigestRates } from '../core/options.ts';
+import type { AnnounceConfig } from './announce.ts';
 import type { VipHealth } from './health.ts';
 import type { HostPort } from './scalar.ts';
 import type { VipLoad } from './weights.ts';
@@ -61,6 +63,7 @@ export interface ControllerConfig {
   staleDigestMs: number;
   closingTimeoutMs: number;
   maxPins: number;
+  digestRates: DigestRates;
 }
 
 export interface Config {
@@ -68,6 +71,8 @@ export interface Config {
   /** At least one: the list of the file, or the one that `switch` names. */
   switches: readonly SwitchTarget[];
   controller: ControllerConfig;
+  /** Undefined: nobody tells the routers of the vips but their own configuration. */
+  announce: AnnounceConfig | undefined;
   desired: Desired;
   /** Of the vips whose backends are checked. */
   health: readonly VipHealth[];
@@ -87,6 +92,8 @@ export const controllerDefaults = {
   max_pins: 100_000,
 } as const;
 
+export const digestRateDefaults = { flows: 10_000, neighbours: 1_000, answers: 1_000 } as const;
+
 export const storeDefaults = { kind: 'file', prefix: '/evenkeel/', leaseMs: 5_000 } as const;
 
 export const timerDefaults = {
@@ -100,10 +107,21 @@ export const timerDefaults = {
 export const vipDefaults = {
   protocol: 'tcp',
   forwarding: 'nat',
+  gue_port: 6080,
+  affinity: 'none',
+  hint: 'none',
+  when_dead: 'reset',
   slots: 4096,
   session_timeout: '15m',
   placement: 'sticky',
 } as const;
+
+/** Unless a vip says otherwise, one with affinity takes its fragments, and one without loses them. */
+export const fragmentsByAffinity = { none: 'drop', source: 'hash' } as const;
+
+export const quicDefaults = { layout: 'quic-lb', config_id: 0 } as const;
+
+export const interfaceDefaults = { mtu: 1500 } as const;
 
 export const backendDefaults = { weight: 1, state: 'active' } as const;
 
@@ -125,6 +143,9 @@ export const configLimits = {
   /** etcd grants none below 2 s. */
   leaseMs: { least: 2_000, most: 3_600_000 },
   endpoints: 16,
+  /** Every IPv4 host takes 576 octets, every IPv6 link 1280 (RFC 791, RFC 8200). */
+  mtu: { least: 576, leastIpv6: 1_280, most: 65_535 },
+  digestRate: { least: 1, most: 1_000_000 },
   pins: 131_072,
 } as const;
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { formatAddress } from '../core/address.ts';
 import { type Edit, editConfig } from './edit.ts';
 import { parseConfig } from './parse.ts';
 
@@ -192,5 +193,30 @@ describe('editConfig', () => {
       }),
       { seed: 7, numRuns: 50 },
     );
+  });
+
+  it.each(['2001:db8::9', '2001:db8:0:1::', '::ffff:0:9:9'])(
+    'adds the IPv6 backend %s to every layout',
+    (address) => {
+      const text = layouts
+        .replace('10.0.0.1/8', '2001:db8::1/32')
+        .replaceAll(/(?<=address: )10\.0\.([01])\.(\d+)/g, '2001:db8:$1::$2');
+      for (const vip of ['block', 'mixed', 'flow', 'empty', 'bare']) {
+        const parsed = parseConfig(edited(text, { ...add, vip, address }));
+        if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
+        const backends = parsed.config.desired.pools.find(({ name }) => name === vip)!.backends;
+        expect(formatAddress(backends.at(-1)!.address)).toBe(address);
+      }
+    },
+  );
+
+  it('adds a backend with its server id, in quotes', () => {
+    const text = edited(example, { ...add, vip: 'web3', address: '10.0.2.43', port: 443, serverId: '0003' });
+    expect(difference(example, text)).toEqual([
+      "+      - { name: new, address: 10.0.2.43, port: 443, server_id: '0003' }",
+    ]);
+    expect(
+      editConfig(example, { ...add, vip: 'web3', address: '10.0.2.43', port: 443, serverId: '0a01' }),
+    ).toMatchObject({ refusal: { code: 'invalid' } });
   });
 });

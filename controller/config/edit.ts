@@ -21,7 +21,16 @@ import { parseConfig } from './parse.ts';
 import { nearMatch, type Problem } from './problem.ts';
 
 export type Edit =
-  | { kind: 'add'; vip: string; backend: string; address: string; port: number; weight?: number | undefined }
+  | {
+      kind: 'add';
+      vip: string;
+      backend: string;
+      address: string;
+      port: number;
+      weight?: number | undefined;
+      /** Hexadecimal. */
+      serverId?: string | undefined;
+    }
   | { kind: 'remove'; vip: string; backend: string }
   | { kind: 'weight'; vip: string; backend: string; weight: number }
   | { kind: 'state'; vip: string; backend: string; state: BackendState };
@@ -44,7 +53,14 @@ export type EditResult =
 interface Plain {
   vips: { name: string; backends?: PlainBackend[] | null }[];
 }
-type PlainBackend = { name: string; weight?: number; state?: string; address?: string; port?: number };
+type PlainBackend = {
+  name: string;
+  weight?: number;
+  state?: string;
+  address?: string;
+  port?: number;
+  server_id?: string;
+};
 
 /**
  * @returns the new text and what it means, or why not. A text that already says so comes back as it was.
@@ -94,8 +110,14 @@ function apply(edit: Edit, backends: PlainBackend[], index: number): void {
   else backends[index]!.state = edit.state;
 }
 
-function fieldsOf({ backend, address, port, weight }: Edit & { kind: 'add' }): PlainBackend {
-  return { name: backend, address, port, ...(weight !== undefined && { weight }) };
+function fieldsOf({ backend, address, port, weight, serverId }: Edit & { kind: 'add' }): PlainBackend {
+  return {
+    name: backend,
+    address,
+    port,
+    ...(weight !== undefined && { weight }),
+    ...(serverId !== undefined && { server_id: serverId }),
+  };
 }
 
 /** The edit on the text; undefined where the text is laid out in a way this does not know. */
@@ -145,7 +167,10 @@ function withList(text: string, vip: YAMLMap, edit: Edit & { kind: 'add' }): str
 }
 
 function writtenFields(edit: Edit & { kind: 'add' }): string[] {
-  return Object.entries(fieldsOf(edit)).map(([key, value]) => `${key}: ${value}`);
+  // A server id of digits only would be a number.
+  return Object.entries(fieldsOf(edit)).map(([key, value]) =>
+    key === 'server_id' ? `${key}: '${value}'` : `${key}: ${value}`,
+  );
 }
 
 function withItem(text: string, pair: Pair, seq: YAMLSeq, edit: Edit & { kind: 'add' }): string | undefined {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { PLAIN_POOL } from '../core/desired.ts';
 import { configLimits } from './config.ts';
 import { parseConfig } from './parse.ts';
 import { formatProblem } from './problem.ts';
@@ -51,15 +52,17 @@ describe('parseConfig', () => {
     ).toEqual([
       ['web', 4096, 4],
       ['dns', 1024, 2],
+      ['files', 4096, 2],
+      ['web3', 4096, 2],
     ]);
   });
 
   it('says in the comments of the example what the defaults are', () => {
     const spelled = example.replace(
-      /# (memory|max_pins|timers|protocol|forwarding|slots|session_timeout|placement):/g,
+      /# (memory|max_pins|timers|digest_rate|protocol|forwarding|affinity|hint|fragments|when_dead|slots|session_timeout|placement):/g,
       '$1:',
     );
-    const withoutHints = spelled.replace(/(slots: 4096|session_timeout: 15m|placement: sticky) .*/g, '$1');
+    const withoutHints = spelled.replace(/^( {4}(?!name|address)[a-z_]+: [a-z0-9]+) +[a-z].*$/gm, '$1');
     expect(withoutHints).not.toBe(example);
     expect(parseConfig(withoutHints)).toEqual(parseConfig(example));
   });
@@ -72,7 +75,8 @@ describe('parseConfig', () => {
         {
           name: 'web',
           vip: { address: address('10.0.1.100'), protocol: 'tcp', port: 80 },
-          forwarding: 'nat',
+          ...PLAIN_POOL,
+          whenDead: 'reset',
           slotCount: 256,
           sessionTimeoutMs: 900_000,
           placement: 'sticky',
@@ -83,8 +87,8 @@ describe('parseConfig', () => {
         },
       ],
       interfaces: [
-        { port: 1, address: address('10.0.1.1'), prefixLength: 24, mac: 0x020000000001 },
-        { port: 2, address: address('10.0.2.1'), prefixLength: 24, mac: 0x020000000002 },
+        { port: 1, address: address('10.0.1.1'), prefixLength: 24, mac: 0x020000000001, mtu: 1500 },
+        { port: 2, address: address('10.0.2.1'), prefixLength: 24, mac: 0x020000000002, mtu: 1500 },
       ],
       routes: [{ prefix: address('10.9.0.0'), prefixLength: 16, nextHop: address('10.0.2.254') }],
       neighbours: [{ address: address('10.0.2.11'), mac: 0x02000000020b, port: 2 }],

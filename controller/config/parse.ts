@@ -6,20 +6,25 @@
  *                     └──────────────┴───────────┴────────> problems, each with its line and column
  */
 import { type Document, isCollection, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
-import type { Desired } from '../core/desired.ts';
+import { requireIpv4 } from '../core/address.ts';
+import type { Desired, DesiredPool, DesiredTunnel } from '../core/desired.ts';
+import { toAnnounce } from './announce.ts';
 import {
   type Config,
   configLimits,
-  defaultMac,
   type StoreConfig,
   type SwitchTarget,
   storeDefaults,
+  vipDefaults,
 } from './config.ts';
 import { inconsistencies } from './consistency.ts';
 import { toHealth } from './health.ts';
+import { linksOf } from './links.ts';
 import { nearMatch, type Problem } from './problem.ts';
 import { formatHostPort, show } from './scalar.ts';
-import { type ConfigShape, configSchema, knownKeys } from './schema.ts';
+import { type ConfigShape, configSchema, knownKeys, type VipShape } from './schema.ts';
+import { serverIdPattern } from './server-id.ts';
+import { fragmentsOf, portOf } from './vip-consistency.ts';
 import { toLoad } from './weights.ts';
 
 export type ParsedConfig = { config: Config; warnings: Problem[] } | { problems: Problem[] };
@@ -42,8 +47,13 @@ export function parseConfig(text: string): ParsedConfig {
   if (!shape.success) return { problems: inFileOrder(shape.error.issues.flatMap(problemsOf)) };
 
   const found = inFileOrder(
-    inconsistencies(shape.data, sectionsOf(document)).map(({ severity, path, wrong, right }) => ({
-      ...problem(placeOf(path), pathName(path), wrong, right),
+    inconsistencies(shape.data, sectionsOf(document)).map(({ severity, path, wrong, right, elsewhere }) => ({
+      ...problem(
+        placeOf(path),
+        pathName(path),
+        `${wrong}${elsewhere ? seeAlso(placeOf(elsewhere)) : ''}`,
+        right,
+      ),
       severity,
     })),
   );
@@ -110,7 +120,7 @@ function placesIn(document: Document.Parsed, lines: LineCounter) {
 }
 
 function toConfig(shape: ConfigShape): Config {
-  const { timers, listen, token_file, tls, memory, max_pins, election_id } = shape.controller;
+  const { timers, listen, token_file, tls, memory, max_pins, digest_rate, election_id } = shape.controller;
   return {
     switch: {
       address: shape.switch.address,
@@ -131,7 +141,9 @@ function toConfig(shape: ConfigShape): Config {
       staleDigestMs: timers.stale_digest,
       closingTimeoutMs: timers.closing_timeout,
       maxPins: max_pins,
+      digestRates: digest_rate,
     },
+    announce: toAnnounce(shape.announce),
     desired: toDesired(shape),
     health: toHealth(shape),
     load: toLoad(shape.vips),
@@ -151,29 +163,49 @@ function toTargets({ switch: one, switches }: ConfigShape): SwitchTarget[] {
 
 function toDesired({ network, vips }: ConfigShape): Desired {
   return {
-    pools: vips.map(({ name, address, protocol, port, forwarding, placement, backends, ...vip }) => ({
-      name,
-      vip: { address, protocol, port },
-      forwarding,
-      slotCount: vip.slots,
-      sessionTimeoutMs: vip.session_timeout,
-      placement,
-      backends,
-    })),
-    interfaces: network.interfaces.map(({ port, address, mac }) => ({
-      port,
-      address: address.address,
-      prefixLength: address.prefixLength,
-      mac: mac ?? defaultMac(port),
-    })),
+    pools: vips.map(toPool),
+    interfaces: linksOf(network).map(({ port, network: own, mac, mtu }) => ({ port, ...own, mac, mtu })),
     routes: network.routes.map(({ prefix, next_hop }) => ({
       prefix: prefix.address,
       prefixLength: prefix.prefixLength,
       nextHop: next_hop,
     })),
     neighbours: network.neighbours,
+    ...(network.tunnel && { tunnel: toTunnel(network.tunnel) }),
   };
 }
+
+function toPool(vip: VipShape): DesiredPool {
+  const { name, address, protocol, port, forwarding, affinity, hint, placement } = vip;
+  return {
+    name,
+    vip: { address, protocol, port },
+    forwarding,
+    guePort: forwarding === 'gue' ? (vip.gue_port ?? vipDefaults.gue_port) : 0,
+    affinity,
+    hint,
+    fragments: fragmentsOf(vip),
+    whenDead: vip.when_dead,
+    slotCount: vip.slots,
+    sessionTimeoutMs: vip.session_timeout,
+    placement,
+    backends: vip.backends.map(({ server_id: serverId, ...backend }) => ({
+      ...backend,
+      port: portOf(vip, backend),
+      ...(serverId && { serverId: serverIdPattern(vip, serverId) }),
+    })),
+  };
+}
+
+function toTunnel({ ipv4, ipv6 }: NonNullable<ConfigShape['network']['tunnel']>): DesiredTunnel {
+  return {
+    ipv4: ipv4 && { address: requireIpv4(ipv4.address), prefixLength: ipv4.prefixLength },
+    ipv6: typeof ipv6?.address === 'bigint' ? ipv6.address : undefined,
+  };
+}
+
+/** Where the other of two that do not fit together stands. */
+const seeAlso = ({ line, column }: { line: number; column: number }): string => ` (see ${line}:${column})`;
 
 function problem(
   place: { line: number; column: number },

@@ -3,18 +3,26 @@
  * The scalars of the configuration file and of the command line, from text to value and back: addresses, networks,
  * endpoints, durations. Nothing throws; what is wrong comes back with what would be right.
  */
-import type { Ipv4Address, MacAddress } from '../core/desired.ts';
+import {
+  ADDRESS_BITS,
+  familyOf,
+  formatAddress,
+  isInside,
+  networkOf,
+  parseAddressText,
+} from '../core/address.ts';
+import type { Address, MacAddress } from '../core/desired.ts';
 
 /** `wrong` completes "this ...", `right` completes "expected ...". */
 export type Parsed<T> = { value: T } | { wrong: string; right: string };
 
 export interface Network {
-  address: Ipv4Address;
+  address: Address;
   prefixLength: number;
 }
 
 export interface Endpoint {
-  address: Ipv4Address;
+  address: Address;
   port: number;
 }
 
@@ -26,26 +34,26 @@ export interface HostPort {
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** '10.0.0.1'. */
-export function parseAddress(input: unknown): Parsed<Ipv4Address> {
-  const right = 'an IPv4 address such as 10.0.0.1';
+/** '10.0.0.1', '2001:db8::1'. */
+export function parseAddress(input: unknown): Parsed<Address> {
+  const right = 'an address such as 10.0.0.1 or 2001:db8::1';
   if (typeof input !== 'string') return { wrong: `${show(input)} is not an address`, right };
-  const value = addressOf(input);
-  return value === undefined ? { wrong: `'${input}' is not an IPv4 address`, right } : { value };
+  const value = parseAddressText(input);
+  return value === undefined ? { wrong: `'${input}' is not an address`, right } : { value };
 }
 
-/** '10.0.0.1/24': an address and the length of its network's prefix. */
+/** '10.0.0.1/24', '2001:db8::1/64': an address and the length of its network's prefix. */
 export function parseNetwork(input: unknown): Parsed<Network> {
-  const right = 'an IPv4 address with a prefix length, such as 10.0.0.1/24';
+  const right = 'an address with a prefix length, such as 10.0.0.1/24 or 2001:db8::1/64';
   if (typeof input !== 'string') return { wrong: `${show(input)} is not a network`, right };
   const [addressText, lengthText, rest] = input.split('/');
-  const address = addressOf(addressText!);
+  const address = parseAddressText(addressText!);
   if (lengthText === undefined && address !== undefined)
     return { wrong: `'${input}' lacks its prefix length`, right };
   const prefixLength = integerOf(lengthText ?? '');
-  if (address === undefined || prefixLength === undefined || prefixLength > 32 || rest !== undefined) {
-    return { wrong: `'${input}' is not a network`, right };
-  }
+  const isNetwork =
+    address !== undefined && prefixLength !== undefined && prefixLength <= ADDRESS_BITS[familyOf(address)];
+  if (!isNetwork || rest !== undefined) return { wrong: `'${input}' is not a network`, right };
   return { value: { address, prefixLength } };
 }
 
@@ -62,6 +70,20 @@ export function parseMac(input: unknown): Parsed<MacAddress> {
   return { value };
 }
 
+/** The octets of a server id, in network order. */
+export interface ServerIdText {
+  value: bigint;
+  octets: number;
+}
+
+/** '0a01': hexadecimal digits, two an octet, as they stand on the wire. */
+export function parseServerId(input: unknown): Parsed<ServerIdText> {
+  const right = `two hexadecimal digits an octet, such as '0a01', in quotes if it has digits only`;
+  if (typeof input !== 'string') return { wrong: `${show(input)} is not a server id`, right };
+  if (!/^([0-9a-f]{2}){1,8}$/i.test(input)) return { wrong: `'${input}' is not a server id`, right };
+  return { value: { value: BigInt(`0x${input}`), octets: input.length / 2 } };
+}
+
 /** '15m', '900s', '1500ms', '1h': milliseconds. */
 export function parseDuration(input: unknown): Parsed<number> {
   const right = 'a number with a unit (ms, s, m, h), such as 900s or 15m';
@@ -72,14 +94,14 @@ export function parseDuration(input: unknown): Parsed<number> {
   return { value: Math.round(Number(digits) * unitMs[unit]!) };
 }
 
-/** '10.0.0.1:80'. */
+/** '10.0.0.1:80', '[2001:db8::1]:80'. */
 export function parseEndpoint(input: unknown): Parsed<Endpoint> {
-  const right = 'ADDRESS:PORT, such as 10.0.0.1:80';
+  const right = 'ADDRESS:PORT, such as 10.0.0.1:80 or [2001:db8::1]:80';
   if (typeof input !== 'string') return { wrong: `${show(input)} is not an endpoint`, right };
-  const colon = input.lastIndexOf(':');
-  const address = addressOf(input.slice(0, Math.max(colon, 0)));
-  const port = integerOf(input.slice(colon + 1));
-  if (colon < 0 || address === undefined || port === undefined || port < 1 || port > 65_535) {
+  const [, ipv6, ipv4, portText] = /^(?:\[([0-9a-f:]+)\]|([\d.]+)):(\d+)$/i.exec(input) ?? [];
+  const address = parseAddressText(ipv6 ?? ipv4 ?? '');
+  const port = integerOf(portText ?? '');
+  if (address === undefined || port === undefined || port < 1 || port > 65_535) {
     return { wrong: `'${input}' is not an endpoint`, right };
   }
   return { value: { address, port } };
@@ -97,20 +119,12 @@ export function parseHostPort(input: unknown): Parsed<HostPort> {
   return { value: { host, port } };
 }
 
-export function formatAddress(address: Ipv4Address): string {
-  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
-}
-
 export function formatNetwork(network: Network): string {
   return `${formatAddress(network.address)}/${network.prefixLength}`;
 }
 
 export function formatMac(address: MacAddress): string {
   return address.toString(16).padStart(12, '0').match(/../g)!.join(':');
-}
-
-export function formatEndpoint(endpoint: Endpoint): string {
-  return `${formatAddress(endpoint.address)}:${endpoint.port}`;
 }
 
 export function formatHostPort({ host, port }: HostPort): string {
@@ -123,13 +137,13 @@ export function formatDuration(ms: number): string {
   return `${ms / unitMs[unit]!}${unit}`;
 }
 
-/** The first address of the network, as an unsigned number. */
-export function networkOf({ address, prefixLength }: Network): Ipv4Address {
-  return prefixLength === 0 ? 0 : (address & (0xffff_ffff << (32 - prefixLength))) >>> 0;
+/** The network without the bits behind its prefix. */
+export function wholeNetwork({ address, prefixLength }: Network): Network {
+  return { address: networkOf(address, prefixLength), prefixLength };
 }
 
-export function contains(network: Network, address: Ipv4Address): boolean {
-  return networkOf(network) === networkOf({ address, prefixLength: network.prefixLength });
+export function contains(network: Network, address: Address): boolean {
+  return isInside(address, network.address, network.prefixLength);
 }
 
 /** How a wrong value is called in a sentence. */
@@ -138,13 +152,6 @@ export function show(input: unknown): string {
   if (Array.isArray(input)) return 'a list';
   if (typeof input === 'object') return 'a mapping';
   return typeof input === 'string' ? `'${input}'` : String(input);
-}
-
-function addressOf(text: string): Ipv4Address | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255))
-    return undefined;
-  return parts.reduce((address, part) => address * 256 + Number(part), 0);
 }
 
 function integerOf(text: string): number | undefined {

@@ -4,10 +4,14 @@
  * How the parts must fit together is in consistency.ts.
  */
 import { z } from 'zod';
+import { announceSchema } from './announce.ts';
 import {
   backendDefaults,
   configLimits,
   controllerDefaults,
+  digestRateDefaults,
+  interfaceDefaults,
+  quicDefaults,
   storeDefaults,
   switchDefaults,
   timerDefaults,
@@ -22,6 +26,7 @@ import {
   parseHostPort,
   parseMac,
   parseNetwork,
+  parseServerId,
   show,
 } from './scalar.ts';
 import { vipLoadSchema } from './weights.ts';
@@ -32,9 +37,15 @@ const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const backendSchema = z.strictObject({
   name: scalar(parseName),
   address: scalar(parseAddress),
-  port: scalar(integer(1, 65_535)),
+  port: scalar(integer(1, 65_535)).optional(),
+  server_id: scalar(parseServerId).optional(),
   weight: scalar(integer(0, 65_535)).default(backendDefaults.weight),
   state: scalar(oneOf('active', 'draining', 'down')).default(backendDefaults.state),
+});
+
+const quicSchema = z.strictObject({
+  layout: scalar(oneOf('quic-lb', 'katran-v1', 'katran-v2', 'katran-v3')).default(quicDefaults.layout),
+  config_id: scalar(integer(0, 6)).optional(),
 });
 
 const vipSchema = z.strictObject({
@@ -42,7 +53,13 @@ const vipSchema = z.strictObject({
   address: scalar(parseAddress),
   protocol: scalar(oneOf('tcp', 'udp')).default(vipDefaults.protocol),
   port: scalar(integer(1, 65_535)),
-  forwarding: scalar(oneOf('nat')).default(vipDefaults.forwarding),
+  forwarding: scalar(oneOf('nat', 'l2_dsr', 'ipip', 'gre', 'gue')).default(vipDefaults.forwarding),
+  gue_port: scalar(integer(1, 65_535)).optional(),
+  affinity: scalar(oneOf('none', 'source')).default(vipDefaults.affinity),
+  hint: scalar(oneOf('none', 'quic', 'tcp_option')).default(vipDefaults.hint),
+  quic: quicSchema.optional(),
+  fragments: scalar(oneOf('drop', 'hash')).optional(),
+  when_dead: scalar(oneOf('drop', 'reset', 'unreachable')).default(vipDefaults.when_dead),
   slots: scalar(parseSlotCount).default(vipDefaults.slots),
   session_timeout: scalar(
     duration(configLimits.sessionTimeoutMs.least, configLimits.sessionTimeoutMs.most),
@@ -68,6 +85,14 @@ const storeSchema = z.strictObject({
   endpoints: z.array(scalar(parseEndpointUrl)).optional(),
   prefix: scalar(parsePrefix).optional(),
   lease: scalar(duration(configLimits.leaseMs.least, configLimits.leaseMs.most)).optional(),
+});
+
+const rate = (each: number) =>
+  scalar(integer(configLimits.digestRate.least, configLimits.digestRate.most)).default(each);
+const digestRateSchema = z.strictObject({
+  flows: rate(digestRateDefaults.flows),
+  neighbours: rate(digestRateDefaults.neighbours),
+  answers: rate(digestRateDefaults.answers),
 });
 
 const switchPort = scalar(integer(0, configLimits.switchPort));
@@ -101,6 +126,7 @@ export const configSchema = z.strictObject({
         .optional(),
       memory: scalar(oneOf('eager')).default(controllerDefaults.memory),
       max_pins: scalar(integer(0, configLimits.pins)).default(controllerDefaults.max_pins),
+      digest_rate: digestRateSchema.prefault({}),
       timers: timersSchema.prefault({}),
       health: controllerHealthSchema.optional(),
       store: storeSchema.prefault({}),
@@ -111,10 +137,15 @@ export const configSchema = z.strictObject({
     interfaces: z.array(
       z.strictObject({
         port: switchPort,
-        address: scalar(parseNetwork),
+        address: scalar(parseNetwork).optional(),
+        ipv6_address: scalar(parseNetwork).optional(),
         mac: scalar(parseMac).optional(),
+        mtu: scalar(integer(configLimits.mtu.least, configLimits.mtu.most)).default(interfaceDefaults.mtu),
       }),
     ),
+    tunnel: z
+      .strictObject({ ipv4: scalar(parseNetwork).optional(), ipv6: scalar(parseNetwork).optional() })
+      .optional(),
     routes: z
       .array(z.strictObject({ prefix: scalar(parseNetwork), next_hop: scalar(parseAddress) }))
       .default([]),
@@ -122,11 +153,13 @@ export const configSchema = z.strictObject({
       .array(z.strictObject({ address: scalar(parseAddress), mac: scalar(parseMac), port: switchPort }))
       .default([]),
   }),
+  announce: announceSchema.optional(),
   vips: z.array(vipSchema),
 });
 
 export type ConfigShape = z.output<typeof configSchema>;
 export type VipShape = ConfigShape['vips'][number];
+export type BackendShape = VipShape['backends'][number];
 
 /** Keys that the schema knows at a place of the file; [] when the place has none. */
 export function knownKeys(path: readonly PropertyKey[]): string[] {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, test } from 'vitest';
 import { type Book, bookOf } from './book.ts';
-import type { Desired } from './desired.ts';
+import type { Address, Desired } from './desired.ts';
 import { createState } from './model.ts';
 import { backend, desired, flowInSlot, pool, Rig } from './testing/rig.ts';
 
@@ -22,7 +23,7 @@ function grown(): Rig {
 }
 
 /** Where new flows of each slot go: addresses. */
-function table(rig: Rig): number[] {
+function table(rig: Rig): Address[] {
   const addresses = new Map(rig.rows('backend').map((row) => [row.backend, row.address]));
   return Array.from({ length: 16 }, (_, slot) => {
     return addresses.get(rig.switch.process({ flow: flowInSlot(slot), flags: 'syn' }, rig.now).backend)!;

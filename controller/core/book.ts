@@ -11,7 +11,7 @@
  * knows need not be the one the switch is in.
  */
 
-import type { Ipv4Address, Protocol } from './desired.ts';
+import type { Address, Affinity, Protocol } from './desired.ts';
 import type { Millis } from './event.ts';
 import {
   activeFilter,
@@ -43,9 +43,10 @@ export interface BookFilter {
 
 export interface BookPool {
   id: number;
-  vip: { address: Ipv4Address; protocol: Protocol; port: number };
+  vip: { address: Address; protocol: Protocol; port: number };
+  affinity: Affinity;
   /** Those that own slots. */
-  backends: readonly { id: number; address: Ipv4Address; port: number }[];
+  backends: readonly { id: number; address: Address; port: number }[];
   /** Per slot: id of the backend that new flows get; 0: nobody. */
   owners: Uint16Array;
 }
@@ -84,8 +85,10 @@ export function restorePools(state: State, turn: Turn, book: Book): void {
     const kept = book.pools.find((pool) => isServedBy({ ...pool, slotCount: pool.owners.length }, wanted));
     const id = kept && takeId(state.freePoolIds, kept.id);
     if (kept === undefined || id === undefined) continue;
-    const pool = createPool(id, { ...kept.vip }, kept.owners.length);
+    const pool = createPool(id, { ...kept.vip }, kept.owners.length, kept.affinity);
     pool.name = wanted.name;
+    pool.forwarding = wanted.forwarding;
+    pool.guePort = wanted.guePort;
     pool.isRestored = true;
     state.pools.set(id, pool);
     restoreTable(state, turn, pool, kept);
@@ -111,6 +114,7 @@ function bookPool(state: State, pool: Pool): BookPool {
   return {
     id: pool.id,
     vip: { ...pool.vip },
+    affinity: pool.affinity,
     backends: [...pool.backends.values()]
       .filter(({ id }) => owning.has(id))
       .map(({ id, address, port }) => ({ id, address, port })),

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, test } from 'vitest';
 import { engineDefaults } from './options.ts';
 import type { RowUpdate } from './row.ts';
+import { PLAIN_VIP } from './row.ts';
 import { backend, desired, flowInSlot, pool, Rig, VIP } from './testing/rig.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -71,10 +73,21 @@ describe('a reconnect', () => {
 
   test('deletes rows that nobody wants', () => {
     const rig = filled();
-    const foreign = { table: 'vip', address: 9, protocol: 6, port: 9, pool: 77, slotMask: 15 } as const;
+    const foreign = {
+      table: 'vip',
+      address: 9,
+      protocol: 6,
+      port: 9,
+      pool: 77,
+      slotMask: 15,
+      ...PLAIN_VIP,
+    } as const;
     rig.switch.apply({ operation: 'insert', row: foreign }, 0);
     rig.switch.apply(
-      { operation: 'insert', row: { table: 'backend', backend: 900, address: 9, port: 9 } },
+      {
+        operation: 'insert',
+        row: { table: 'backend', backend: 900, forwarding: 'nat', address: 9, port: 9 },
+      },
       0,
     );
     rig.switch.apply(

@@ -7,14 +7,23 @@
 
 import { assert } from './assert.ts';
 import type { Effect, Event } from './event.ts';
+import { noteAdmitted } from './flood.ts';
 import { answered, type Entry, flush, isHopeless, nextRetryAt, retryDue } from './ledger.ts';
 import { mergeDue, nextMergeAt, slotSettled } from './merger.ts';
 import { createState, log, noteProblem, type State, type Turn } from './model.ts';
-import { handleNeighbourDigest, nextSolicitAt, reconcileNetwork, solicitDue } from './network.ts';
+import { handleNeighbourDigest, solicitDue } from './neighbours.ts';
+import { reconcileNetwork } from './network.ts';
 import { type EngineOptions, engineDefaults } from './options.ts';
 import { handleFlowDigest, handlePinIdle, pinFailed, pinSettled, reopenPins } from './pins.ts';
 import { countMoved } from './placement.ts';
-import { abandonIfHopeless, advanceChange, committed, nextChangeAt, placeStalePools } from './planner.ts';
+import {
+  abandonIfHopeless,
+  abandonInFlood,
+  advanceChange,
+  committed,
+  nextChangeAt,
+  placeStalePools,
+} from './planner.ts';
 import { advancePools, backendGone, reconcilePools } from './pools.ts';
 import { rebuild } from './rebuild.ts';
 import { endWaiting, forgoSeat, seatOrphans } from './seats.ts';
@@ -121,8 +130,7 @@ function handle(state: State, turn: Turn, event: Event): void {
       if (state.isReady) handlePinIdle(state, event);
       return;
     case 'admitted':
-      state.admitted = event.flows;
-      state.admittedBefore ??= event.flows;
+      if (noteAdmitted(state, turn, event.flows) && state.isReady) abandonInFlood(state, turn);
       state.mustAdvance = true;
       return;
     case 'gap':
@@ -176,8 +184,7 @@ function settled(state: State, turn: Turn, entry: Entry): void {
   const { row, pool } = entry;
   switch (row.table) {
     case 'version':
-      if (versionSettled(state, turn)?.kind === 'commit') committed(state, turn);
-      for (const other of state.pools.values()) other.mergeAt = turn.now;
+      versionIsSettled(state, turn);
       break;
     case 'slot': {
       const before = stabilityOfRow(entry.before?.table === 'slot' ? entry.before : undefined);
@@ -199,6 +206,16 @@ function settled(state: State, turn: Turn, entry: Entry): void {
   state.mustAdvance = true;
 }
 
+function versionIsSettled(state: State, turn: Turn): void {
+  const kind = versionSettled(state, turn)?.kind;
+  if (kind === 'commit') committed(state, turn);
+  for (const pool of state.pools.values()) {
+    pool.mergeAt = turn.now;
+    // What new flows get is not what it was.
+    if (kind === 'base') pool.isPlacementStale = true;
+  }
+}
+
 function wake(state: State, turn: Turn): void {
   const due = Math.min(
     state.mustAdvance ? turn.now : Number.POSITIVE_INFINITY,
@@ -206,7 +223,7 @@ function wake(state: State, turn: Turn): void {
     nextChangeAt(state),
     state.versionChange ? Number.POSITIVE_INFINITY : nextVersionAt(state, turn),
     nextMergeAt(state),
-    nextSolicitAt(state),
+    state.solicitAt,
     state.seatWaitAt,
   );
   if (due === Number.POSITIVE_INFINITY) return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What happens to the controller, and what it wants done: the two closed unions of `step`. */
 
-import type { Desired, Ipv4Address, MacAddress } from './desired.ts';
+import type { Address, Desired, MacAddress } from './desired.ts';
 import type { Column, Row, RowUpdate } from './row.ts';
 
 /** Milliseconds of a monotonic clock. */
@@ -36,11 +36,11 @@ export type Event =
       slot: number;
       column: Column;
       backend: number;
-      sourceAddress: Ipv4Address;
+      sourceAddress: Address;
       sourcePort: number;
     }
-  | { kind: 'neighbour-digest'; now: Millis; port: number; address: Ipv4Address; mac: MacAddress }
-  | { kind: 'pin-idle'; now: Millis; pool: number; sourceAddress: Ipv4Address; sourcePort: number }
+  | { kind: 'neighbour-digest'; now: Millis; port: number; address: Address; mac: MacAddress }
+  | { kind: 'pin-idle'; now: Millis; pool: number; sourceAddress: Address; sourcePort: number }
   /** How many flows the active filter slots have admitted in all since the switch started (counter DECISION_NEW). */
   | { kind: 'admitted'; now: Millis; flows: number }
   /** Digests may have been lost up to now, although we are connected: one switch of a group was away. */
@@ -69,8 +69,8 @@ export type Effect =
   | { kind: 'write'; write: number; updates: readonly RowUpdate[] }
   /** Send a `tick` at this time or soon after. A later `wake` replaces an earlier one. */
   | { kind: 'wake'; at: Millis }
-  /** Ask for this neighbour by ARP out of `port`. */
-  | { kind: 'solicit'; port: number; address: Ipv4Address; sourceAddress: Ipv4Address; sourceMac: MacAddress }
+  /** Ask for this neighbour by ARP or NDP out of `port`. */
+  | { kind: 'solicit'; port: number; address: Address; sourceAddress: Address; sourceMac: MacAddress }
   | {
       kind: 'log';
       level: LogLevel;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Why does this flow go there? As plain JSON-able data. */
 
-import type { Protocol } from './desired.ts';
+import type { Address, Protocol } from './desired.ts';
 import { type FlowHash, flowHash } from './flow-hash.ts';
 import { activeFilter, COLUMNS, isDead, isLive, type Pool, PROTOCOL_NUMBER, type State } from './model.ts';
 import { pinKey } from './pins.ts';
@@ -9,11 +9,11 @@ import type { Column, FilterSlot } from './row.ts';
 import { backendOf, baseOf, isUnstable } from './slots.ts';
 import { liveColumns } from './versions.ts';
 
-/** What an operator types. Addresses are unsigned 32-bit integers. */
+/** What an operator types; both addresses are of one family, or no pool serves the flow. */
 export interface FlowQuestion {
-  sourceAddress: number;
+  sourceAddress: Address;
   sourcePort: number;
-  vipAddress: number;
+  vipAddress: Address;
   vipPort: number;
   protocol: Protocol;
 }
@@ -41,6 +41,7 @@ export function explain(state: State, question: FlowQuestion): Explanation {
   const pool = [...state.pools.values()].find(
     ({ phase, vip }) =>
       phase === 'serving' &&
+      typeof question.sourceAddress === typeof vip.address &&
       vip.address === question.vipAddress &&
       vip.protocol === question.protocol &&
       vip.port === question.vipPort,
@@ -55,6 +56,7 @@ export function explain(state: State, question: FlowQuestion): Explanation {
       targetPort: question.vipPort,
     },
     pool.slotCount - 1,
+    pool.affinity,
   );
   const pin = state.pins.get(pinKey(pool.id, question.sourceAddress, question.sourcePort));
   const unstable = isUnstable(pool, hash.slot);
@@ -74,7 +76,17 @@ export function explain(state: State, question: FlowQuestion): Explanation {
         }))
       : [],
     activeFilter: state.version.active,
-    ...decide(state, pool, hash, pin?.isInstalled ? pin.backend : undefined),
+    ...hinted(pool, decide(state, pool, hash, pin?.isInstalled ? pin.backend : undefined)),
+  };
+}
+
+/** A live backend that a packet names itself comes before everything else. */
+function hinted<E extends Pick<Explanation, 'why'>>(pool: Pool, explanation: E): E {
+  if (pool.hint === 'none') return explanation;
+  const where = pool.hint === 'quic' ? 'connection id' : 'TCP option';
+  return {
+    ...explanation,
+    why: `${explanation.why} A packet whose ${where} names a live backend goes to that one.`,
   };
 }
 

@@ -4,12 +4,13 @@
  * p4/v1model/services.p4 (SwitchFlowHash) and p4/core/vip.p4.
  */
 
-import type { Ipv4Address } from './desired.ts';
+import { requireIpv6, wordsOf } from './address.ts';
+import type { Address, Affinity, Ipv6Address } from './desired.ts';
 
-/** The 5-tuple as it arrives from the client. */
+/** The 5-tuple as it arrives from the client; both addresses are of one family. */
 export interface Flow {
-  sourceAddress: Ipv4Address;
-  targetAddress: Ipv4Address;
+  sourceAddress: Address;
+  targetAddress: Address;
   /** IP protocol number. */
   protocol: number;
   sourcePort: number;
@@ -26,33 +27,58 @@ export interface FlowHash {
   rowB: number;
 }
 
-const FLOW_BYTES = 13;
+const MOST_FLOW_BYTES = 37;
 const CRC32_TABLE = crcTable(0xedb88320);
 const CRC16_TABLE = crcTable(0xa001);
 /** One flow's, used again for the next: a simulation hashes millions. */
-const bytes = new Uint8Array(FLOW_BYTES);
+const bytes = new Uint8Array(MOST_FLOW_BYTES);
 const view = new DataView(bytes.buffer);
 
-export function flowHash(flow: Flow, slotMask: number): FlowHash {
-  layOut(flow);
+/** @param affinity  source: the slot follows from the source address alone; the filter rows are the flow's own */
+export function flowHash(flow: Flow, slotMask: number, affinity: Affinity = 'none'): FlowHash {
+  const flowBytes = layOut(flow);
   let crc32 = 0xffffffff;
   let crc16 = 0;
-  for (let at = 0; at < FLOW_BYTES; at++) {
+  for (let at = 0; at < flowBytes; at++) {
     const byte = bytes[at]!;
     crc32 = CRC32_TABLE[(crc32 ^ byte) & 0xff]! ^ (crc32 >>> 8);
     crc16 = CRC16_TABLE[(crc16 ^ byte) & 0xff]! ^ (crc16 >>> 8);
   }
   crc32 = ~crc32 >>> 0;
-  return { crc32, crc16, slot: crc32 & 0xffff & slotMask, rowA: crc32 >>> 16, rowB: crc16 };
+  const chosenBy = affinity === 'none' ? crc32 : sourceHash(flow.sourceAddress);
+  return { crc32, crc16, slot: chosenBy & 0xffff & slotMask, rowA: crc32 >>> 16, rowB: crc16 };
 }
 
-/** {source, target, protocol, source port, target port} in network order, into `bytes`. */
-function layOut(flow: Flow): void {
-  view.setUint32(0, flow.sourceAddress);
-  view.setUint32(4, flow.targetAddress);
-  view.setUint8(8, flow.protocol);
-  view.setUint16(9, flow.sourcePort);
-  view.setUint16(11, flow.targetPort);
+/** CRC32 of the source address, which `layOut` has put in front. */
+function sourceHash(sourceAddress: Address): number {
+  let crc32 = 0xffffffff;
+  const addressBytes = typeof sourceAddress === 'number' ? 4 : 16;
+  for (let at = 0; at < addressBytes; at++) crc32 = CRC32_TABLE[(crc32 ^ bytes[at]!) & 0xff]! ^ (crc32 >>> 8);
+  return ~crc32 >>> 0;
+}
+
+/** {source, target, protocol, source port, target port} in network order, into `bytes`. @returns how many */
+function layOut(flow: Flow): number {
+  const { sourceAddress, targetAddress } = flow;
+  let end = 8;
+  if (typeof sourceAddress === 'number' && typeof targetAddress === 'number') {
+    view.setUint32(0, sourceAddress);
+    view.setUint32(4, targetAddress);
+  } else {
+    layOutIpv6(requireIpv6(sourceAddress), 0);
+    layOutIpv6(requireIpv6(targetAddress), 16);
+    end = 32;
+  }
+  view.setUint8(end, flow.protocol);
+  view.setUint16(end + 1, flow.sourcePort);
+  view.setUint16(end + 3, flow.targetPort);
+  return end + 5;
+}
+
+function layOutIpv6(address: Ipv6Address, start: number): void {
+  wordsOf(address).forEach((word, index) => {
+    view.setUint32(start + 4 * index, word);
+  });
 }
 
 /** CRC32 is IEEE 802.3, CRC16 is ARC; both reflected, one byte at a time. */

@@ -4,15 +4,19 @@
  * without talking. This hash is therefore part of the wire contract: changing it moves every slot of every pool.
  */
 
-import type { Ipv4Address } from './desired.ts';
+import { wordsOf } from './address.ts';
+import type { Address } from './desired.ts';
 
 /**
  * Mixes a backend's address and port with a seed into 32 bits.
  *
- * Source: the 32-bit finalizer of MurmurHash3 (public domain), applied to the address and then to the port.
+ * Source: the 32-bit finalizer of MurmurHash3 (public domain), applied to the address, word by word, and then to the port.
  */
-export function identityHash(address: Ipv4Address, port: number, seed: number): number {
-  return avalanche(avalanche(seed ^ address) + Math.imul(port + 1, 0x9e3779b1));
+export function identityHash(address: Address, port: number, seed: number): number {
+  let hash = seed;
+  if (typeof address === 'number') hash = avalanche(hash ^ address);
+  else for (const word of wordsOf(address)) hash = avalanche(hash ^ word);
+  return avalanche(hash + Math.imul(port + 1, 0x9e3779b1));
 }
 
 /** Every bit of the input flips every bit of the output with a chance of about one half. */

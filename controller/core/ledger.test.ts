@@ -21,7 +21,13 @@ const options: EngineOptions = {
   writeBatch: 3,
   maxUpdatesInFlight: 5,
 };
-const row = (port: number, backend = 1): BackendRow => ({ table: 'backend', backend, address: 1, port });
+const row = (port: number, backend = 1): BackendRow => ({
+  table: 'backend',
+  backend,
+  forwarding: 'nat',
+  address: 1,
+  port,
+});
 
 class Desk {
   readonly ledger: Ledger = createLedger();

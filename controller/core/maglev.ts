@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Pure placement: which backend serves each slot of a pool, as a function of the set {(backend, weight)}. */
 
-import type { Ipv4Address } from './desired.ts';
+import { compareAddresses } from './address.ts';
+import type { Address } from './desired.ts';
 import { identityHash } from './identity-hash.ts';
 
 /** The owner of a slot that nobody serves. */
@@ -14,7 +15,7 @@ export const MAX_SLOTS = 65_536;
 export const MAX_TABLE_SLOTS = 1 << 20;
 
 export interface WeightedBackend {
-  address: Ipv4Address;
+  address: Address;
   port: number;
   /** An integer >= 0, relative to the others; 0 gets no slot. */
   weight: number;
@@ -226,7 +227,7 @@ export function turnOrder(backends: readonly WeightedBackend[]): number[] {
     .sort(
       (a, b) =>
         rankOf(a.backend) - rankOf(b.backend) ||
-        a.backend.address - b.backend.address ||
+        compareAddresses(a.backend.address, b.backend.address) ||
         a.backend.port - b.backend.port,
     )
     .map(({ index }) => index);

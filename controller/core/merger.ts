@@ -27,7 +27,7 @@ import { hasOutstandingPin, removeAgreeingPins } from './pins.ts';
 import type { Column } from './row.ts';
 import { closeOldSeats, isSeat } from './seats.ts';
 import { backendOf, baseOf, isUnstable, type Stability, setColumn, setSlot, stabilityOf } from './slots.ts';
-import { liveColumns } from './versions.ts';
+import { isGoingToBase, liveColumns } from './versions.ts';
 
 /** Looking again for slots that wait for the answer to a pin. */
 const PIN_POLL_MS = 100;
@@ -35,6 +35,8 @@ const PIN_POLL_MS = 100;
 /** Merges what is due, at most options.mergeBatch slots. */
 export function mergeDue(state: State, turn: Turn): void {
   if (state.change.phase !== 'idle' || state.versionChange) return;
+  // Who is newest is about to be taken back.
+  if (isGoingToBase(state, turn)) return;
   // A change that waits for writes only is not kept waiting by more of them.
   if (state.change.waitingFor === WAITING_FOR_WRITES) return;
   let room = turn.options.mergeBatch;

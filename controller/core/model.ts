@@ -4,15 +4,22 @@
  * acknowledged. Most of it is typed arrays that are changed in place: whoever calls `step` gives the state up.
  */
 
+import { addressKey } from './address.ts';
 import type { Book } from './book.ts';
-import type {
-  BackendState,
-  Desired,
-  DesiredPool,
-  Ipv4Address,
-  MacAddress,
-  Placement,
-  Protocol,
+import {
+  type Address,
+  type Affinity,
+  type BackendState,
+  type Desired,
+  type DesiredPool,
+  type Forwarding,
+  type Hint,
+  type MacAddress,
+  PLAIN_POOL,
+  type Placement,
+  type Protocol,
+  type ServerId,
+  type WhenDead,
 } from './desired.ts';
 import type { Effect, LogLevel, LogTopic, Millis } from './event.ts';
 import { createLedger, type Ledger } from './ledger.ts';
@@ -34,8 +41,9 @@ export const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = { tcp: 6, udp
 export interface Backend {
   id: number;
   name: string;
-  address: Ipv4Address;
+  address: Address;
   port: number;
+  serverId: ServerId | undefined;
   weight: number;
   state: BackendState | 'leaving';
   /** Until then it takes no slot but a seat; see seats.ts. */
@@ -49,7 +57,7 @@ export interface Pin {
   readonly key: string;
   readonly pool: number;
   readonly slot: number;
-  readonly sourceAddress: Ipv4Address;
+  readonly sourceAddress: Address;
   readonly sourcePort: number;
   readonly backend: number;
   idleTimeoutMs: number;
@@ -64,8 +72,14 @@ export interface Pin {
 export interface Pool {
   readonly id: number;
   name: string;
-  readonly vip: { address: Ipv4Address; protocol: Protocol; port: number };
+  readonly vip: { address: Address; protocol: Protocol; port: number };
   readonly slotCount: number;
+  readonly affinity: Affinity;
+  forwarding: Forwarding;
+  guePort: number;
+  hint: Hint;
+  fragments: 'drop' | 'hash';
+  whenDead: WhenDead;
   sessionTimeoutMs: number;
   placement: Placement;
   /** filling -> serving once its slots are acknowledged and the vip row is written. leaving: see pools.ts. */
@@ -122,10 +136,12 @@ export interface FilterRecord {
   couldAdmit: boolean;
   /** Digests of its members may have been lost then, last. */
   gapAt: Millis | undefined;
+  /** More members than it can tell from strangers: `floodLimit` and more. */
+  isSaturated: boolean;
 }
 
 export interface VersionChange {
-  kind: 'commit' | 'rotate' | 'retire' | 'learn';
+  kind: 'commit' | 'rotate' | 'retire' | 'learn' | 'base';
   row: VersionRow;
 }
 
@@ -150,9 +166,13 @@ export interface Change {
 }
 
 export interface LearnedNeighbour {
-  address: Ipv4Address;
+  address: Address;
   mac: MacAddress;
   port: number;
+  /** Since it was last heard it has been asked so often. */
+  probes: number;
+  /** When it is to be asked the next time. */
+  nextAt: Millis;
 }
 
 export interface Solicitation {
@@ -182,7 +202,7 @@ export interface State {
   pools: Map<number, Pool>;
   freePoolIds: number[];
   freeBackendIds: number[];
-  /** vip, backend, return_path, route, neighbour, known_neighbour, own_address, as wanted. */
+  /** All tables but version, slot, slot_version and pin, as wanted. */
   rows: Map<string, Row>;
   ledger: Ledger;
 
@@ -195,11 +215,21 @@ export interface State {
   /** Digests may have been lost then, last. Every promise that counts on digests counts from here. */
   gapAt: Millis;
   admitted: number | undefined;
+  /** When it was read, and how much it grew in a millisecond; see flood.ts. */
+  admittedAt: Millis;
+  admitRate: number;
   /** `admitted` when the active filter slot became active. */
   admittedBefore: number | undefined;
+  /** A flood is supposed to last until then. */
+  floodUntil: Millis;
 
-  learned: Map<Ipv4Address, LearnedNeighbour>;
-  solicitations: Map<Ipv4Address, Solicitation>;
+  learned: Map<Address, LearnedNeighbour>;
+  /** Without them backends, or the way back to clients, are not reached. */
+  needed: ReadonlySet<Address>;
+  /** Needed, and nobody has answered yet. */
+  solicitations: Map<Address, Solicitation>;
+  /** When the next neighbour is to be asked, or a little earlier. */
+  solicitAt: Millis;
 
   commits: CommitRecord[];
   problems: Problem[];
@@ -260,9 +290,14 @@ export function createState(book?: Book): State {
     pinsFullUntil: Number.NEGATIVE_INFINITY,
     gapAt: Number.NEGATIVE_INFINITY,
     admitted: undefined,
+    admittedAt: 0,
+    admitRate: 0,
     admittedBefore: undefined,
+    floodUntil: Number.NEGATIVE_INFINITY,
     learned: new Map(),
+    needed: new Set(),
     solicitations: new Map(),
+    solicitAt: Number.POSITIVE_INFINITY,
     commits: [],
     problems: [],
     totals: { commits: 0, movedSlots: 0, mergedSlots: 0, rotations: 0 },
@@ -273,7 +308,7 @@ export function createState(book?: Book): State {
 }
 
 export function emptyFilter(now: Millis): FilterRecord {
-  return { activatedAt: now, deactivatedAt: now, couldAdmit: false, gapAt: undefined };
+  return { activatedAt: now, deactivatedAt: now, couldAdmit: false, gapAt: undefined, isSaturated: false };
 }
 
 export function idleChange(retryAt: Millis): Change {
@@ -293,13 +328,15 @@ export function idleChange(retryAt: Millis): Change {
   };
 }
 
-export function createPool(id: number, vip: Pool['vip'], slotCount: number): Pool {
+export function createPool(id: number, vip: Pool['vip'], slotCount: number, affinity: Affinity): Pool {
   const column = (): Uint16Array => new Uint16Array(slotCount).fill(NO_ROW);
   return {
     id,
     name: `pool ${id}`,
     vip,
     slotCount,
+    ...PLAIN_POOL,
+    affinity,
     sessionTimeoutMs: 0,
     placement: 'pure',
     phase: 'filling',
@@ -327,16 +364,21 @@ export function createPool(id: number, vip: Pool['vip'], slotCount: number): Poo
   };
 }
 
-export function endpointKey(address: Ipv4Address, port: number): string {
-  return `${address}:${port}`;
+/** Unique among the endpoints of both families. */
+export function endpointKey(address: Address, port: number): string {
+  return `${addressKey(address)}/${port}`;
 }
 
-export function isServedBy(pool: Pick<Pool, 'vip' | 'slotCount'>, desired: DesiredPool): boolean {
+export function isServedBy(
+  pool: Pick<Pool, 'vip' | 'slotCount' | 'affinity'>,
+  desired: DesiredPool,
+): boolean {
   return (
     pool.vip.address === desired.vip.address &&
     pool.vip.protocol === desired.vip.protocol &&
     pool.vip.port === desired.vip.port &&
-    pool.slotCount === desired.slotCount
+    pool.slotCount === desired.slotCount &&
+    pool.affinity === desired.affinity
   );
 }
 
@@ -390,11 +432,6 @@ export function noteProblem(
   const details = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
   state.problems.push({ at: turn.now, message: [message, ...details].join(' ') });
   if (state.problems.length > turn.options.historyLimit) state.problems.shift();
-}
-
-/** 10.0.0.1 for 0x0a000001. */
-export function dotted(address: Ipv4Address): string {
-  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
 }
 
 function idsFrom(first: number, end: number): number[] {

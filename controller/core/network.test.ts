@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from 'vitest';
-import type { Desired } from './desired.ts';
-import { nextHopOf } from './network.ts';
+import type { Address, Desired } from './desired.ts';
+import { nextHopOf } from './neighbours.ts';
+import { engineDefaults } from './options.ts';
+import { status } from './status.ts';
 import { backend, pool, Rig, VIP } from './testing/rig.ts';
 
-const SERVERS = { port: 1, address: 0x0a0000fe, prefixLength: 24, mac: 0x020000000001 };
-const UPLINK = { port: 2, address: 0x0b0000fe, prefixLength: 24, mac: 0x020000000002 };
+const SERVERS = { port: 1, address: 0x0a0000fe, prefixLength: 24, mac: 0x020000000001, mtu: 1500 };
+const UPLINK = { port: 2, address: 0x0b0000fe, prefixLength: 24, mac: 0x020000000002, mtu: 1500 };
 const ROUTER = 0x0b000001;
+const REACHABLE_MS = engineDefaults.neighbourReachableMs;
 const FAR = backend(1, { address: 0x0c000001 });
 const network = (changes: Partial<Desired> = {}): Desired => ({
   pools: [pool([backend(1), backend(2)])],
@@ -15,9 +18,9 @@ const network = (changes: Partial<Desired> = {}): Desired => ({
   neighbours: [],
   ...changes,
 });
-const solicited = (rig: Rig): number[] =>
+const solicited = (rig: Rig): Address[] =>
   rig.effects.splice(0).flatMap((effect) => (effect.kind === 'solicit' ? [effect.address] : []));
-const hear = (rig: Rig, address: number, port: number, mac = 0x0200000000aa): void =>
+const hear = (rig: Rig, address: Address, port: number, mac = 0x0200000000aa): void =>
   rig.send({ kind: 'neighbour-digest', address, port, mac });
 
 describe('the network around the switch', () => {
@@ -33,6 +36,34 @@ describe('the network around the switch', () => {
     expect(own).toContainEqual([VIP.address, SERVERS.mac]);
     expect(own).toContainEqual([UPLINK.address, UPLINK.mac]);
     expect(own).toHaveLength(3);
+  });
+
+  test('says who answers at each port, and to which MTU packets leave', () => {
+    const rig = new Rig().start(
+      network({ interfaces: [SERVERS, UPLINK, { ...UPLINK, address: 0xfe00n, prefixLength: 120 }] }),
+    );
+    expect(rig.rows('interface')).toEqual([
+      { table: 'interface', port: 1, ipv4Address: SERVERS.address, ipv6Address: 0n },
+      { table: 'interface', port: 2, ipv4Address: UPLINK.address, ipv6Address: 0xfe00n },
+    ]);
+    hear(rig, ROUTER, 2);
+    hear(rig, 0xfe01n, 2);
+    expect(rig.rows('neighbour').map(({ address, mtu }) => [address, mtu])).toEqual([
+      [ROUTER, 1500],
+      [0xfe01n, 1500],
+    ]);
+  });
+
+  test('has sources for tunnels, whose last bits the flow chooses', () => {
+    const ipv6 = 0x20010db8n << 96n;
+    const rig = new Rig().start(
+      network({ tunnel: { ipv4: { address: 0x0a090000, prefixLength: 20 }, ipv6 } }),
+    );
+    expect(rig.rows('tunnel_source')).toEqual([
+      { table: 'tunnel_source', ipv4Address: 0x0a090000, ipv4Mask: 0x0fff, ipv6Address: ipv6 },
+    ]);
+    rig.want(network());
+    expect(rig.rows('tunnel_source')).toEqual([]);
   });
 
   test('is forgotten where it is no longer wanted', () => {
@@ -53,7 +84,7 @@ describe('neighbours', () => {
     hear(rig, backend(1).address, 1);
     hear(rig, backend(2).address, 1);
     hear(rig, ROUTER, 2);
-    rig.pass(600_000);
+    rig.pass(REACHABLE_MS - 1);
     expect(solicited(rig)).toEqual([]);
     expect(rig.rows('neighbour')).toContainEqual({
       table: 'neighbour',
@@ -61,6 +92,7 @@ describe('neighbours', () => {
       port: 2,
       sourceMac: UPLINK.mac,
       targetMac: 0x0200000000aa,
+      mtu: 1500,
     });
     expect(rig.rows('known_neighbour')).toHaveLength(3);
   });
@@ -113,4 +145,136 @@ describe('neighbours', () => {
     expect(rig.takeUpdates()).toEqual([]);
     expect(solicited(rig)).not.toContain(backend(1).address);
   });
+});
+
+describe('a neighbour that is known', () => {
+  const heard = (): Rig => {
+    const rig = new Rig().start(network({ pools: [pool([backend(1)])], routes: [] }));
+    hear(rig, backend(1).address, 1);
+    rig.effects.length = 0;
+    return rig;
+  };
+
+  test('is asked again when nothing was heard of it for long, while its traffic goes on', () => {
+    const rig = heard();
+    rig.pass(REACHABLE_MS);
+    expect(solicited(rig)).toEqual([backend(1).address]);
+    // The switch tells of what it does not know: so it hears the answer.
+    expect(rig.rows('known_neighbour')).toEqual([]);
+    expect(rig.rows('neighbour')).toHaveLength(1);
+    hear(rig, backend(1).address, 1);
+    expect(rig.rows('known_neighbour')).toHaveLength(1);
+    rig.pass(REACHABLE_MS - 1);
+    expect(solicited(rig)).toEqual([]);
+    expect(rig.takeUpdates().filter(({ row }) => row.table === 'neighbour')).toHaveLength(1);
+  });
+
+  test('and stays silent is lost, is a problem, and is asked for less and less often', () => {
+    const rig = heard();
+    rig.pass(REACHABLE_MS + 15_000);
+    expect(rig.rows('neighbour')).toEqual([]);
+    expect(rig.rows('known_neighbour')).toEqual([]);
+    const { neighbours, problems } = status(rig.state, rig.now);
+    expect(neighbours).toEqual({ known: 0, missing: ['10.0.0.1'] });
+    expect(problems.map(({ message }) => message)).toEqual([
+      'a neighbour is lost: it has ceased to answer address=10.0.0.1 port=1',
+    ]);
+    // After 0, 1, 3, 7 seconds as known; then after 8 more, 16, 32, 60, 60 ...
+    expect(solicited(rig)).toHaveLength(4);
+    rig.pass(120_000);
+    expect(solicited(rig)).toHaveLength(4);
+    hear(rig, backend(1).address, 1);
+    expect(rig.rows('neighbour')).toHaveLength(1);
+    expect(rig.rows('known_neighbour')).toHaveLength(1);
+  });
+
+  test('and is not needed goes without a word', () => {
+    const rig = heard();
+    hear(rig, 0x0a000063, 1);
+    hear(rig, backend(1).address, 1, 0xbb);
+    for (let seconds = 0; seconds < 120; seconds++) {
+      rig.pass(1_000);
+      if (rig.rows('known_neighbour').every(({ address }) => address !== backend(1).address))
+        hear(rig, backend(1).address, 1, 0xbb);
+    }
+    expect(rig.rows('neighbour').map(({ address }) => address)).toEqual([backend(1).address]);
+    expect(status(rig.state, rig.now).problems).toEqual([]);
+  });
+
+  test('is believed when the controller is started anew in the midst of its question', () => {
+    const rig = heard();
+    rig.pass(REACHABLE_MS);
+    rig.start(network({ pools: [pool([backend(1)])], routes: [] }));
+    expect(rig.rows('known_neighbour')).toHaveLength(1);
+    expect(rig.rows('neighbour')).toHaveLength(1);
+  });
+
+  test('costs nothing where it is configured', () => {
+    const neighbours = [{ address: backend(1).address, mac: 0x11, port: 1 }];
+    const rig = new Rig().start(network({ pools: [pool([backend(1)])], routes: [], neighbours }));
+    rig.takeUpdates();
+    rig.effects.length = 0;
+    rig.pass(10 * REACHABLE_MS);
+    expect(solicited(rig)).toEqual([]);
+    expect(rig.takeUpdates()).toEqual([]);
+  });
+
+  test('is asked in its turn where there are many', () => {
+    const rig = new Rig({ solicitBatch: 10 }).start(network({ pools: [pool([backend(1)])], routes: [] }));
+    for (let host = 1; host <= 100; host++) hear(rig, 0x0a000000 + host, 1, host);
+    rig.effects.length = 0;
+    // A switch that answers slowly is not asked for more.
+    rig.isHolding = true;
+    rig.pass(REACHABLE_MS);
+    const first = solicited(rig).length;
+    expect(first).toBe(10);
+    rig.pass(900);
+    expect(first + solicited(rig).length).toBe(100);
+  });
+});
+
+describe('neighbours of both families', () => {
+  const own = {
+    port: 1,
+    address: (0x20010db8n << 96n) | 1n,
+    prefixLength: 64,
+    mac: 0x020000000001,
+    mtu: 1500,
+  };
+  const there = own.address + 1n;
+
+  test('are asked for from the address of their family', () => {
+    const rig = new Rig().start(
+      network({ interfaces: [SERVERS, own], routes: [], pools: [pool([backend(1)]), far(there)] }),
+    );
+    const asked = rig.effects.flatMap((effect) =>
+      effect.kind === 'solicit' ? [[effect.address, effect.sourceAddress]] : [],
+    );
+    expect(asked).toEqual([
+      [backend(1).address, SERVERS.address],
+      [there, own.address],
+    ]);
+    hear(rig, there, 1, 0xcc);
+    expect(rig.rows('neighbour')).toEqual([
+      { table: 'neighbour', address: there, port: 1, sourceMac: own.mac, targetMac: 0xcc, mtu: 1500 },
+    ]);
+  });
+
+  test('are not mistaken for each other', () => {
+    const small = { ...own, address: 2n, prefixLength: 120 };
+    const rig = new Rig().start(
+      network({ interfaces: [{ ...SERVERS, address: 2, prefixLength: 24 }, small], routes: [], pools: [] }),
+    );
+    hear(rig, 1, 1, 0xaa);
+    hear(rig, 1n, 1, 0xbb);
+    expect(rig.rows('neighbour').map(({ address, targetMac }) => [address, targetMac])).toEqual([
+      [1, 0xaa],
+      [1n, 0xbb],
+    ]);
+  });
+
+  function far(address: Address) {
+    const vip = { address: own.address + 0x100n, protocol: 'tcp', port: 80 } as const;
+    return pool([backend(2, { address })], { name: 'far', vip });
+  }
 });

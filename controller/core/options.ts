@@ -20,6 +20,15 @@ export interface EngineOptions {
    * connections win over half-open ones: a handshake that takes longer than this may break in a flood, and only then.
    */
   floodQuarantineMs: number;
+  /**
+   * Members that a filter slot takes in, within a second, before all new flows go to base and changes wait (flood.ts). It
+   * then claims to know 1 in 50 of those it does not.
+   */
+  floodLimit: number;
+  /** A filter slot that has so many is emptied so long after: whoever has sent a SYN by then has had a round trip to answer. */
+  saturatedRestMs: number;
+  /** After a flood was seen last, changes wait so long. */
+  floodHoldMs: number;
   /** A slot is merged so long after the session timeout: digests on their way arrive within it. */
   mergeMarginMs: number;
   /** A digest for a slot that became stable less than this ago is still believed. */
@@ -46,6 +55,8 @@ export interface EngineOptions {
   /** Seats held open in a pool. The oldest is closed when one more backend dies. */
   maxSeats: number;
   maxPins: number;
+  /** Undefined: the switch is not told, and does as many as it can. */
+  digestRates: DigestRates | undefined;
   /** After the switch's pin table was full, no pin is tried for so long. */
   pinFullBackoffMs: number;
   /** A pin that fails so often is given up, as if there were no room for it. */
@@ -64,6 +75,10 @@ export interface EngineOptions {
   prepareRetryLimit: number;
   /** ... and tried again after this. */
   changeRetryMs: number;
+  /** A neighbour is asked again when nothing was heard of it for so long ... */
+  neighbourReachableMs: number;
+  /** ... and is lost when it leaves so many questions in a row unanswered. */
+  neighbourProbes: number;
   /** A neighbour that does not answer is asked again after this, doubling up to solicitMaxMs. */
   solicitMs: number;
   solicitMaxMs: number;
@@ -74,6 +89,16 @@ export interface EngineOptions {
   historyLimit: number;
 }
 
+/** How often the switch may do each of these, a second; what is beyond is not done, and counted. */
+export interface DigestRates {
+  /** Asking for a pin. */
+  flows: number;
+  /** Telling of a neighbour. */
+  neighbours: number;
+  /** Answering on its own: pings, ICMP errors, resets. ARP and NDP are not among it: nobody could reach the switch. */
+  answers: number;
+}
+
 export const engineDefaults: Readonly<EngineOptions> = {
   naive: false,
   memory: 'eager',
@@ -81,6 +106,9 @@ export const engineDefaults: Readonly<EngineOptions> = {
   fillLimit: 1_000,
   quarantineMs: 30_000,
   floodQuarantineMs: 1_000,
+  floodLimit: 10_000,
+  saturatedRestMs: 200,
+  floodHoldMs: 60_000,
   mergeMarginMs: 2_000,
   staleDigestMs: 2_000,
   closingTimeoutMs: 60_000,
@@ -91,6 +119,7 @@ export const engineDefaults: Readonly<EngineOptions> = {
   maxSeatSlots: 8_192,
   maxSeats: 8,
   maxPins: 100_000,
+  digestRates: undefined,
   pinFullBackoffMs: 5_000,
   pinRetryLimit: 10,
   refusalHoldMs: 10_000,
@@ -101,6 +130,8 @@ export const engineDefaults: Readonly<EngineOptions> = {
   retryMaxMs: 10_000,
   prepareRetryLimit: 5,
   changeRetryMs: 5_000,
+  neighbourReachableMs: 60_000,
+  neighbourProbes: 4,
   solicitMs: 1_000,
   solicitMaxMs: 60_000,
   solicitBatch: 64,

@@ -4,6 +4,8 @@
  * twice, late or never.
  */
 
+import { addressKey } from './address.ts';
+import type { Address } from './desired.ts';
 import type { Event, WriteFailureCode } from './event.ts';
 import { type Entry, want } from './ledger.ts';
 import { isLive, log, noteProblem, type Pin, type Pool, type State, type Turn } from './model.ts';
@@ -162,11 +164,11 @@ function pinsHeld(state: State): number {
   return state.pins.size + state.ledger.unsettledPins - state.outstandingPins.size;
 }
 
-export function pinKey(pool: number, sourceAddress: number, sourcePort: number): string {
-  return `pin/${pool}/${sourceAddress}/${sourcePort}`;
+export function pinKey(pool: number, sourceAddress: Address, sourcePort: number): string {
+  return `pin/${pool}/${addressKey(sourceAddress)}/${sourcePort}`;
 }
 
-function pinKeyOf(flow: { pool: number; sourceAddress: number; sourcePort: number }): string {
+function pinKeyOf(flow: { pool: number; sourceAddress: Address; sourcePort: number }): string {
   return pinKey(flow.pool, flow.sourceAddress, flow.sourcePort);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which backend should serve each slot of a pool, in backend ids; and in-place help for the slots of the dead. */
 
+import { isFlooded } from './flood.ts';
 import { maglevTable, NOBODY } from './maglev.ts';
 import {
   activeFilter,
@@ -59,7 +60,8 @@ export function bury(state: State, turn: Turn, pool: Pool): number {
   const columns = [...new Set([...liveColumns(state.version), column, ...columnPrepared(state)])];
   const isGone = deadIds(pool);
   const orphans = orphanCount(pool, column, isGone);
-  const mayHold = orphans <= turn.options.maxSeatSlots && turn.options.maxSeats > 0;
+  const isRoomForSeats = orphans <= turn.options.maxSeatSlots && turn.options.maxSeats > 0;
+  const mayHold = isRoomForSeats && !isFlooded(state, turn.now);
   const isFilling = fillingIds(pool, column, orphans);
   let seat = 0;
   let rewritten = 0;
@@ -105,7 +107,9 @@ function fillingIds(pool: Pool, column: Column, orphans: number): Uint8Array {
   let heirs = 0;
   for (const { state } of pool.backends.values()) if (state === 'active') heirs++;
   const most = 2 * Math.ceil(orphans / Math.max(1, heirs));
-  return Uint8Array.from(missing, (count) => Number(count > most));
+  const isFilling = new Uint8Array(BACKEND_IDS);
+  for (const id of pool.backends.keys()) isFilling[id] = Number(missing[id]! > most);
+  return isFilling;
 }
 
 /** The commit that is being prepared gives the slot to another; for the next one it is made unstable anew. */

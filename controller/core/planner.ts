@@ -11,6 +11,7 @@
  * slots are unstable no longer than they must. Seats that are taken (seats.ts) need no row in the new column: they are rebased.
  */
 
+import { isFlooded } from './flood.ts';
 import type { Entry } from './ledger.ts';
 import { isHopeless, isSettled } from './ledger.ts';
 import { clearStableSlot, isAgreed } from './merger.ts';
@@ -146,6 +147,13 @@ export function abandonIfHopeless(
   abandon(state, turn.now + turn.options.changeRetryMs);
 }
 
+/** The commit would come when filters mistake most strangers for members. What is committing already is taken back by base for all. */
+export function abandonInFlood(state: State, turn: Turn): void {
+  if (!isPreparing(state.change)) return;
+  log(turn, 'warn', 'change abandoned; it will be tried again when the flood is over');
+  abandon(state, turn.now);
+}
+
 /** The next time at which a change has something to do that no answer will bring up. */
 export function nextChangeAt(state: State): number {
   const { change } = state;
@@ -155,7 +163,8 @@ export function nextChangeAt(state: State): number {
       ? Number.POSITIVE_INFINITY
       : change.settleUntil;
   }
-  if (change.phase === 'idle' && change.waitingFor !== undefined) return change.retryAt;
+  if (change.phase === 'idle' && change.waitingFor !== undefined)
+    return Math.max(change.retryAt, state.floodUntil);
   return Number.POSITIVE_INFINITY;
 }
 
@@ -276,6 +285,7 @@ function clearLeftovers(state: State, pools: readonly Pool[]): void {
 
 /** Why a change cannot begin now, for the operator; undefined: it can. */
 function obstacle(state: State, turn: Turn, pools: readonly Pool[]): string | undefined {
+  if (isFlooded(state, turn.now)) return 'the end of a SYN flood';
   if (turn.now < state.change.retryAt) return 'the time to try again after a failure';
   if (turn.now < state.pinsRefusedAt + turn.options.refusalHoldMs) return 'room for pins';
   if (state.versionChange) return 'the version to be acknowledged';

@@ -8,12 +8,12 @@
  * The vip row is the last to come and the first to go, so that no packet sees half a table.
  */
 
-import type { DesiredBackend, DesiredPool } from './desired.ts';
+import { formatEndpoint } from './address.ts';
+import type { Address, DesiredBackend, DesiredPool } from './desired.ts';
 import { isSettled } from './ledger.ts';
 import {
   type Backend,
   createPool,
-  dotted,
   endpointKey,
   isServedBy,
   log,
@@ -26,9 +26,10 @@ import {
   type Turn,
 } from './model.ts';
 import { removePin } from './pins.ts';
-import type { ReturnPathRow, VipRow } from './row.ts';
-import { backendKey, dropRow, returnPathKey, vipKey, wantRow } from './rows.ts';
+import type { BackendRow, ReturnPathRow, VipFragmentRow, VipRow } from './row.ts';
+import { backendKey, dropRow, returnPathKey, vipFragmentKey, vipKey, wantRow } from './rows.ts';
 import { beginWaiting } from './seats.ts';
+import { forgetServerId, reconcileServerIds } from './server-ids.ts';
 import { setColumn, setSlot } from './slots.ts';
 
 /** Makes the pools those that are wanted; what that takes of the switch follows step by step. */
@@ -47,6 +48,7 @@ export function reconcilePools(state: State, turn: Turn, desired: readonly Desir
     }
     pool.phase = 'leaving';
   }
+  reconcileServerIds(state);
 }
 
 /** Pools that are filled begin to serve; pools that leave are emptied; backends that nothing names are forgotten. */
@@ -90,15 +92,19 @@ export function vipRow(pool: Pool): VipRow {
     port: pool.vip.port,
     pool: pool.id,
     slotMask: pool.slotCount - 1,
+    affinity: pool.affinity,
+    hint: pool.hint,
+    whenDead: pool.whenDead,
   };
 }
 
-export function createBackend(id: number, address: number, port: number): Backend {
+export function createBackend(id: number, address: Address, port: number): Backend {
   return {
     id,
-    name: `${dotted(address)}:${port}`,
+    name: formatEndpoint({ address, port }),
     address,
     port,
+    serverId: undefined,
     weight: 0,
     state: 'leaving',
     waitsUntil: undefined,
@@ -120,7 +126,7 @@ function addPool(state: State, turn: Turn, wanted: DesiredPool): Pool | undefine
     noteProblem(state, turn, 'no pool id is free', { pool: wanted.name });
     return undefined;
   }
-  const pool = createPool(id, { ...wanted.vip }, wanted.slotCount);
+  const pool = createPool(id, { ...wanted.vip }, wanted.slotCount, wanted.affinity);
   state.pools.set(id, pool);
   return pool;
 }
@@ -131,6 +137,20 @@ function updatePool(state: State, turn: Turn, pool: Pool, wanted: DesiredPool): 
   pool.sessionTimeoutMs = wanted.sessionTimeoutMs;
   if (pool.placement !== wanted.placement) pool.isPlacementStale = true;
   pool.placement = wanted.placement;
+  if (pool.forwarding !== wanted.forwarding && pool.phase === 'serving') {
+    const { forwarding } = wanted;
+    log(turn, 'warn', 'forwarding has changed: connections of before are cut', {
+      pool: pool.name,
+      forwarding,
+    });
+  }
+  const isForwardedAnew = pool.forwarding !== wanted.forwarding || pool.guePort !== wanted.guePort;
+  pool.forwarding = wanted.forwarding;
+  pool.guePort = wanted.guePort;
+  pool.hint = wanted.hint;
+  pool.fragments = wanted.fragments;
+  pool.whenDead = wanted.whenDead;
+  if (pool.phase === 'serving') writeVip(state, pool);
 
   const kept = new Set<Backend>();
   for (const wish of wanted.backends) {
@@ -139,6 +159,7 @@ function updatePool(state: State, turn: Turn, pool: Pool, wanted: DesiredPool): 
     if (backend === undefined) continue;
     kept.add(backend);
     backend.name = wish.name;
+    backend.serverId = wish.serverId;
     if (backend.weight !== wish.weight || backend.state !== wish.state) pool.isPlacementStale = true;
     if (wish.state === 'active' && backend.state !== 'active') beginWaiting(pool, turn, backend);
     // One that we have never seen alive, as after a restart, did not die just now.
@@ -149,7 +170,10 @@ function updatePool(state: State, turn: Turn, pool: Pool, wanted: DesiredPool): 
     writeBackend(state, turn, pool, backend);
   }
   for (const backend of pool.backends.values()) {
-    if (kept.has(backend) || backend.state === 'leaving') continue;
+    if (kept.has(backend)) continue;
+    if (isForwardedAnew) writeBackend(state, turn, pool, backend);
+    if (backend.state === 'leaving') continue;
+    if (backend.state === 'down') backend.serverId = undefined;
     // Removal is a drain: what it serves today it keeps. Nothing names the dead any more.
     backend.weight = 0;
     backend.state = 'leaving';
@@ -170,10 +194,13 @@ function addBackend(state: State, turn: Turn, pool: Pool, wish: DesiredBackend):
   return backend;
 }
 
-/** Its rows, but for a return path that another vip has already. */
+/** Its rows, but for a return path that another vip has already. Answers to untranslated packets need none. */
 export function writeBackend(state: State, turn: Turn, pool: Pool, backend: Backend): void {
-  const { id, address, port } = backend;
-  wantRow(state, { table: 'backend', backend: id, address, port }, pool);
+  wantRow(state, backendRow(pool, backend), pool);
+  if (pool.forwarding !== 'nat') {
+    dropReturnPath(state, pool, backend);
+    return;
+  }
   const path = returnPathRow(pool, backend);
   const held = state.rows.get(returnPathKey(path));
   const isOurs =
@@ -193,9 +220,34 @@ export function writeBackend(state: State, turn: Turn, pool: Pool, backend: Back
   }
 }
 
+function backendRow(pool: Pool, { id, address, port }: Backend): BackendRow {
+  const { forwarding, guePort } = pool;
+  const portSent = forwarding === 'nat' ? port : forwarding === 'gue' ? guePort : 0;
+  return { table: 'backend', backend: id, forwarding, address, port: portSent };
+}
+
+/** The rows that bring packets to a pool: of its vip and, where it takes them, of fragments to the vip's address. */
+function writeVip(state: State, pool: Pool): void {
+  wantRow(state, vipRow(pool));
+  if (pool.fragments === 'hash') wantRow(state, vipFragmentRow(pool));
+  else dropFragments(state, pool);
+}
+
+function vipFragmentRow(pool: Pool): VipFragmentRow {
+  const { hint: _, port: __, ...row } = vipRow(pool);
+  return { ...row, table: 'vip_fragment' };
+}
+
+/** Unless another pool takes the fragments to this address. */
+function dropFragments(state: State, pool: Pool): void {
+  const key = vipFragmentKey(vipRow(pool));
+  const row = state.rows.get(key);
+  if (row?.table === 'vip_fragment' && row.pool === pool.id) dropRow(state, key);
+}
+
 /** The table is there: packets may come. */
 function serve(state: State, turn: Turn, pool: Pool): void {
-  wantRow(state, vipRow(pool));
+  writeVip(state, pool);
   pool.phase = 'serving';
   state.mustAdvance = true;
   log(turn, 'info', 'pool serves', { pool: pool.name, slots: pool.slotCount }, 'pool');
@@ -205,7 +257,10 @@ function forgetBackends(state: State, pool: Pool): void {
   for (const backend of [...pool.backends.values()]) {
     const isUnnamed = backend.rowRefs === 0 && backend.pinRefs === 0;
     const isForgettable = backend.state === 'leaving' && isUnnamed && !takesSeats(state, pool, backend.id);
-    if (isForgettable && isSettled(pool) && pool.unsettledPins === 0) forgetBackend(state, pool, backend);
+    if (isForgettable && isSettled(pool) && pool.unsettledPins === 0) {
+      // Its id may name another backend once its row is gone.
+      if (!forgetServerId(state, pool, backend)) forgetBackend(state, pool, backend);
+    }
   }
 }
 
@@ -218,11 +273,19 @@ function takesSeats({ change }: State, pool: Pool, id: number): boolean {
 function forgetBackend(state: State, pool: Pool, backend: Backend): void {
   pool.backends.delete(backend.id);
   pool.endpoints.delete(endpointKey(backend.address, backend.port));
-  const isShared = [...state.pools.values()].some(
+  dropReturnPath(state, pool, backend);
+  dropRow(state, backendKey(backend.id), pool);
+}
+
+/** Unless another pool needs it: then it is that one's. */
+function dropReturnPath(state: State, pool: Pool, backend: Backend): void {
+  const key = returnPathKey(returnPathRow(pool, backend));
+  if (!state.rows.has(key)) return;
+  const heir = [...state.pools.values()].find(
     (other) => other !== pool && other.phase !== 'leaving' && sharesReturnPath(other, pool, backend),
   );
-  if (!isShared) dropRow(state, returnPathKey(returnPathRow(pool, backend)), pool);
-  dropRow(state, backendKey(backend.id), pool);
+  if (heir === undefined) dropRow(state, key, pool);
+  else wantRow(state, returnPathRow(heir, backend), heir);
 }
 
 function leave(state: State, turn: Turn, pool: Pool): void {
@@ -234,7 +297,8 @@ function leave(state: State, turn: Turn, pool: Pool): void {
       if (hasSuccessor(state, pool)) return;
       dropRow(state, key);
     }
-    if (state.ledger.entries.has(key)) return;
+    dropFragments(state, pool);
+    if (state.ledger.entries.has(key) || state.ledger.entries.has(vipFragmentKey(vipRow(pool)))) return;
     pool.isEmptying = true;
     empty(state, pool);
     return;
@@ -267,6 +331,7 @@ function isSameVip(a: Pool, b: Pool): boolean {
 
 function sharesReturnPath(other: Pool, pool: Pool, backend: Backend): boolean {
   return (
+    other.forwarding === 'nat' &&
     other.vip.protocol === pool.vip.protocol &&
     other.endpoints.has(endpointKey(backend.address, backend.port))
   );

@@ -31,6 +31,7 @@ import { loadPin, pinKey, removeAgreeingPins, reopenPins } from './pins.ts';
 import { createBackend } from './pools.ts';
 import type { BackendRow, PinRow, Row, SlotRow, SlotVersionRow, VipRow } from './row.ts';
 import { dropRow, returnPathKey, type SmallRow, smallRowKey } from './rows.ts';
+import { adoptServerIds } from './server-ids.ts';
 import { backendOf, baseOf, isUnstable, loadColumn, loadSlot, setSlot, stabilityOf } from './slots.ts';
 import { liveColumns, noteGap } from './versions.ts';
 
@@ -56,8 +57,10 @@ export function rebuild(state: State, turn: Turn, rows: readonly Row[]): void {
   state.hasLeftovers = false;
   state.learned.clear();
   state.solicitations.clear();
+  state.solicitAt = Number.POSITIVE_INFINITY;
   state.pinsFullUntil = Number.NEGATIVE_INFINITY;
   state.admitted = undefined;
+  state.admitRate = 0;
   state.admittedBefore = undefined;
 
   rebuildPools(state, snapshot);
@@ -113,24 +116,32 @@ function rebuildPools(state: State, snapshot: Snapshot): void {
       dropRow(state, smallRowKey(row));
       continue;
     }
-    const pool = createPool(row.pool, { address: row.address, protocol, port: row.port }, row.slotMask + 1);
+    const vip = { address: row.address, protocol, port: row.port };
+    const pool = createPool(row.pool, vip, row.slotMask + 1, row.affinity);
     const wanted = state.desired?.pools.find((desired) => isServedBy(pool, desired));
     pool.name = wanted?.name ?? pool.name;
     pool.sessionTimeoutMs = wanted?.sessionTimeoutMs ?? 0;
     pool.placement = wanted?.placement ?? pool.placement;
+    pool.fragments = wanted?.fragments ?? pool.fragments;
+    pool.hint = row.hint;
+    pool.whenDead = row.whenDead;
     pool.phase = 'serving';
     state.pools.set(row.pool, pool);
   }
   for (const row of [...snapshot.slots, ...snapshot.columns]) {
     if (state.pools.has(row.pool)) continue;
-    const pool = createPool(row.pool, { address: 0, protocol: 'tcp', port: 0 }, MAX_SLOTS);
+    const pool = createPool(row.pool, { address: 0, protocol: 'tcp', port: 0 }, MAX_SLOTS, 'none');
     pool.phase = 'leaving';
     state.pools.set(row.pool, pool);
+  }
+  for (const row of snapshot.small) {
+    const isNobodys = row.table === 'vip_fragment' && state.pools.get(row.pool)?.phase !== 'serving';
+    if (isNobodys) dropRow(state, smallRowKey(row));
   }
   state.freePoolIds = freeIds(POOL_IDS, (id) => state.pools.has(id));
 }
 
-/** A backend belongs to the pool whose rows name its id; or, if none does, whose vip its answers carry. */
+/** A backend belongs to the pool whose rows name its id; or, if none does, whose vip its translated answers carry. */
 function rebuildBackends(state: State, snapshot: Snapshot): void {
   const owners = new Map<number, Pool>();
   for (const row of [...snapshot.slots, ...snapshot.columns, ...snapshot.pins]) {
@@ -145,19 +156,23 @@ function rebuildBackends(state: State, snapshot: Snapshot): void {
   for (const row of byUse) {
     const pool = owners.get(row.backend) ?? ownerByReturnPath(state, row);
     named.add(row.backend);
-    if (pool === undefined || pool.endpoints.has(endpointKey(row.address, row.port))) {
+    const port = row.forwarding === 'nat' ? row.port : (pool?.vip.port ?? 0);
+    if (pool === undefined || pool.endpoints.has(endpointKey(row.address, port))) {
       dropRow(state, smallRowKey(row));
       continue;
     }
-    const backend = createBackend(row.backend, row.address, row.port);
+    const backend = createBackend(row.backend, row.address, port);
+    pool.forwarding = row.forwarding;
     pool.backends.set(backend.id, backend);
-    pool.endpoints.set(endpointKey(row.address, row.port), backend);
+    pool.endpoints.set(endpointKey(row.address, port), backend);
   }
+  adoptServerIds(state);
   state.freeBackendIds = freeIds(BACKEND_IDS, (id) => named.has(id));
   dropStaleReturnPaths(state);
 }
 
 function ownerByReturnPath(state: State, row: BackendRow): Pool | undefined {
+  if (row.forwarding !== 'nat') return undefined;
   for (const pool of state.pools.values()) {
     if (pool.phase === 'leaving') continue;
     const protocol = PROTOCOL_NUMBER[pool.vip.protocol];
@@ -173,6 +188,7 @@ function dropStaleReturnPaths(state: State): void {
     if (row.table !== 'return_path') continue;
     const isNeeded = [...state.pools.values()].some(
       (pool) =>
+        pool.forwarding === 'nat' &&
         PROTOCOL_NUMBER[pool.vip.protocol] === row.protocol &&
         pool.endpoints.has(endpointKey(row.address, row.port)),
     );
@@ -192,18 +208,21 @@ function loadInto<R extends SlotRow | SlotVersionRow>(
 
 function rebuildPin(state: State, turn: Turn, row: PinRow): void {
   const pool = state.pools.get(row.pool);
-  if (pool?.phase !== 'serving' || !pool.backends.has(row.backend)) {
+  const isOfFamily = pool !== undefined && typeof row.sourceAddress === typeof pool.vip.address;
+  if (pool?.phase !== 'serving' || !isOfFamily || !pool.backends.has(row.backend)) {
     deleteForeign(state, row, pinKey(row.pool, row.sourceAddress, row.sourcePort));
     return;
   }
+  // Fragments are a flow without ports.
+  const isOfFragments = row.sourcePort === 0 && pool.fragments === 'hash';
   const flow = {
     sourceAddress: row.sourceAddress,
     targetAddress: pool.vip.address,
     protocol: PROTOCOL_NUMBER[pool.vip.protocol],
     sourcePort: row.sourcePort,
-    targetPort: pool.vip.port,
+    targetPort: isOfFragments ? 0 : pool.vip.port,
   };
-  loadPin(state, turn, pool, flowHash(flow, pool.slotCount - 1).slot, row);
+  loadPin(state, turn, pool, flowHash(flow, pool.slotCount - 1, pool.affinity).slot, row);
 }
 
 /** Slots that are unstable are so as of now, as far as we know. Stable ones need no pins. */

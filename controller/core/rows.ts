@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The rows of the small tables: all but slot, slot_version, pin and version. `state.rows` holds them as wanted. */
 
+import { addressKey } from './address.ts';
 import { want } from './ledger.ts';
 import type { Pool, State } from './model.ts';
-import type { BackendRow, ReturnPathRow, Row, VipRow } from './row.ts';
+import type { BackendRow, ReturnPathRow, Row, VipFragmentRow, VipRow } from './row.ts';
 
 export type SmallRow = Exclude<Row, { table: 'version' | 'slot' | 'slot_version' | 'pin' }>;
 
@@ -28,21 +29,33 @@ export function smallRowKey(row: SmallRow): string {
       return vipKey(row);
     case 'backend':
       return backendKey(row.backend);
+    case 'vip_fragment':
+      return vipFragmentKey(row);
+    case 'server_id':
+      return `server_id/${row.pool}/${row.value}/${row.mask}`;
     case 'return_path':
       return returnPathKey(row);
     case 'route':
-      return `route/${row.prefix}/${row.prefixLength}`;
+      return `route/${addressKey(row.prefix)}/${row.prefixLength}`;
     case 'neighbour':
-      return `neighbour/${row.address}`;
+      return `neighbour/${addressKey(row.address)}`;
     case 'known_neighbour':
-      return `known_neighbour/${row.address}/${row.mac}/${row.port}`;
+      return `known_neighbour/${addressKey(row.address)}/${row.mac}/${row.port}`;
     case 'own_address':
-      return `own_address/${row.address}`;
+      return `own_address/${addressKey(row.address)}`;
+    case 'interface':
+      return `interface/${row.port}`;
+    case 'tunnel_source':
+      return 'tunnel_source';
   }
 }
 
 export function vipKey(vip: Pick<VipRow, 'address' | 'protocol' | 'port'>): string {
-  return `vip/${vip.address}/${vip.protocol}/${vip.port}`;
+  return `vip/${addressKey(vip.address)}/${vip.protocol}/${vip.port}`;
+}
+
+export function vipFragmentKey(vip: Pick<VipFragmentRow, 'address' | 'protocol'>): string {
+  return `vip_fragment/${addressKey(vip.address)}/${vip.protocol}`;
 }
 
 export function backendKey(backend: BackendRow['backend']): string {
@@ -50,5 +63,5 @@ export function backendKey(backend: BackendRow['backend']): string {
 }
 
 export function returnPathKey(from: Pick<ReturnPathRow, 'address' | 'protocol' | 'port'>): string {
-  return `return_path/${from.address}/${from.protocol}/${from.port}`;
+  return `return_path/${addressKey(from.address)}/${from.protocol}/${from.port}`;
 }

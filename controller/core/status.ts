@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the engine knows about itself, as plain JSON-able data. Times are of the engine's own monotonic clock. */
 
-import type { Placement, Protocol } from './desired.ts';
+import { formatAddress } from './address.ts';
+import type { Affinity, Forwarding, Placement, Protocol } from './desired.ts';
 import type { Millis } from './event.ts';
-import { activeFilter, type Backend, dotted, type Pool, type State } from './model.ts';
+import { activeFilter, type Backend, type Pool, type State } from './model.ts';
 import { type EngineOptions, engineDefaults } from './options.ts';
 import { slotsOwned } from './placement.ts';
 import type { Column, FilterSlot } from './row.ts';
@@ -40,12 +41,16 @@ export interface Totals {
 export interface PoolStatus {
   name: string;
   id: number;
-  /** Dotted, e.g. 10.0.0.1. */
+  /** 10.0.0.1 or 2001:db8::1. */
   address: string;
   protocol: Protocol;
   port: number;
   /** filling: its table is being written, the vip is not announced yet. leaving: its rows are being deleted. */
   phase: 'filling' | 'serving' | 'leaving';
+  /** Whether it serves and no backend that lives has a slot: its packets are dropped or answered. */
+  isDead: boolean;
+  forwarding: Forwarding;
+  affinity: Affinity;
   placement: Placement;
   sessionTimeoutMs: number;
   slotCount: number;
@@ -120,7 +125,7 @@ export interface WriteStatus {
 
 export interface NeighbourStatus {
   known: number;
-  /** Addresses, dotted, that are needed and do not answer ARP. */
+  /** Addresses that are needed and do not answer ARP or NDP. */
   missing: string[];
 }
 
@@ -148,7 +153,7 @@ export function status(state: State, now: Millis, options: EngineOptions = engin
     now,
     state: statusState(state),
     pools: [...state.pools.values()].map((pool) => poolStatus(state, pool)),
-    version: versionStatus(state, options),
+    version: versionStatus(state, now, options),
     change: {
       phase: state.change.phase,
       waitingFor: state.change.waitingFor,
@@ -168,7 +173,7 @@ export function status(state: State, now: Millis, options: EngineOptions = engin
     },
     neighbours: {
       known: [...state.rows.values()].filter((row) => row.table === 'neighbour').length,
-      missing: [...state.solicitations.keys()].map(dotted),
+      missing: [...state.solicitations.keys()].map(formatAddress),
     },
     commits: state.commits.map((commit) => ({ ...commit, pools: [...commit.pools] })),
     problems: state.problems.map((problem) => ({ ...problem })),
@@ -188,10 +193,13 @@ function poolStatus(state: State, pool: Pool): PoolStatus {
   return {
     name: pool.name,
     id: pool.id,
-    address: dotted(pool.vip.address),
+    address: formatAddress(pool.vip.address),
     protocol: pool.vip.protocol,
     port: pool.vip.port,
     phase: pool.phase,
+    isDead: pool.phase === 'serving' && !hasLivingOwner(pool, owned),
+    forwarding: pool.forwarding,
+    affinity: pool.affinity,
     placement: pool.placement,
     sessionTimeoutMs: pool.sessionTimeoutMs,
     slotCount: pool.slotCount,
@@ -202,11 +210,15 @@ function poolStatus(state: State, pool: Pool): PoolStatus {
   };
 }
 
+function hasLivingOwner(pool: Pool, owned: ArrayLike<number>): boolean {
+  return [...pool.backends.values()].some(({ id, state }) => state !== 'down' && owned[id]! > 0);
+}
+
 function backendStatus(pool: Pool, backend: Backend, slots: number): BackendStatus {
   return {
     name: backend.name,
     id: backend.id,
-    address: dotted(backend.address),
+    address: formatAddress(backend.address),
     port: backend.port,
     weight: backend.weight,
     state: backend.state,
@@ -216,7 +228,7 @@ function backendStatus(pool: Pool, backend: Backend, slots: number): BackendStat
   };
 }
 
-function versionStatus(state: State, options: EngineOptions): VersionStatus {
+function versionStatus(state: State, now: Millis, options: EngineOptions): VersionStatus {
   const { version } = state;
   return {
     active: version.active,
@@ -230,7 +242,7 @@ function versionStatus(state: State, options: EngineOptions): VersionStatus {
         epoch,
         column,
         learn,
-        reusableAt: isQuarantined ? retireAt(state, options, filterSlot) : undefined,
+        reusableAt: isQuarantined ? retireAt(state, options, filterSlot, now) : undefined,
       };
     }),
   };

@@ -5,16 +5,15 @@
  */
 
 import type { Millis } from './event.ts';
-import { want } from './ledger.ts';
+import { admittedNow, emptyColumn, isFlooded, membersNow, mustGoToBase, reachedAt } from './flood.ts';
+import { isSettled, want } from './ledger.ts';
 import {
   activeFilter,
-  COLUMNS,
   emptyFilter,
   FILTER_SLOTS,
   type FilterRecord,
   isLive,
   log,
-  NO_ROW,
   type State,
   servingPools,
   type Turn,
@@ -37,8 +36,11 @@ export function liveColumns(version: VersionRow): Column[] {
   return [...new Set(version.filters.filter((filter) => filter.epoch !== 0).map((filter) => filter.column))];
 }
 
-/** Opening flows of this column join a fresh filter slot from now on. The next filter slot must be free. */
-export function activate(state: State, turn: Turn, kind: 'commit' | 'rotate', column: Column): void {
+/**
+ * Opening flows of this column join a fresh filter slot from now on. The next filter slot must be free, but for `base`: it is
+ * emptied by the same write, since in a flood established connections win.
+ */
+export function activate(state: State, turn: Turn, kind: 'commit' | 'rotate' | 'base', column: Column): void {
   const filterSlot = nextFilterSlot(state.version);
   // Epochs only ever count up, so the active one tells the next even to a controller that has just started.
   const epoch = (activeFilter(state.version).epoch % MAX_EPOCH) + 1;
@@ -49,6 +51,15 @@ export function activate(state: State, turn: Turn, kind: 'commit' | 'rotate', co
 /** @returns whether a write of the version was begun */
 export function retireOrRotate(state: State, turn: Turn): boolean {
   if (state.versionChange) return false;
+  if (isGoingToBase(state, turn)) {
+    // A slot that is being merged onto its newest backend would be given to base meanwhile, and taken from it.
+    if (!servingPools(state).every(isSettled)) return false;
+    activate(state, turn, 'base', emptyColumn(state, liveColumns(state.version)) ?? 0);
+    return true;
+  }
+  const isOver = activeFilter(state.version).column === 0 && !isFlooded(state, turn.now);
+  if (isOver && !turn.options.naive) makeFiltersLearn(state, turn);
+  if (state.versionChange) return true;
   const retired = withoutRetired(state, turn);
   if (retired) {
     changeVersion(state, turn, { kind: 'retire', row: retired });
@@ -62,11 +73,23 @@ export function retireOrRotate(state: State, turn: Turn): boolean {
 }
 
 /**
+ * In a flood, new flows are about to go to base: the oldest filter slot is to be emptied for it. Not if that knows flows which
+ * may never have been heard, or for which there was no room: they are established as well.
+ */
+export function isGoingToBase(state: State, turn: Turn): boolean {
+  if (state.change.phase !== 'idle' || !mustGoToBase(state, turn.now)) return false;
+  const next = nextFilterSlot(state.version);
+  const { gapAt, couldAdmit } = filterRecord(state, next);
+  if (!isLive(state.version, next) || !couldAdmit || gapAt === undefined) return true;
+  return retireAt(state, turn.options, next, turn.now) <= turn.now;
+}
+
+/**
  * Flows admitted from now on are learned, and have a column that can have rows. The live filter slots of a switch that was
  * never told so are told now. A column without rows means the same as base does.
  */
 export function makeFiltersLearn(state: State, turn: Turn): void {
-  const column = emptyColumn(state);
+  const column = emptyColumn(state, liveColumns(state.version));
   const filters = state.version.filters.map((filter) =>
     filter.epoch === 0
       ? filter
@@ -78,18 +101,6 @@ export function makeFiltersLearn(state: State, turn: Turn): void {
   );
   if (JSON.stringify(filters) === JSON.stringify(state.version.filters)) return;
   changeVersion(state, turn, { kind: 'learn', row: { ...state.version, filters: asFour(filters) } });
-}
-
-/** A column that no live filter slot refers to, and no slot has a row in. */
-function emptyColumn(state: State): 1 | 2 | 3 | undefined {
-  const live = liveColumns(state.version);
-  return COLUMNS.find((column) => {
-    if (live.includes(column)) return false;
-    for (const pool of state.pools.values()) {
-      if (pool.columns[column - 1]!.some((backend) => backend !== NO_ROW)) return false;
-    }
-    return true;
-  });
 }
 
 /** The switch has acknowledged the version under way. @returns what has changed */
@@ -104,9 +115,11 @@ export function versionSettled(state: State, turn: Turn): VersionChange | undefi
     fresh.couldAdmit = unstableSlotCount(state) > 0;
     // What was lost before the filter slot became active is no loss of its own.
     Object.assign(filterRecord(state, change.row.active), fresh);
-    filterRecord(state, before.active).deactivatedAt = turn.now;
-    state.admittedBefore = state.admitted;
-    if (change.kind === 'rotate') state.totals.rotations++;
+    const last = filterRecord(state, before.active);
+    last.deactivatedAt = turn.now;
+    last.isSaturated = membersNow(state, turn.now) >= turn.options.floodLimit;
+    if (state.admitted !== undefined) state.admittedBefore = admittedNow(state, turn.now);
+    if (change.kind !== 'commit') state.totals.rotations++;
   }
   log(turn, 'debug', `version: ${change.kind}`, {
     active: change.row.active,
@@ -134,24 +147,38 @@ export function noteAdmitting(state: State): void {
 }
 
 /** Before this, flows that this filter slot admitted may have neither a pin nor be forgotten. */
-export function retireAt(state: State, options: EngineOptions, filterSlot: FilterSlot): Millis {
+export function retireAt(state: State, options: EngineOptions, filterSlot: FilterSlot, now: Millis): Millis {
   if (filterSlot === state.version.active) return Number.POSITIVE_INFINITY;
   const record = filterRecord(state, filterSlot);
   if (!record.couldAdmit) return record.deactivatedAt;
-  const isNeeded = filterSlot === nextFilterSlot(state.version) && isFull(state, options);
-  const restMs = isNeeded ? Math.min(options.quarantineMs, options.floodQuarantineMs) : options.quarantineMs;
-  const at = record.deactivatedAt + restMs;
+  const at = record.deactivatedAt + restMs(state, options, filterSlot, now);
   if (record.gapAt === undefined) return at;
   // A flow whose digest was lost sends again within the session timeout, or is forgotten.
   return Math.max(at, record.gapAt + longestTimeout(state) + options.mergeMarginMs);
 }
 
+function restMs(state: State, options: EngineOptions, filterSlot: FilterSlot, now: Millis): number {
+  const { quarantineMs, floodQuarantineMs, saturatedRestMs } = options;
+  if (isFlooded(state, now)) {
+    const { isSaturated } = filterRecord(state, filterSlot);
+    return Math.min(quarantineMs, isSaturated ? saturatedRestMs : floodQuarantineMs);
+  }
+  const isNeeded = filterSlot === nextFilterSlot(state.version) && isFull(state, options, now);
+  return isNeeded ? Math.min(quarantineMs, floodQuarantineMs) : quarantineMs;
+}
+
 /** The next time at which filter slots have something to do. */
 export function nextVersionAt(state: State, turn: Turn): Millis {
   let at = Number.POSITIVE_INFINITY;
-  const oldest = oldestQuarantined(state);
-  if (oldest !== undefined) at = retireAt(state, turn.options, oldest);
+  for (const filterSlot of resting(state.version)) {
+    at = Math.min(at, retireAt(state, turn.options, filterSlot, turn.now));
+    if (!isFlooded(state, turn.now)) break;
+  }
   if (canRotate(state, turn)) at = Math.min(at, rotationAt(state, turn));
+  if (unstableSlotCount(state) > 0) {
+    const fullAt = reachedAt(state, turn.options.fillLimit);
+    if (fullAt > turn.now) at = Math.min(at, fullAt);
+  }
   return at;
 }
 
@@ -161,15 +188,14 @@ function changeVersion(state: State, turn: Turn, change: VersionChange): void {
   log(turn, 'debug', `version: ${change.kind} begins`, { active: change.row.active });
 }
 
-/** Oldest first: who is free out of turn is of no use to anybody. */
+/** Oldest first: who is free out of turn is of no use to anybody, but in a flood. */
 function withoutRetired(state: State, turn: Turn): VersionRow | undefined {
   let row = state.version;
-  for (let age = 1; age < FILTER_SLOTS; age++) {
-    const filterSlot = after(state.version.active, age);
-    if (!isLive(state.version, filterSlot)) continue;
-    const at = retireAt(state, turn.options, filterSlot);
-    if (at > turn.now || !pinsAreInstalled(state, at)) break;
-    row = withFilter(row, filterSlot, { epoch: 0, column: 0, learn: false });
+  for (const filterSlot of resting(state.version)) {
+    const at = retireAt(state, turn.options, filterSlot, turn.now);
+    const isDue = at <= turn.now && pinsAreInstalled(state, at);
+    if (isDue) row = withFilter(row, filterSlot, { epoch: 0, column: 0, learn: false });
+    else if (!isFlooded(state, turn.now)) break;
   }
   return row === state.version ? undefined : row;
 }
@@ -184,29 +210,28 @@ function pinsAreInstalled(state: State, until: Millis): boolean {
 function canRotate(state: State, turn: Turn): boolean {
   if (unstableSlotCount(state) === 0) return false;
   const { phase } = state.change;
-  return phase === 'idle' || (phase !== 'committing' && isFull(state, turn.options));
+  return phase === 'idle' || (phase !== 'committing' && isFull(state, turn.options, turn.now));
 }
 
 /** Rotation by the clock is for quiet times, so that no change need wait for it; a filter slot that is full takes the last. */
 function rotationAt(state: State, turn: Turn): Millis {
   const next = nextFilterSlot(state.version);
   if (isLive(state.version, next)) return Number.POSITIVE_INFINITY;
-  if (isFull(state, turn.options)) return turn.now;
+  if (isFull(state, turn.options, turn.now)) return turn.now;
   for (const age of [1, 2]) if (isLive(state.version, after(next, age))) return Number.POSITIVE_INFINITY;
   return filterRecord(state, state.version.active).activatedAt + turn.options.rotationMs;
 }
 
 /** More members would make the active filter slot claim too many strangers. */
-function isFull(state: State, options: EngineOptions): boolean {
-  return (state.admitted ?? 0) - (state.admittedBefore ?? 0) >= options.fillLimit;
+function isFull(state: State, options: EngineOptions, now: Millis): boolean {
+  return membersNow(state, now) >= options.fillLimit;
 }
 
-function oldestQuarantined(state: State): FilterSlot | undefined {
-  for (let age = 1; age < FILTER_SLOTS; age++) {
-    const filterSlot = after(state.version.active, age);
-    if (isLive(state.version, filterSlot)) return filterSlot;
-  }
-  return undefined;
+/** Those that were active before the one that is now, oldest first. */
+function resting(version: VersionRow): FilterSlot[] {
+  return [1, 2, 3]
+    .map((age) => after(version.active, age))
+    .filter((filterSlot) => isLive(version, filterSlot));
 }
 
 function longestTimeout(state: State): number {

@@ -31,6 +31,12 @@ export class Difference {
     return this.rows.size;
   }
 
+  /** What the switch holds, as far as it is known. */
+  held(key: RowKey): Row | undefined {
+    const held = this.rows.get(key);
+    return held === undefined ? this.shadow.get(key) : held.row;
+  }
+
   /** The group's row is another from now on, and the switch was not told. */
   leftBehind(key: RowKey, before: Row | undefined, after: Row | undefined): void {
     const held = this.rows.get(key);
@@ -56,13 +62,24 @@ export class Difference {
 
   /** The switch holds just these rows. */
   measure(rows: readonly Row[]): void {
+    const slices = this.measureInSlices(rows, Number.POSITIVE_INFINITY);
+    while (!slices.next().done);
+  }
+
+  /** The same, with a pause after so many rows; the group's rows must not change meanwhile. */
+  *measureInSlices(rows: readonly Row[], sliceRows: number): Generator<undefined> {
     this.rows.clear();
     let shared = 0;
+    let untilPause = sliceRows;
     for (const row of rows) {
       const key = rowKey(row);
       const wanted = this.shadow.get(key);
       if (wanted !== undefined) shared++;
       if (!sameRow(row, wanted)) this.rows.set(key, { name: row, row, isDoubtful: false });
+      if (--untilPause === 0) {
+        untilPause = sliceRows;
+        yield;
+      }
     }
     // Usually nothing is missing, and there may be a million rows.
     if (shared === this.shadow.size) return;

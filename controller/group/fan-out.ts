@@ -27,6 +27,8 @@ export interface FanOutWorld {
   isClosing(member: Member): boolean;
   /** The switch holds something else in these rows, and should not. */
   repair(member: Member, updates: readonly RowUpdate[]): void;
+  /** Calls back when what has been done may be acknowledged. */
+  whenSettled(then: () => void): void;
   onWritten(write: number, failures: readonly WriteFailure[]): void;
 }
 
@@ -117,10 +119,10 @@ export class FanOut {
     );
     if (refused.length > 0) this.takeBack(pending, refused);
     const isShared = this.world.members.length > 1;
-    this.world.onWritten(
-      pending.write,
-      failures.map((failure) => (isShared && failure.code === 'rejected' ? inDoubt(failure) : failure)),
+    const told = failures.map((failure) =>
+      isShared && failure.code === 'rejected' ? inDoubt(failure) : failure,
     );
+    this.world.whenSettled(() => this.world.onWritten(pending.write, told));
   }
 
   /** The controller hears that the row is as before; so it has to be. */

@@ -52,6 +52,8 @@ function added(left: Traffic, right: Traffic): Traffic {
   return {
     decisions: addedCounts(left.decisions, right.decisions),
     drops: addedCounts(left.drops, right.drops),
+    hints: addedCounts(left.hints, right.hints),
+    limited: addedCounts(left.limited, right.limited),
     pools: addedCounts(left.pools, right.pools),
     backends: addedCounts(left.backends, right.backends),
   };

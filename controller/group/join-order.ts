@@ -14,12 +14,14 @@
  *   later       columns that nothing refers to yet
  *   leftovers   pins, columns and slots that the group no longer has: until here something might still have needed them
  *   unused      backends, return paths, routes and neighbours that the group no longer has
+ *   era         it is behind no more (era.ts); only when writes wait for it
  *
  * A flow of a slot that changes goes from where the switch sent it to where the group sends it in one step.
  */
 import type { RowKey } from '../core/ledger.ts';
 import type { Row } from '../core/row.ts';
 import type { Difference, Held, Shadow } from './difference.ts';
+import { isEra } from './era.ts';
 import { sameRow, slotKey } from './row-key.ts';
 
 const phases = [
@@ -34,6 +36,7 @@ const phases = [
   'later',
   'leftovers',
   'unused',
+  'era',
 ] as const;
 type Phase = (typeof phases)[number];
 
@@ -50,8 +53,18 @@ const phasesThatMakeRoom: readonly Phase[] = [
   ...phases.filter((phase) => phase !== 'withdrawn' && phase !== 'leftovers' && phase !== 'unused'),
 ];
 
+export interface JoinOrderOptions {
+  makesRoom: boolean;
+  /** The group goes on without it meanwhile. */
+  isLeftBehind: boolean;
+}
+
 /** Steps that have something to do. A vip that is withdrawn comes twice: it goes, and later it comes back. */
-export function joinOrder(difference: Difference, shadow: Shadow, makesRoom = false): JoinStep[] {
+export function joinOrder(
+  difference: Difference,
+  shadow: Shadow,
+  { makesRoom, isLeftBehind }: JoinOrderOptions,
+): JoinStep[] {
   const keys = new Map<Phase, RowKey[]>();
   const add = (phase: Phase, key: RowKey): void => {
     const before = keys.get(phase);
@@ -62,13 +75,14 @@ export function joinOrder(difference: Difference, shadow: Shadow, makesRoom = fa
   for (const key of withdrawnVips(difference, shadow, pools)) add('withdrawn', key);
   for (const [key, held] of difference.rows) add(phaseOf(held, shadow.get(key), shadow), key);
   return (makesRoom ? phasesThatMakeRoom : phases).flatMap((phase) => {
-    const found = keys.get(phase);
+    const found = isLeftBehind && phase === 'era' ? undefined : keys.get(phase);
     return found ? [{ phase, keys: found }] : [];
   });
 }
 
 function phaseOf({ name }: Held, wanted: Row | undefined, shadow: Shadow): Phase {
   const isExtra = wanted === undefined;
+  if (isEra(name)) return 'era';
   switch (name.table) {
     case 'version':
       return 'version';

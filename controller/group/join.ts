@@ -69,9 +69,13 @@ export class Join {
   private begin(): void {
     const { member, world } = this;
     const { shadow, options } = world;
-    if (member.difference.size <= options.joinTailRows) this.closingSince ??= world.now();
+    // The very last row is given to who is waited for.
+    if (member.difference.size <= Math.max(1, options.joinTailRows)) this.closingSince ??= world.now();
     this.version = shadow.get(versionKey);
-    this.steps = joinOrder(member.difference, shadow, this.makesRoom);
+    this.steps = joinOrder(member.difference, shadow, {
+      makesRoom: this.makesRoom,
+      isLeftBehind: this.closingSince === undefined,
+    });
     this.mustBeginAnew = false;
     this.step = 0;
     this.position = 0;

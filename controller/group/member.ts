@@ -6,11 +6,12 @@
  */
 import type { Millis, WriteFailure } from '../core/event.ts';
 import type { RowKey } from '../core/ledger.ts';
-import type { Row, RowUpdate } from '../core/row.ts';
+import type { RowUpdate } from '../core/row.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { MemberState, SwitchPort } from '../ports/switch.ts';
 import { Difference, type Shadow } from './difference.ts';
 import { rowKey } from './row-key.ts';
+import type { Tables } from './source.ts';
 
 export interface MemberTarget {
   /** What the operator calls it. */
@@ -35,7 +36,7 @@ export class Member {
   /** It has been equal to the group once: the difference tells what it holds even while it is away. */
   wasInStep = false;
   /** Read from it, while its state is 'gathering'. */
-  rowsRead: readonly Row[] | undefined;
+  tables: Tables | undefined;
   /** Flows its filters have admitted, as counted last. */
   admitted: number | undefined;
   /** It fails what it is asked since then: it does not answer, as far as the others are concerned. */

@@ -9,7 +9,12 @@ export interface SwitchGroupOptions {
   laggardMs: number;
   /** When no tables are in force yet, the first switch to connect waits so long for the others. */
   gatherMs: number;
-  /** A pin is idle when every switch has said so within this time; else its timeout begins anew on all of them. */
+  /** Rows of a switch that are looked at in one turn when a controller begins. */
+  sliceRows: number;
+  /**
+   * A pin is idle when every switch has said so within this time; else its timeout begins anew on all of them. Their timeouts
+   * are longer by it.
+   */
   idleAgreeMs: number;
   /** Pins that some switches have said to be idle and others not. What comes beyond it is told again by the switch. */
   idleMarksMax: number;
@@ -29,6 +34,7 @@ export interface SwitchGroupOptions {
 export const switchGroupDefaults: Readonly<SwitchGroupOptions> = {
   laggardMs: 10_000,
   gatherMs: 2_000,
+  sliceRows: 100_000,
   idleAgreeMs: 10_000,
   idleMarksMax: 10_000,
   joinBatch: 500,

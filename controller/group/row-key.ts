@@ -2,7 +2,7 @@
 /** Which rows are the same row, and which are equal. */
 import type { RowKey } from '../core/ledger.ts';
 import { pinKey } from '../core/pins.ts';
-import type { FilterVersion, Row, VersionRow } from '../core/row.ts';
+import type { FilterVersion, Row, SlotRow, VersionRow } from '../core/row.ts';
 import { smallRowKey } from '../core/rows.ts';
 
 export const versionKey = 'version';
@@ -33,8 +33,20 @@ export function sameRow(left: Row | undefined, right: Row | undefined): boolean 
   if (left === right) return true;
   if (left === undefined || right === undefined || left.table !== right.table) return false;
   if (left.table === 'version') return sameVersion(left, right as VersionRow);
+  // There may be millions of these, and names of fields take their time.
+  if (left.table === 'slot') return sameSlot(left, right as SlotRow);
   for (const field in left) if (left[field as keyof Row] !== right[field as keyof Row]) return false;
   return true;
+}
+
+function sameSlot(left: SlotRow, right: SlotRow): boolean {
+  return (
+    left.backend === right.backend &&
+    left.slot === right.slot &&
+    left.pool === right.pool &&
+    left.unstable === right.unstable &&
+    left.pinsBase === right.pinsBase
+  );
 }
 
 function sameVersion(left: VersionRow, right: VersionRow): boolean {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A group over switches in memory: who is waited for, what each of them holds, what the controller hears. */
 import { describe, expect, it } from 'vitest';
+import type { Row } from '../core/row.ts';
 import { Bench, deletes, inserts, modifies, rowsOf, servingPool } from './testing/bench.ts';
 
 const { backend, column, pin, slot, version } = rowsOf;
@@ -19,7 +20,10 @@ function serving(count: number, options: ConstructorParameters<typeof Bench>[1] 
 
 function expectEqual(bench: Bench): void {
   const [first, ...others] = bench.switches;
-  for (const other of others) expect(other.rows()).toEqual(first!.rows());
+  for (const other of others) {
+    expect(other.rows()).toEqual(first!.rows());
+    expect(other.era()).toBe(first!.era());
+  }
 }
 
 describe('a group of switches', () => {
@@ -51,7 +55,7 @@ describe('a group of switches', () => {
     bench.write(3, deletes(pin(7, 1)));
     expect(bench.heard()).toEqual(['written 3']);
     expectEqual(bench);
-    expect(s1!.rows()).toContain(JSON.stringify(pin(1, 2)));
+    expect(s1!.rows()).toContain(JSON.stringify(pin(1, 2, 910_000)));
   });
 
   it('is as large as its smallest switch: a row that one refuses is on none', () => {
@@ -124,6 +128,14 @@ describe('a group of switches', () => {
     expect(bench.switches.map(({ solicitations }) => solicitations)).toEqual([[question], [question]]);
   });
 
+  it('has every switch keep to the rates, those that are away when they are back', () => {
+    const bench = serving(2);
+    bench.switches[1]!.disconnect();
+    const rates = { flows: 100, neighbours: 10, answers: 1 };
+    bench.group.limit(rates);
+    expect(bench.switches.map((each) => each.rates)).toEqual([rates, rates]);
+  });
+
   it('shows its switches, and closes them', async () => {
     const bench = serving(2);
     bench.switches[1]!.disconnect();
@@ -135,7 +147,7 @@ describe('a group of switches', () => {
       notices: { received: 2, unreadable: 0 },
       members: [
         { name: 's1', address: 's1:9559', state: 'participating', rowsBehind: 0 },
-        { name: 's2', address: 's2:9559', state: 'disconnected', stateMs: 500, rowsBehind: 2 },
+        { name: 's2', address: 's2:9559', state: 'disconnected', stateMs: 500, rowsBehind: 3 },
       ],
     });
     await bench.group.close();
@@ -151,8 +163,9 @@ describe('a switch that is slow', () => {
     bench.clock.pass(9_999);
     expect(bench.heard()).toEqual([]);
     bench.clock.pass(1);
-    expect(bench.heard()).toEqual(['written 2']);
     expect(bench.states()).toEqual(['participating', 'participating', 'outdated']);
+    bench.settle(slow!);
+    expect(bench.heard()).toEqual(['written 2']);
     expect(bench.log.at(-1)).toBe(
       'warn a switch does not answer in time: the others go on; withdraw it from ECMP switch=s3 unansweredMs=10000',
     );
@@ -205,7 +218,8 @@ describe('a switch that is lost', () => {
     s1!.answer();
     s1!.answer();
     s2!.disconnect(1);
-    expect(bench.heard()).toEqual(['written 2', 'written 3', 'gap']);
+    bench.settle();
+    expect(bench.heard()).toEqual(['gap', 'written 2', 'written 3']);
     bench.write(4, deletes(pin(1, 2)));
     s2!.connect();
     bench.settle();
@@ -320,6 +334,122 @@ describe('a switch that is lost', () => {
 });
 
 describe('a controller that has just started', () => {
+  /** Both have an unstable slot, by the same version; then s2 goes. */
+  function inMidChange(): Bench {
+    const bench = serving(2);
+    bench.write(2, [...inserts(column(0, 1, 2)), ...modifies(slot(0, 1, true), version(2, 1))]);
+    bench.switches[1]!.disconnect();
+    bench.settle();
+    return bench;
+  }
+
+  /** Another process, with the switches as they are. */
+  function successor({ switches }: Bench): Bench {
+    const next = new Bench(switches.map(() => ({})));
+    next.switches.forEach((target, i) => {
+      target.model = switches[i]!.model;
+    });
+    return next;
+  }
+
+  it('knows which switch went on without the others, though their versions are the same', () => {
+    const bench = inMidChange();
+    bench.write(3, [...modifies(slot(0, 2)), ...deletes(column(0, 1, 2))]);
+    bench.write(4, inserts(column(1, 2, 1)));
+    bench.write(5, modifies(slot(1, 2, true)));
+    const next = successor(bench);
+    next.connectAll();
+    expect(next.log[0]).toBe('info its tables are in force for the group switch=s1');
+    expectEqual(next);
+    expect(next.switches[1]!.rows()).toContain(JSON.stringify(slot(0, 2)));
+  });
+
+  it('knows it too when the join of another was cut short', () => {
+    const bench = inMidChange();
+    bench.write(3, inserts(pin(1, 1)));
+    bench.write(4, [...modifies(slot(0, 2)), ...deletes(pin(1, 1), column(0, 1, 2))]);
+    const [s1, s2] = bench.switches;
+    s2!.model.apply({ operation: 'insert', row: pin(2, 3) }, 0);
+    s2!.connect();
+    // It is given the slot; the pin that is too many would be next.
+    s2!.answer();
+    s2!.disconnect();
+    s1!.disconnect();
+    const next = successor(bench);
+    next.connectAll();
+    expectEqual(next);
+    expect(next.switches[0]!.model.count('pin')).toBe(0);
+  });
+
+  it('hears of nothing that a switch left behind could hide', () => {
+    const bench = serving(2);
+    const [s1, s2] = bench.switches;
+    bench.group.write(2, inserts(pin(1, 2)));
+    s1!.answer();
+    s2!.disconnect();
+    expect(bench.heard()).toEqual(['gap']);
+    s1!.refuses = ({ row }) => (row.table === 'return_path' ? 'unavailable' : undefined);
+    bench.settle();
+    expect(bench.heard()).toEqual([]);
+    s1!.refuses = () => undefined;
+    bench.clock.pass(1_000);
+    bench.settle();
+    expect(bench.heard()).toEqual(['written 2']);
+    expect(s2!.era()).toBeLessThan(s1!.era());
+  });
+
+  it('goes on when a switch cannot be told who is behind', () => {
+    const bench = serving(2);
+    const [s1, s2] = bench.switches;
+    s1!.refuses = ({ row }) => (row.table === 'return_path' ? 'full' : undefined);
+    s2!.disconnect();
+    bench.group.write(2, inserts(pin(1, 2)));
+    bench.settle();
+    bench.clock.pass(5_000, () => bench.settle());
+    expect(bench.heard()).toEqual(['gap', 'written 2']);
+    expect(bench.log.at(-1)).toBe(
+      'warn a switch cannot be told from those left behind switch=s1 reason=s1 says full',
+    );
+  });
+
+  it('believes that a slot is merged, or prepared, where one of them has it so', () => {
+    const bench = new Bench([{}, {}]);
+    for (const target of bench.switches) {
+      for (const { row } of servingPool()) target.model.apply({ operation: 'insert', row }, 0);
+      target.model.apply({ operation: 'modify', row: version(2, 1) }, 0);
+      for (const row of [column(0, 1, 2), column(1, 1, 1)])
+        target.model.apply({ operation: 'insert', row }, 0);
+    }
+    const [s1, s2] = bench.switches;
+    // Each has met one of two merges, and s1 has begun to bury backend 2 in slot 3: its heir is 3.
+    s1!.model.apply({ operation: 'modify', row: slot(0, 2) }, 0);
+    s1!.model.apply({ operation: 'modify', row: slot(1, 2, true) }, 0);
+    s2!.model.apply({ operation: 'modify', row: slot(0, 1, true) }, 0);
+    s2!.model.apply({ operation: 'modify', row: slot(1, 1) }, 0);
+    s2!.model.apply({ operation: 'insert', row: column(3, 1, 3) }, 0);
+    s2!.model.apply({ operation: 'modify', row: slot(3, 3, true) }, 0);
+    bench.connectAll();
+    expectEqual(bench);
+    const rows = s1!.rows();
+    for (const row of [slot(0, 2), slot(1, 1), slot(3, 3, true), column(3, 1, 3)])
+      expect(rows).toContain(JSON.stringify(row));
+  });
+
+  it.each([
+    ['the first', 0],
+    ['the second', 1],
+  ])('keeps a slot that has been buried at once on %s of them', (_which, ahead) => {
+    const bench = new Bench([{}, {}]);
+    const asksForPins = { ...slot(0, 1, true), pinsBase: true } as Row;
+    bench.switches.forEach((target, i) => {
+      for (const { row } of servingPool()) target.model.apply({ operation: 'insert', row }, 0);
+      target.model.apply({ operation: 'modify', row: i === ahead ? slot(0, 3) : asksForPins }, 0);
+    });
+    bench.connectAll();
+    expectEqual(bench);
+    expect(bench.switches[0]!.rows()).toContain(JSON.stringify(slot(0, 3)));
+  });
+
   it('takes the tables of the switch that is furthest, with the pins of its equals', () => {
     const bench = new Bench([{}, {}, {}, {}]);
     const [behind, first, second, blank] = bench.switches;
@@ -365,7 +495,15 @@ describe('a switch that joins', () => {
     late!.connect();
     bench.settle();
     const order = late!.done.map(({ row }) => row.table);
-    expect([...new Set(order)]).toEqual(['backend', 'pin', 'slot_version', 'slot', 'version', 'vip']);
+    expect([...new Set(order)]).toEqual([
+      'backend',
+      'pin',
+      'slot_version',
+      'slot',
+      'version',
+      'vip',
+      'return_path',
+    ]);
     expectEqual(bench);
     // It is new: it has no flows whose digests could be missing.
     expect(bench.heard()).toEqual(['gap', 'written 2']);
@@ -411,6 +549,7 @@ describe('a switch that joins', () => {
     expect(bench.heard()).toEqual([]);
     expect(bench.states()[1]).toBe('joining');
     bench.clock.pass(10_000);
+    bench.settle(late!);
     expect(bench.heard()).toEqual(['written 2']);
     expect(bench.states()[1]).toBe('outdated');
     bench.settle();
@@ -432,6 +571,7 @@ describe('a switch that joins', () => {
       'modify slot',
       'delete pin',
       'delete slot_version',
+      'insert return_path',
     ]);
     expectEqual(bench);
   });
@@ -450,6 +590,7 @@ describe('a switch that joins', () => {
       'delete slot_version',
       'insert slot_version',
       'modify slot',
+      'insert return_path',
     ]);
     expectEqual(bench);
   });
@@ -467,7 +608,7 @@ describe('a switch that joins', () => {
     bench.settle();
     const done = away!.done.map(({ operation, row }) => `${operation} ${row.table}`);
     expect(done[0]).toBe('delete vip');
-    expect(done.at(-1)).toBe('insert vip');
+    expect(done.slice(-2)).toEqual(['insert vip', 'insert return_path']);
     expectEqual(bench);
   });
 
@@ -490,6 +631,7 @@ describe('a switch that joins', () => {
       'insert pin',
       'insert pin',
       'insert vip',
+      'insert return_path',
     ]);
     expectEqual(bench);
     expect(bench.states()).toEqual(['participating', 'participating']);
@@ -506,7 +648,7 @@ describe('a switch that joins', () => {
     bench.settle();
     expect(bench.group.status().members![1]).toMatchObject({
       state: 'joining',
-      rowsBehind: 6,
+      rowsBehind: 7,
       problem: 'it cannot be given the rows of the group (full): s2 says full',
     });
     expect(bench.log.filter((line) => line.includes('cannot be given'))).toHaveLength(1);
@@ -549,7 +691,8 @@ describe('an idle pin', () => {
     s1!.tell(idle(1));
     bench.clock.pass(10_000);
     bench.settle();
-    expect([s1!.done, s2!.done]).toEqual([modifies(pin(1, 2)), modifies(pin(1, 2))]);
+    const armed = modifies(pin(1, 2, 910_000));
+    expect([s1!.done, s2!.done]).toEqual([armed, armed]);
     // The mark of before counts no more.
     s2!.tell(idle(1));
     expect(bench.heard()).toEqual([]);
@@ -567,8 +710,10 @@ describe('an idle pin', () => {
     bench.clock.pass(10_000);
     bench.settle();
     expect(bench.heard()).toEqual(['gap']);
-    expect(s1!.done).toEqual(modifies(pin(1, 2), pin(2, 2)));
-    bench.clock.pass(890_000);
+    expect(s1!.done.filter(({ row }) => row.table === 'pin')).toEqual(
+      modifies(pin(1, 2, 910_000), pin(2, 2, 910_000)),
+    );
+    bench.clock.pass(900_000);
     s1!.tell(idle(1));
     expect(bench.heard()).toEqual(['pin 1 idle']);
   });
@@ -583,7 +728,7 @@ describe('an idle pin', () => {
     bench.settle();
     expect(bench.states()).toEqual(['participating', 'joining']);
     s1!.tell(idle(1));
-    bench.clock.pass(899_000);
+    bench.clock.pass(909_000);
     expect(bench.heard()).toEqual([]);
     bench.clock.pass(1_000);
     s1!.tell(idle(1));
@@ -611,6 +756,42 @@ describe('an idle pin', () => {
     bench.settle();
     expect(bench.switches.map(({ model }) => model.count('pin'))).toEqual([1, 1]);
     expectEqual(bench);
+  });
+
+  it('lasts longer on each switch by the time in which they agree, and as long as it should on all of them', () => {
+    const bench = pinned();
+    const [s1, s2] = bench.switches;
+    const timeoutMs = () => s1!.model.read().find(({ table }) => table === 'pin');
+    expect(timeoutMs()).toEqual(pin(1, 2, 910_000));
+    s1!.disconnect();
+    s2!.disconnect();
+    bench.heard();
+    bench.connectAll();
+    const [connected] = bench.events();
+    expect(connected).toMatchObject({ kind: 'connected' });
+    expect(connected!.kind === 'connected' && connected!.rows).toContainEqual(pin(1, 2));
+    // Pins that never expire do not.
+    bench.write(9, modifies(pin(1, 2, 0)));
+    expect(timeoutMs()).toEqual(pin(1, 2, 0));
+  });
+
+  it('is armed anew when the word of the last switch came too late, and nobody looked in time', () => {
+    const bench = pinned({ joinBatch: 1 });
+    const [s1, s2] = bench.switches;
+    s1!.tell(idle(1));
+    s1!.tell(idle(2));
+    bench.clock.pass(10_000);
+    // The first is being armed; the second has to wait until it is.
+    expect(s1!.waiting).toHaveLength(1);
+    bench.clock.pass(5_000);
+    s2!.tell(idle(2));
+    expect(bench.heard()).toEqual([]);
+    bench.clock.pass(0, () => bench.settle());
+    bench.settle();
+    bench.clock.pass(0);
+    bench.settle();
+    expect(s1!.done).toEqual(modifies(pin(1, 2, 910_000), pin(2, 2, 910_000)));
+    expect(s2!.done).toEqual(s1!.done);
   });
 
   it('takes a bounded place in memory', () => {

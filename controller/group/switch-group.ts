@@ -14,20 +14,22 @@
  */
 import type { LogLevel, Millis, WriteFailure } from '../core/event.ts';
 import type { RowKey } from '../core/ledger.ts';
+import type { DigestRates } from '../core/options.ts';
 import { pinKey } from '../core/pins.ts';
 import type { Row, RowUpdate } from '../core/row.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Solicitation, SwitchEvent, SwitchPort, SwitchStatus } from '../ports/switch.ts';
 import { Alarm } from './alarm.ts';
+import { Era, isEra } from './era.ts';
 import { FanOut } from './fan-out.ts';
+import { Gathering } from './gathering.ts';
 import { groupStatus } from './group-status.ts';
-import { IdleMarks, type PinIdle } from './idle-marks.ts';
+import { IdleMarks, type PinIdle, withLongerPin, withShorterPin } from './idle-marks.ts';
 import { Join } from './join.ts';
 import { Member, type MemberTarget } from './member.ts';
 import { type SwitchGroupOptions, switchGroupDefaults } from './options.ts';
-import { rowKey } from './row-key.ts';
-import { isBlank, isNewer, newest, rowsInForce } from './source.ts';
+import { isBlank, isNewer, type Tables, tablesOf } from './source.ts';
 
 export interface SwitchGroupWorld {
   clock: Clock;
@@ -42,17 +44,22 @@ export class SwitchGroup implements SwitchPort {
   private readonly shadow = new Map<RowKey, Row>();
   /** Some switch's tables have been in force, and nobody else has changed them since, as far as we know. */
   private isShadowKnown = false;
+  /** Switches that are equal are let in one by one. */
+  private isBeginning = false;
   /** 'connected' has been told. */
   private isReady = false;
   private isClosed = false;
   private listener: (event: SwitchEvent) => void = () => {};
   private readonly fanOut: FanOut;
+  private readonly era: Era;
   private readonly joins = new Map<Member, Join>();
   private readonly marks: IdleMarks;
+  /** Switches that have not answered to pins whose timeout begins anew. */
+  private readonly arming = new Set<Member>();
   /** A switch has ceased to participate then, last. */
   private lastLossAt = Number.NEGATIVE_INFINITY;
   private admitted = 0;
-  private readonly gathered: Alarm;
+  private readonly gathering: Gathering;
   private readonly watch: Alarm;
   private readonly idleDue: Alarm;
   private readonly retries = new Map<Member, Alarm>();
@@ -67,16 +74,36 @@ export class SwitchGroup implements SwitchPort {
     this.world = world;
     this.options = { ...switchGroupDefaults, ...options };
     this.members = targets.map((target) => new Member(target, this.shadow, clock));
-    this.marks = new IdleMarks(this.options.idleMarksMax);
-    this.gathered = new Alarm(clock, () => this.chooseSource());
+    this.marks = new IdleMarks(this.options.idleAgreeMs, this.options.idleMarksMax);
+    this.gathering = new Gathering({
+      shadow: this.shadow,
+      members: this.members,
+      options: this.options,
+      clock,
+      onSource: (member) => {
+        if (this.members.length > 1) this.log('info', 'its tables are in force for the group', member);
+      },
+      onInForce: (found) => this.beInForce(found),
+    });
     this.watch = new Alarm(clock, () => this.checkLaggards());
     this.idleDue = new Alarm(clock, () => this.checkIdle());
     for (const member of this.members) this.retries.set(member, new Alarm(clock, () => this.rejoin(member)));
+    const isClosing = (member: Member): boolean => this.joins.get(member)?.closingSince !== undefined;
+    this.era = new Era({
+      shadow: this.shadow,
+      members: this.members,
+      options: this.options,
+      clock,
+      isClosing,
+      onRefused: (member, reason) =>
+        this.log('warn', 'a switch cannot be told from those left behind', member, { reason }),
+    });
     this.fanOut = new FanOut({
       shadow: this.shadow,
       members: this.members,
       correctionsMax: this.options.correctionsMax,
-      isClosing: (member) => this.joins.get(member)?.closingSince !== undefined,
+      isClosing,
+      whenSettled: (then) => this.era.whenSettled(then),
       repair: (member, updates) => this.repair(member, updates),
       onWritten: (write, failures) => this.listener({ kind: 'written', write, failures }),
     });
@@ -89,12 +116,21 @@ export class SwitchGroup implements SwitchPort {
 
   write(write: number, updates: readonly RowUpdate[]): void {
     if (!this.isReady) return;
-    this.fanOut.write(write, updates);
+    const { idleAgreeMs } = this.options;
+    const isShared = this.members.length > 1;
+    this.fanOut.write(
+      write,
+      isShared ? updates.map((update) => withLongerPin(update, idleAgreeMs)) : updates,
+    );
     this.watchLaggards();
   }
 
   solicit(solicitation: Solicitation): void {
     for (const member of this.members) if (member.state !== 'disconnected') member.port.solicit(solicitation);
+  }
+
+  limit(rates: DigestRates): void {
+    for (const { port } of this.members) port.limit?.(rates);
   }
 
   status(): SwitchStatus {
@@ -105,7 +141,8 @@ export class SwitchGroup implements SwitchPort {
     this.isClosed = true;
     this.isReady = false;
     this.listener = () => {};
-    for (const alarm of [this.gathered, this.watch, this.idleDue, ...this.retries.values()]) alarm.cancel();
+    this.gathering.close();
+    for (const alarm of [this.watch, this.idleDue, ...this.retries.values()]) alarm.cancel();
     for (const join of this.joins.values()) join.stop();
     await Promise.all(this.members.map(({ port }) => port.close()));
   }
@@ -150,14 +187,14 @@ export class SwitchGroup implements SwitchPort {
 
   private connected(member: Member, rows: readonly Row[], wasDeposed: boolean): void {
     if (!this.isShadowKnown) {
-      this.gather(member, rows);
+      this.gathering.add(member, rows);
       return;
     }
     const isInForce = this.members.some(({ state }) => state !== 'disconnected');
     if (!isInForce && !this.isOurs(member, rows, wasDeposed)) {
       this.log('warn', 'somebody else has written to the switch: it is the source of truth', member);
       this.isShadowKnown = false;
-      this.gather(member, rows);
+      this.gathering.add(member, rows);
       return;
     }
     member.difference.measure(rows);
@@ -168,41 +205,20 @@ export class SwitchGroup implements SwitchPort {
   private isOurs(member: Member, rows: readonly Row[], wasDeposed: boolean): boolean {
     if (wasDeposed) return false;
     if (isBlank(rows)) return true;
-    return member.wasInStep ? member.difference.explains(rows) : !isNewer(rows, [...this.shadow.values()]);
+    if (member.wasInStep) return member.difference.explains(rows);
+    return !isNewer(tablesOf(rows), tablesOf([...this.shadow.values()]));
   }
 
-  private gather(member: Member, rows: readonly Row[]): void {
-    member.rowsRead = rows;
-    member.enter('gathering');
-    if (this.members.every(({ state }) => state === 'gathering')) this.chooseSource();
-    else if (!this.gathered.isSet) this.gathered.setAt(this.world.clock.now() + this.options.gatherMs);
-  }
-
-  private chooseSource(): void {
-    this.gathered.cancel();
-    const found = this.members.filter(({ state }) => state === 'gathering');
-    const tables = found.map(({ rowsRead }) => rowsRead ?? []);
-    if (found.length === 0) return;
-    const best = newest(tables);
-    const source = found[best]!;
-    if (this.members.length > 1) this.log('info', 'its tables are in force for the group', source);
-    this.shadow.clear();
-    for (const row of rowsInForce(tables[best]!, tables)) this.shadow.set(rowKey(row), row);
+  private beInForce(found: ReadonlyMap<Member, Tables>): void {
     this.isShadowKnown = true;
-    if (found.length < this.members.length) this.lastLossAt = this.world.clock.now();
-    for (const member of this.members) {
-      member.wasInStep = false;
-      member.difference.rows.clear();
-    }
-    found.forEach((member, i) => {
-      member.difference.measure(tables[i]!);
-      member.rowsRead = undefined;
-      // Told apart from 'disconnected' before the first of them is done.
-      member.enter('joining');
-    });
-    found.forEach((member, i) => {
-      this.join(member, isBlank(tables[i]!));
-    });
+    this.era.found();
+    if (found.size < this.members.length) this.lastLossAt = this.world.clock.now();
+    // Told apart from 'disconnected' before the first of them is done.
+    for (const member of found.keys()) member.enter('joining');
+    this.isBeginning = true;
+    for (const [member, tables] of found) this.join(member, tables.isBlank);
+    this.isBeginning = false;
+    this.era.look();
   }
 
   private join(member: Member, wasBlank: boolean): void {
@@ -236,11 +252,12 @@ export class SwitchGroup implements SwitchPort {
       });
     if (!this.isReady) {
       this.isReady = true;
-      this.listener({ kind: 'connected', rows: [...this.shadow.values()] });
+      this.listener({ kind: 'connected', rows: this.rowsAsked() });
     } else if (!join.wasBlank) {
       // Slots that were stable to it and unstable to the group: it has told nothing of their flows.
       this.listener({ kind: 'gap' });
     }
+    if (!this.isBeginning) this.era.look();
     this.watchLaggards();
   }
 
@@ -265,7 +282,8 @@ export class SwitchGroup implements SwitchPort {
 
   private joinFailed(member: Member, { code, message }: WriteFailure): void {
     this.joins.delete(member);
-    this.fanOut.release(member);
+    this.era.leaves(member);
+    this.release(member);
     const problem = `it cannot be given the rows of the group (${code}): ${message}`;
     if (member.problem !== problem) this.log('warn', problem, member);
     member.problem = problem;
@@ -284,19 +302,20 @@ export class SwitchGroup implements SwitchPort {
   private lost(member: Member): void {
     const wasParticipating = member.state === 'participating';
     member.forgetUnanswered();
-    member.rowsRead = undefined;
+    member.tables = undefined;
     this.leave(member);
     member.enter('disconnected');
-    if (this.members.every(({ state }) => state !== 'gathering')) this.gathered.cancel();
+    this.gathering.lost();
     if (!wasParticipating) {
-      this.fanOut.release(member);
+      this.release(member);
     } else if (this.participants().length > 0) {
       this.log('warn', 'a switch is lost; withdraw it from ECMP', member);
-      this.fanOut.release(member);
+      this.release(member);
       this.listener({ kind: 'gap' });
     } else {
       this.isReady = false;
       this.fanOut.forget();
+      this.era.forget();
       this.marks.clear();
       this.listener({ kind: 'disconnected' });
     }
@@ -310,29 +329,38 @@ export class SwitchGroup implements SwitchPort {
     member.failingSince = undefined;
     this.leave(member);
     member.enter('outdated', 'it does not answer in time');
-    this.fanOut.release(member);
+    this.release(member);
     if (!member.hasUnanswered)
       this.retries.get(member)!.setAt(this.world.clock.now() + this.options.joinRetryMs);
+  }
+
+  /** Nobody waits for it any longer. */
+  private release(member: Member): void {
+    this.fanOut.release(member);
+    this.era.look();
   }
 
   /** It is about to be in another state. */
   private leave(member: Member): void {
     if (member.state === 'participating') this.lastLossAt = this.world.clock.now();
+    this.era.leaves(member);
+    this.armed(member);
     this.retries.get(member)!.cancel();
     this.joins.get(member)?.stop();
     this.joins.delete(member);
   }
 
   /** Rows that are not as they should be on one switch only: it is brought right on its own, or joins anew. */
-  private repair(member: Member, updates: readonly RowUpdate[]): void {
+  private repair(member: Member, updates: readonly RowUpdate[], onAnswer = () => {}): void {
     member.write(updates, this.options.correctionsMax, (failures) => {
+      onAnswer();
       if (failures.length === 0 || member.state !== 'participating') return;
       // Nobody else would carry the traffic. An odd pin goes when it is idle.
       if (this.participants().length === 1) return;
-      this.fanOut.release(member);
       member.doubtUnanswered();
       this.leave(member);
       this.join(member, false);
+      this.release(member);
     });
     this.watchLaggards();
   }
@@ -356,9 +384,10 @@ export class SwitchGroup implements SwitchPort {
     return row?.table !== 'pin' || this.world.clock.now() >= this.lastLossAt + row.idleTimeoutMs;
   }
 
+  /** A batch at a time: the next one when all have answered this. */
   private checkIdle(): void {
     const all = this.participants();
-    const { agreed, others } = this.marks.expire(this.world.clock.now() - this.options.idleAgreeMs, all);
+    const { agreed, others } = this.marks.expire(this.world.clock.now(), all, this.options.joinBatch);
     const busy = others;
     for (const event of agreed) {
       const key = keyOf(event);
@@ -369,14 +398,21 @@ export class SwitchGroup implements SwitchPort {
       const row = this.shadow.get(key);
       return row === undefined ? [] : [{ operation: 'modify', row }];
     });
-    if (updates.length > 0) for (const member of all) this.repair(member, updates);
+    if (updates.length > 0) {
+      for (const member of all) this.arming.add(member);
+      for (const member of all) this.repair(member, updates, () => this.armed(member));
+    }
     this.watchIdle();
   }
 
+  /** It has answered, or will not. */
+  private armed(member: Member): void {
+    if (this.arming.delete(member)) this.watchIdle();
+  }
+
   private watchIdle(): void {
-    const { oldestAt } = this.marks;
-    if (oldestAt !== undefined && !this.idleDue.isSet)
-      this.idleDue.setAt(oldestAt + this.options.idleAgreeMs);
+    const { dueAt } = this.marks;
+    if (dueAt !== undefined && this.arming.size === 0 && !this.idleDue.isSet) this.idleDue.setAt(dueAt);
   }
 
   private checkLaggards(): void {
@@ -415,6 +451,14 @@ export class SwitchGroup implements SwitchPort {
     // Nobody waits for the end of a join while no switch participates.
     if (closing === undefined || !this.isReady) return own;
     return Math.min(closing, own ?? closing);
+  }
+
+  /** Those of the engine, as it asked for them. */
+  private rowsAsked(): Row[] {
+    const rows: Row[] = [];
+    const longerMs = this.members.length > 1 ? this.options.idleAgreeMs : 0;
+    for (const row of this.shadow.values()) if (!isEra(row)) rows.push(withShorterPin(row, longerMs));
+    return rows;
   }
 
   private participants(): Member[] {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the controller needs of a switch. */
-import type { Ipv4Address, MacAddress } from '../core/desired.ts';
+import type { Address, MacAddress } from '../core/desired.ts';
 import type { Event } from '../core/event.ts';
+import type { DigestRates } from '../core/options.ts';
 import type { Row, RowUpdate } from '../core/row.ts';
 
 type WithoutTime<E> = E extends unknown ? Omit<E, 'now'> : never;
@@ -22,8 +23,9 @@ type OtherSwitchEvent = WithoutTime<
 
 export interface Solicitation {
   port: number;
-  address: Ipv4Address;
-  sourceAddress: Ipv4Address;
+  address: Address;
+  /** Of the same family. */
+  sourceAddress: Address;
   sourceMac: MacAddress;
 }
 
@@ -36,6 +38,8 @@ export interface SwitchPort {
   start(listener: (event: SwitchEvent) => void): void;
   write(write: number, updates: readonly RowUpdate[]): void;
   solicit(solicitation: Solicitation): void;
+  /** As of now, and after every reconnection. A switch that has no meters has no such method. */
+  limit?(rates: DigestRates): void;
   status(): SwitchStatus;
   close(): Promise<void>;
 }
@@ -88,10 +92,14 @@ export interface Count {
 
 /** Counters of the switch since its program was loaded. */
 export interface Traffic {
-  /** By the names of DECISION_*, in lower case: stable, pinned, filter, base, new, return, routed. */
+  /** By the names of DECISION_*, in lower case: stable, pinned, filter, base, new, return, routed, ... */
   decisions: Readonly<Record<string, Count>>;
   /** By the names of DROP_*, in lower case. */
   drops: Readonly<Record<string, Count>>;
+  /** By the names of HINT_*, in lower case: what came of packets that may name their backend. */
+  hints: Readonly<Record<string, Count>>;
+  /** By the fields of DigestRates: what the switch did not do, because it was beyond the rate. */
+  limited: Readonly<Record<string, Count>>;
   /** By pool id. */
   pools: Readonly<Record<number, Count>>;
   /** By backend id. */

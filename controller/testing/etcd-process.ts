@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A real etcd for tests and benchmarks: one member, on loopback, with a folder of its own that is deleted at the end. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +28,11 @@ export function whyNoEtcd(): string | undefined {
   }
 }
 
-/** @throws Error when it does not start */
+/**
+ * It ends with this process at the latest, and its folder goes.
+ *
+ * @throws Error when it does not start
+ */
 export async function startEtcd(): Promise<EtcdProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'evenkeel-etcd-'));
   const [client, peer] = (await freePorts(2)).map((port) => `http://127.0.0.1:${port}`);
@@ -47,11 +52,17 @@ export async function startEtcd(): Promise<EtcdProcess> {
     if (lines.length > 20) lines.shift();
   });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const kill = (): void => {
+    child.kill('SIGKILL');
+    // What it was writing just now may be in the way of the first attempt.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+  };
+  process.on('exit', kill);
   const close = async (): Promise<void> => {
-    child.kill('SIGCONT');
     child.kill('SIGKILL');
     await ended;
-    await rm(folder, { recursive: true, force: true });
+    kill();
+    process.off('exit', kill);
   };
   const deadline = Date.now() + startTimeoutMs;
   while (!(await isHealthy(client!))) {

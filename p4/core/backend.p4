@@ -1,26 +1,102 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-//   client ──> vip ──> backend ──nat──> server          server ──> return_path ──> client
+//   backend ──> how it is reached, and where: the packet itself changes only when its next link is known (rewrite.p4)
+//
+//   nat     its own address and port take the place of the vip's
+//   l2_dsr  the packet as it is, to the MAC address of `next_hop`
+//   ipip, gre, gue  the packet as it is, in a tunnel to `address`
+//
+// The suffix is the family of the address: of the outer header, where there is one.
 
-control SwitchBackend(inout headers_t hdr, inout metadata_t meta) {
+control SwitchBackend(inout metadata_t meta) {
     SwitchCounter(BACKENDS) backend_traffic;
 
-    // The backend's own address and port take the place of the vip's.
     action nat(ipv4_address_t address, l4_port_t port) {
-        hdr.ipv4.target_address = address;
+        meta.forwarding = FORWARDING_NAT;
+        meta.next_hop = address;
+        meta.rewritten_address = address;
         meta.rewritten_port = port;
-        meta.is_rewritten = 1;
+    }
+
+    action nat_ipv6(ipv6_address_t address, l4_port_t port) {
+        meta.forwarding = FORWARDING_NAT_IPV6;
+        meta.next_hop_is_ipv6 = 1;
+        meta.next_hop_ipv6 = address;
+        meta.rewritten_address_ipv6 = address;
+        meta.rewritten_port = port;
+    }
+
+    action l2_dsr(ipv4_address_t next_hop) {
+        meta.forwarding = FORWARDING_L2_DSR;
+        meta.next_hop = next_hop;
+    }
+
+    action l2_dsr_ipv6(ipv6_address_t next_hop) {
+        meta.forwarding = FORWARDING_L2_DSR;
+        meta.next_hop_is_ipv6 = 1;
+        meta.next_hop_ipv6 = next_hop;
+    }
+
+    action ipip(ipv4_address_t address) {
+        meta.forwarding = FORWARDING_IPIP;
+        meta.next_hop = address;
+        meta.rewritten_address = address;
+        meta.overhead = IPV4_OCTETS;
+    }
+
+    action ipip_ipv6(ipv6_address_t address) {
+        meta.forwarding = FORWARDING_IPIP;
+        meta.next_hop_is_ipv6 = 1;
+        meta.next_hop_ipv6 = address;
+        meta.rewritten_address_ipv6 = address;
+        meta.overhead = IPV6_OCTETS;
+    }
+
+    action gre(ipv4_address_t address) {
+        meta.forwarding = FORWARDING_GRE;
+        meta.next_hop = address;
+        meta.rewritten_address = address;
+        meta.overhead = IPV4_OCTETS + GRE_OCTETS;
+    }
+
+    action gre_ipv6(ipv6_address_t address) {
+        meta.forwarding = FORWARDING_GRE;
+        meta.next_hop_is_ipv6 = 1;
+        meta.next_hop_ipv6 = address;
+        meta.rewritten_address_ipv6 = address;
+        meta.overhead = IPV6_OCTETS + GRE_OCTETS;
+    }
+
+    action gue(ipv4_address_t address, l4_port_t port) {
+        meta.forwarding = FORWARDING_GUE;
+        meta.next_hop = address;
+        meta.rewritten_address = address;
+        meta.rewritten_port = port;
+        meta.overhead = IPV4_OCTETS + UDP_OCTETS + GUE_OCTETS;
+    }
+
+    action gue_ipv6(ipv6_address_t address, l4_port_t port) {
+        meta.forwarding = FORWARDING_GUE;
+        meta.next_hop_is_ipv6 = 1;
+        meta.next_hop_ipv6 = address;
+        meta.rewritten_address_ipv6 = address;
+        meta.rewritten_port = port;
+        meta.overhead = IPV6_OCTETS + UDP_OCTETS + GUE_OCTETS;
     }
 
     action no_backend() {
         meta.drop_reason = DROP_NO_BACKEND;
+        meta.flow_digest = 0;
     }
 
     table backend {
         key = {
             meta.backend : exact @name("backend");
         }
-        actions = { nat; @defaultonly no_backend; }
+        actions = {
+            nat; nat_ipv6; l2_dsr; l2_dsr_ipv6; ipip; ipip_ipv6; gre; gre_ipv6; gue; gue_ipv6;
+            @defaultonly no_backend;
+        }
         const default_action = no_backend();
         size = BACKEND_ROWS;
     }
@@ -28,45 +104,6 @@ control SwitchBackend(inout headers_t hdr, inout metadata_t meta) {
     apply {
         if (backend.apply().hit) {
             backend_traffic.apply((bit<32>)meta.backend);
-            if (hdr.tcp.isValid()) {
-                hdr.tcp.target_port = meta.rewritten_port;
-            } else {
-                hdr.udp.target_port = meta.rewritten_port;
-            }
-        }
-    }
-}
-
-control SwitchReturnPath(inout headers_t hdr, inout metadata_t meta) {
-    action as_vip(ipv4_address_t address, l4_port_t port) {
-        hdr.ipv4.source_address = address;
-        meta.rewritten_port = port;
-        meta.is_rewritten = 1;
-        meta.decision = DECISION_RETURN;
-    }
-
-    action not_a_backend() {
-        meta.decision = DECISION_ROUTED;
-    }
-
-    table return_path {
-        key = {
-            meta.flow.source_address : exact @name("address");
-            meta.flow.protocol       : exact @name("protocol");
-            meta.flow.source_port    : exact @name("port");
-        }
-        actions = { as_vip; @defaultonly not_a_backend; }
-        const default_action = not_a_backend();
-        size = BACKEND_ROWS;
-    }
-
-    apply {
-        if (return_path.apply().hit) {
-            if (hdr.tcp.isValid()) {
-                hdr.tcp.source_port = meta.rewritten_port;
-            } else {
-                hdr.udp.source_port = meta.rewritten_port;
-            }
         }
     }
 }

@@ -8,7 +8,9 @@
 // Every live slot is asked once; in the active one an opening packet leaves its mark at the same time.
 // Slots are used in turn, so the slot after the active one is the oldest.
 
-control SwitchFilters(inout metadata_t meta, out bool is_known) {
+control SwitchFilters(in headers_t hdr, inout metadata_t meta, out bool is_known) {
+    SwitchFilterHash() filter_hash;
+    SwitchFilterHashIpv6() filter_hash_ipv6;
     SwitchFilterSlot() slot0;
     SwitchFilterSlot() slot1;
     SwitchFilterSlot() slot2;
@@ -67,14 +69,20 @@ control SwitchFilters(inout metadata_t meta, out bool is_known) {
     }
 
     apply {
+        filter_index_t row_b;
         bit<1> known0;
         bit<1> known1;
         bit<1> known2;
         bit<1> known3;
-        slot0.apply(meta.row_a, meta.row_b, meta.version.epoch0, meta.is_opening == 1 && meta.version.active == 0, known0);
-        slot1.apply(meta.row_a, meta.row_b, meta.version.epoch1, meta.is_opening == 1 && meta.version.active == 1, known1);
-        slot2.apply(meta.row_a, meta.row_b, meta.version.epoch2, meta.is_opening == 1 && meta.version.active == 2, known2);
-        slot3.apply(meta.row_a, meta.row_b, meta.version.epoch3, meta.is_opening == 1 && meta.version.active == 3, known3);
+        if (hdr.ipv4.isValid()) {
+            filter_hash.apply(meta.flow, row_b);
+        } else {
+            filter_hash_ipv6.apply(meta.flow, meta.flow_ipv6, row_b);
+        }
+        slot0.apply(meta.row_a, row_b, meta.version.epoch0, meta.is_opening == 1 && meta.version.active == 0, known0);
+        slot1.apply(meta.row_a, row_b, meta.version.epoch1, meta.is_opening == 1 && meta.version.active == 1, known1);
+        slot2.apply(meta.row_a, row_b, meta.version.epoch2, meta.is_opening == 1 && meta.version.active == 2, known2);
+        slot3.apply(meta.row_a, row_b, meta.version.epoch3, meta.is_opening == 1 && meta.version.active == 3, known3);
         meta.known = known3 ++ known2 ++ known1 ++ known0;
 
         is_known = oldest_filter.apply().hit;

@@ -1,14 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-//   address, protocol, port ──> vip ──hit──> pool, slot mask ──> hash ──> slot, filter rows
+//   a fragment: address, protocol ──> vip_fragment ──hit──┐
+//                                        └─miss (and has ports)
+//   address, protocol, port ──> vip ──────hit─────────────┴─> pool, slot mask, affinity, hint, on_dead
 //                                └─miss──> not ours
+//
+// Each for IPv4 and for IPv6: an exact key of 32 bits costs a quarter of one of 128.
 
-control SwitchVip(inout metadata_t meta, out bool is_ours) {
-    SwitchFlowHash() flow_hash;
-
-    action serve(pool_id_t pool, slot_id_t slot_mask) {
+control SwitchVip(in headers_t hdr, inout metadata_t meta) {
+    action serve(pool_id_t pool, slot_id_t slot_mask, bit<1> affinity, hint_kind_t hint, on_dead_t on_dead) {
+        meta.is_ours = 1;
         meta.pool = pool;
         meta.slot_mask = slot_mask;
+        meta.affinity = affinity;
+        meta.hint_kind = hint;
+        meta.on_dead = on_dead;
+    }
+
+    // The whole flow of fragments is one flow with ports 0, and opens with every packet, as UDP does.
+    action serve_fragments(pool_id_t pool, slot_id_t slot_mask, bit<1> affinity, on_dead_t on_dead) {
+        meta.is_ours = 1;
+        meta.is_by_fragment = 1;
+        meta.pool = pool;
+        meta.slot_mask = slot_mask;
+        meta.affinity = affinity;
+        meta.on_dead = on_dead;
+        meta.arrived_target_port = meta.flow.target_port;
+        meta.flow.source_port = 0;
+        meta.flow.target_port = 0;
+        meta.is_opening = 1;
+        meta.is_closing = 0;
+        meta.is_reset = 0;
     }
 
     action not_ours() {}
@@ -24,16 +46,52 @@ control SwitchVip(inout metadata_t meta, out bool is_ours) {
         size = VIP_ROWS;
     }
 
+    table vip_ipv6 {
+        key = {
+            meta.flow_ipv6.target_address : exact @name("address");
+            meta.flow.protocol            : exact @name("protocol");
+            meta.flow.target_port         : exact @name("port");
+        }
+        actions = { serve; @defaultonly not_ours; }
+        const default_action = not_ours();
+        size = VIP_ROWS;
+    }
+
+    table vip_fragment {
+        key = {
+            meta.flow.target_address : exact @name("address");
+            meta.flow.protocol       : exact @name("protocol");
+        }
+        actions = { serve_fragments; @defaultonly not_ours; }
+        const default_action = not_ours();
+        size = VIP_FRAGMENT_ROWS;
+    }
+
+    table vip_fragment_ipv6 {
+        key = {
+            meta.flow_ipv6.target_address : exact @name("address");
+            meta.flow.protocol            : exact @name("protocol");
+        }
+        actions = { serve_fragments; @defaultonly not_ours; }
+        const default_action = not_ours();
+        size = VIP_FRAGMENT_ROWS;
+    }
+
     apply {
-        is_ours = vip.apply().hit;
-        if (is_ours) {
-            bit<32> crc32;
-            bit<16> crc16;
-            flow_hash.apply(meta.flow, crc32, crc16);
-            // The bits that choose the slot choose no filter cell: the flows of one slot spread over the whole filter.
-            meta.slot = crc32[15:0] & meta.slot_mask;
-            meta.row_a = crc32[31:16];
-            meta.row_b = crc16;
+        if (hdr.ipv4.isValid()) {
+            if (meta.is_fragment == 1) {
+                vip_fragment.apply();
+            }
+            if (meta.has_flow == 1 && meta.is_by_fragment == 0) {
+                vip.apply();
+            }
+        } else {
+            if (meta.is_fragment == 1) {
+                vip_fragment_ipv6.apply();
+            }
+            if (meta.has_flow == 1 && meta.is_by_fragment == 0) {
+                vip_ipv6.apply();
+            }
         }
     }
 }

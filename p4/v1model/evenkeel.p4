@@ -9,6 +9,8 @@
 #include "../core/metadata.p4"
 #include "services.p4"
 #include "../core/core.p4"
+#include "forwarded_checksum.p4"
+#include "answer_checksum.p4"
 #include "checksum.p4"
 
 // simple_switch_grpc --cpu-port
@@ -57,21 +59,32 @@ control SwitchIngress(inout headers_t hdr, inout metadata_t meta, inout standard
         if (standard_metadata.checksum_error == 1) {
             meta.drop_reason = DROP_BAD_CHECKSUM;
         } else if (standard_metadata.parser_error != error.NoError) {
-            meta.drop_reason = DROP_NOT_IPV4;
+            meta.drop_reason = DROP_MALFORMED;
         }
         pipeline.apply(hdr, meta);
-        checksum.apply(hdr, meta);
 
         if (meta.flow_digest != 0) {
-            digest<flow_digest_t>(1, {
-                meta.flow.source_address, meta.flow.target_address, meta.flow.protocol,
-                meta.flow.source_port, meta.flow.target_port,
-                meta.pool, meta.slot, meta.column, meta.backend, meta.flow_digest });
+            if (hdr.ipv4.isValid()) {
+                digest<flow_digest_t>(1, {
+                    meta.flow.source_address, meta.flow.target_address, meta.flow.protocol,
+                    meta.flow.source_port, meta.flow.target_port,
+                    meta.pool, meta.slot, meta.column, meta.backend, meta.flow_digest });
+            } else {
+                digest<flow_digest_ipv6_t>(1, {
+                    meta.flow_ipv6.source_address, meta.flow_ipv6.target_address, meta.flow.protocol,
+                    meta.flow.source_port, meta.flow.target_port,
+                    meta.pool, meta.slot, meta.column, meta.backend, meta.flow_digest });
+            }
         } else if (meta.neighbour_digest == 1) {
-            digest<neighbour_digest_t>(1, meta.neighbour);
+            if (hdr.arp.isValid()) {
+                digest<neighbour_digest_t>(1, meta.neighbour);
+            } else {
+                digest<neighbour_digest_ipv6_t>(1, meta.neighbour_ipv6);
+            }
         }
 
         if (meta.drop_reason == DROP_NONE) {
+            checksum.apply(hdr, meta);
             standard_metadata.egress_spec = meta.egress_port;
         } else {
             mark_to_drop(standard_metadata);

@@ -4,7 +4,8 @@
  * is told of a server's death and return when they happen, like everybody else; digests, writes and their answers take time.
  */
 
-import type { Desired, Placement } from '../../controller/core/desired.ts';
+import { requireIpv4 } from '../../controller/core/address.ts';
+import { type Address, type Desired, PLAIN_POOL, type Placement } from '../../controller/core/desired.ts';
 import type { DigestReason, Millis, WriteFailure } from '../../controller/core/event.ts';
 import { type EngineOptions, engineDefaults } from '../../controller/core/options.ts';
 import type { Column, PinRow, RowUpdate } from '../../controller/core/row.ts';
@@ -55,6 +56,8 @@ export const evenkeelDefaults: Readonly<EvenkeelOptions> = {
 /** The first tables are written before the race begins. */
 const SET_UP_MS = 60_000;
 const PIN_SWEEP_MS = 1_000;
+/** As often as the port of a real switch reads the counters (pollMs of p4runtime-switch.ts). */
+const POLL_MS = 200;
 const POOL = 'w';
 const BACKEND_IDS = 8_192;
 
@@ -73,6 +76,7 @@ export class Evenkeel implements System {
   readonly #clock = new SimClock();
   readonly #engine: Engine;
   readonly #serverOf = new Int16Array(BACKEND_IDS).fill(NO_SERVER);
+  readonly #drained = new Set<number>();
   #switch: FastSwitch;
   #pool = 0;
   #listener: (event: SwitchEvent) => void = () => {};
@@ -149,6 +153,13 @@ export class Evenkeel implements System {
 
   serverUp(_server: number, now: Millis): void {
     this.#clock.runUntil(now + SET_UP_MS);
+    this.#want();
+  }
+
+  /** The operator takes these servers out of service, for good: they keep the flows they have. */
+  drain(servers: readonly number[], now: Millis): void {
+    this.#clock.runUntil(now + SET_UP_MS);
+    for (const server of servers) this.#drained.add(server);
     this.#want();
   }
 
@@ -239,7 +250,7 @@ export class Evenkeel implements System {
         {
           name: POOL,
           vip: { address: vip.address, protocol: 'tcp', port: vip.port },
-          forwarding: 'nat',
+          ...PLAIN_POOL,
           slotCount,
           sessionTimeoutMs,
           placement,
@@ -248,7 +259,7 @@ export class Evenkeel implements System {
             address: addressOf(server),
             port: SERVER_PORT,
             weight: 1,
-            state: isUp ? 'active' : 'down',
+            state: !isUp ? 'down' : this.#drained.has(server) ? 'draining' : 'active',
           })),
         },
       ],
@@ -267,6 +278,7 @@ export class Evenkeel implements System {
         this.#listener = listener;
         this.#clock.after(0, () => listener({ kind: 'connected', rows: this.#switch.read() }));
         this.#sweepPins();
+        this.#pollCounters();
       },
       write: (write, updates) => this.#write(write, updates),
       solicit: () => {},
@@ -324,17 +336,21 @@ export class Evenkeel implements System {
     for (const { pool, sourceAddress, sourcePort } of this.#switch.idlePins(this.#clock.now())) {
       this.#listener({ kind: 'pin-idle', pool, sourceAddress, sourcePort });
     }
-    this.#listener({ kind: 'admitted', flows: this.#admittedBefore + this.#switch.admitted });
     const since = this.#clock.now() - this.#options.pinLagMs;
     this.#recentPins = this.#recentPins.filter(({ at }) => at > since);
     this.#clock.after(PIN_SWEEP_MS, () => this.#sweepPins());
+  }
+
+  #pollCounters(): void {
+    this.#listener({ kind: 'admitted', flows: this.#admittedBefore + this.#switch.admitted });
+    this.#clock.after(POLL_MS, () => this.#pollCounters());
   }
 
   // What is counted.
 
   #note({ operation, row }: RowUpdate): void {
     if (row.table === 'backend' && operation !== 'delete') {
-      this.#serverOf[row.backend] = row.address - addressOf(0);
+      this.#serverOf[row.backend] = requireIpv4(row.address) - addressOf(0);
     }
     if (row.table !== 'pin') return;
     const told = this.#told.get(keyOf(row.sourceAddress, row.sourcePort));
@@ -376,6 +392,6 @@ const status: SwitchStatus = {
 };
 
 /** Exact as a double. */
-function keyOf(sourceAddress: number, sourcePort: number): number {
-  return sourceAddress * 0x10000 + sourcePort;
+function keyOf(sourceAddress: Address, sourcePort: number): number {
+  return requireIpv4(sourceAddress) * 0x10000 + sourcePort;
 }

@@ -16,6 +16,9 @@ export interface FloodOptions {
   packetsPerSecond: number;
   fromMs: Millis;
   untilMs: Millis;
+  /** The operator drains these servers then: their slots are about to change hands when the flood comes. */
+  drained: readonly number[];
+  drainAt: Millis;
 }
 
 /** One who aims looks this often which slots are unstable. */
@@ -32,6 +35,7 @@ export class Flooded implements System {
   readonly #hasher: FlowHasher;
   readonly #aim: Aim;
   #sentUntil: Millis;
+  #hasDrained = false;
   #targets: readonly number[] = [];
   #lookAt: Millis = 0;
 
@@ -46,6 +50,10 @@ export class Flooded implements System {
   }
 
   packet(flow: number, kind: PacketKind, now: Millis): number {
+    if (!this.#hasDrained && now >= this.#options.drainAt) {
+      this.#hasDrained = true;
+      this.#system.drain(this.#options.drained, now);
+    }
     if (now > this.#options.fromMs) this.#floodUntil(Math.min(now, this.#options.untilMs));
     return this.#system.packet(flow, kind, now);
   }

@@ -3,12 +3,15 @@
  * The compiled P4 program as a simulated switch: rows become entries of the embedded engine's tables, packets become
  * frames. The verdict is what the program itself says: by the frame that leaves, by its counters, by its digests.
  *
- * Routes and neighbours matter to a frame, not to the verdict: a packet that a backend was chosen for has that backend,
- * whether the router knows the way or not.
+ * The program counts a decision for packets that leave, and a reason for those that do not. The verdict wants both, so
+ * every packet leaves here: by one route to one neighbour, whatever routes and neighbours the rows say; and those for a
+ * backend that has no row to a place where nobody is.
  */
 
+import { requireIpv4 } from '../../controller/core/address.ts';
+import type { Address } from '../../controller/core/desired.ts';
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
-import { INITIAL_VERSION } from '../../controller/core/model.ts';
+import { BACKEND_IDS, INITIAL_VERSION, NO_BACKEND } from '../../controller/core/model.ts';
 import type { BackendRow, Column, PinRow, Row, RowUpdate, VersionRow } from '../../controller/core/row.ts';
 import { compile } from '../../switch/engine/compile.ts';
 import type { DigestSample, KeyPart, Pipeline } from '../../switch/engine/pipeline.ts';
@@ -38,7 +41,16 @@ const decisionNames: readonly Decision[] = [
   'not ours',
 ];
 const admittedCell = 4;
-const noBackendCell = 2;
+const deadPoolCell = 14;
+/** Rows that are held, and that the program is not given. */
+const unasked: ReadonlySet<Row['table']> = new Set(['route', 'neighbour']);
+/** Where packets for nobody go; and by which id, where rows name no backend at all. */
+const nowhere = { address: 0x0afffffe, port: 1 };
+const nobody = BACKEND_IDS - 1;
+const wayOut: readonly Row[] = [
+  { table: 'route', prefix: 0, prefixLength: 0, nextHop: 1 },
+  { table: 'neighbour', address: 1, port: 2, sourceMac: 1, targetMac: 2, mtu: 0 },
+];
 /** By DIGEST_*. */
 const reasonNames: readonly (Digest['reason'] | undefined)[] = [
   undefined,
@@ -66,6 +78,8 @@ export class CompiledSwitch implements SimSwitch {
   private readonly held = new Map<Row['table'], HeldRows>();
   /** Backends by where they listen. Several may share a place. */
   private readonly listeners = new Map<string, number[]>();
+  /** Backends that the program has a row for: those that have one, and those that rows name; with their handles. */
+  private readonly places = new Map<number, number>();
 
   // What the program has told of the packet at hand, and what its counters told before.
   private frames: Uint8Array[] = [];
@@ -114,6 +128,10 @@ export class CompiledSwitch implements SimSwitch {
     this.version = INITIAL_VERSION;
     this.held.clear();
     this.listeners.clear();
+    this.places.clear();
+    wayOut.forEach((row, handle) => {
+      this.give('insert', row, handle, 0);
+    });
     this.decisionsSeen = decisionNames.map(() => 0);
     this.droppedSeen = 0;
     this.servedSeen.clear();
@@ -126,22 +144,27 @@ export class CompiledSwitch implements SimSwitch {
     this.samples = [];
     this.pipeline.process(clientPort, frameOf(packet), now * microsPerMilli);
     const decision = this.readDecision();
-    const isDropped = this.readDropped();
-    if (decision === 'not ours') return { decision, backend: 0, digest: undefined };
-    return { decision, backend: isDropped ? 0 : this.readBackend(), digest: this.readDigest() };
+    // Without a row its slot is stable, and nobody's.
+    const isDead = this.readDead();
+    if (decision === undefined) {
+      return { decision: isDead ? 'stable' : 'not ours', backend: NO_BACKEND, digest: undefined };
+    }
+    if (decision === 'not ours') return { decision, backend: NO_BACKEND, digest: undefined };
+    const backend = this.readBackend();
+    return { decision, backend, digest: backend === NO_BACKEND ? undefined : this.readDigest() };
   }
 
-  private readDecision(): Decision {
+  private readDecision(): Decision | undefined {
     const counts = decisionNames.map((_, index) => this.count32(this.counters.decisions, index));
     const taken = counts.flatMap((count, index) => (count > this.decisionsSeen[index]! ? [index] : []));
     this.decisionsSeen = counts;
-    if (taken.length !== 1) throw new Error(`the program counts ${taken.length} decisions for one packet`);
-    return decisionNames[taken[0]!]!;
+    if (taken.length > 1) throw new Error(`the program counts ${taken.length} decisions for one packet`);
+    return decisionNames[taken[0] ?? -1];
   }
 
   /** Whether there was no backend to send it to. */
-  private readDropped(): boolean {
-    const dropped = this.count32(this.counters.drops, noBackendCell);
+  private readDead(): boolean {
+    const dropped = this.count32(this.counters.drops, deadPoolCell);
     const isDropped = dropped > this.droppedSeen;
     this.droppedSeen = dropped;
     return isDropped;
@@ -149,19 +172,16 @@ export class CompiledSwitch implements SimSwitch {
 
   /** The backend that counts one more packet; a frame that has left must be for it. */
   private readBackend(): number {
-    const [frame] = this.frames;
-    let candidates: readonly number[];
-    if (frame === undefined) {
-      candidates = this.rowsOf('backend').map((row) => (row as BackendRow).backend);
-    } else {
-      const { address, port } = targetOf(frame);
-      candidates = this.listeners.get(placeKey(address, port)) ?? [];
-    }
+    const { address, port } = targetOf(found(this.frames[0], 'frame of a packet that it decided about'));
+    const isNobodys = address === nowhere.address && port === nowhere.port;
+    const candidates = isNobodys
+      ? [...this.places.keys()]
+      : (this.listeners.get(placeKey(address, port)) ?? []);
     for (const backend of candidates) {
       const served = this.count32(this.counters.backends, backend);
       if (served === (this.servedSeen.get(backend) ?? 0)) continue;
       this.servedSeen.set(backend, served);
-      return backend;
+      return isNobodys ? NO_BACKEND : backend;
     }
     throw new Error('a packet was served by a backend that nobody knows');
   }
@@ -197,11 +217,10 @@ export class CompiledSwitch implements SimSwitch {
 
   apply({ operation, row }: RowUpdate, now: Millis): WriteFailureCode | undefined {
     if (!fitsProgram(row)) return 'rejected';
-    const { table, key, action, data, idleTimeoutMs } = this.programRows.entryOf(row);
-    const nowMicros = now * microsPerMilli;
+    const { table, key, action, data } = this.programRows.entryOf(row);
     if (row.table === 'version') {
       this.version = row;
-      this.pipeline.apply([{ kind: 'default', table, action, data }], nowMicros);
+      this.pipeline.apply([{ kind: 'default', table, action, data }], now * microsPerMilli);
       return undefined;
     }
     const rows = this.held.get(row.table) ?? new HeldRows();
@@ -212,21 +231,52 @@ export class CompiledSwitch implements SimSwitch {
     if (operation === 'insert') {
       if (before !== undefined) return 'exists';
       if (rows.byName.size >= (this.options.capacity[row.table] ?? Number.POSITIVE_INFINITY)) return 'full';
-      const handle = rows.add(name, row);
-      const entry = { table, handle, key, priority: 0, action, data, idleTimeoutMs };
-      this.pipeline.apply([{ kind: 'insert', ...entry }], nowMicros);
+      this.give('insert', row, rows.add(name, row), now);
     } else if (before === undefined) {
       return 'missing';
     } else if (operation === 'modify') {
       rows.replace(name, row);
-      const entry = { table, handle: before.handle, action, data, idleTimeoutMs };
-      this.pipeline.apply([{ kind: 'modify', ...entry }], nowMicros);
+      this.give('modify', row, before.handle, now);
     } else {
       rows.remove(name);
-      this.pipeline.apply([{ kind: 'delete', table, handle: before.handle }], nowMicros);
+      this.give('delete', row, before.handle, now);
     }
     if (row.table === 'backend') this.listen(was, operation === 'delete' ? undefined : row);
     return undefined;
+  }
+
+  /** The row, as the program is to have it. */
+  private give(operation: RowUpdate['operation'], row: Row, handle: number, now: Millis): void {
+    if (row.table === 'backend') {
+      this.place(row.backend, operation === 'delete' ? nowhere : row, now);
+      return;
+    }
+    if (unasked.has(row.table) && !wayOut.includes(row)) return;
+    const given = this.named(row, now);
+    const { table, key, action, data, idleTimeoutMs } = this.programRows.entryOf(given);
+    const entry = { table, handle, key, priority: 0, action, data, idleTimeoutMs };
+    this.pipeline.apply([{ kind: operation, ...entry }], now * microsPerMilli);
+  }
+
+  /** With a backend that has a place. */
+  private named(row: Row, now: Millis): Row {
+    if (row.table !== 'slot' && row.table !== 'slot_version' && row.table !== 'pin') return row;
+    const backend = row.backend === NO_BACKEND ? nobody : row.backend;
+    if (!this.places.has(backend)) this.place(backend, nowhere, now);
+    return { ...row, backend };
+  }
+
+  private place(backend: number, { address, port }: { address: Address; port: number }, now: Millis): void {
+    const known = this.places.get(backend);
+    const handle = known ?? this.places.size;
+    this.places.set(backend, handle);
+    const row = { table: 'backend', backend, forwarding: 'nat', address, port } as const;
+    const { table, key, action, data, idleTimeoutMs } = this.programRows.entryOf(row);
+    const entry = { table, handle, key, priority: 0, action, data, idleTimeoutMs };
+    this.pipeline.apply(
+      [{ kind: known === undefined ? 'insert' : 'modify', ...entry }],
+      now * microsPerMilli,
+    );
   }
 
   count(table: Row['table']): number {
@@ -251,12 +301,12 @@ export class CompiledSwitch implements SimSwitch {
 
   private listen(before: Row | undefined, after: BackendRow | undefined): void {
     if (before?.table === 'backend') {
-      const place = placeKey(before.address, before.port);
+      const place = placeKey(requireIpv4(before.address), before.port);
       const others = this.listeners.get(place)!.filter((backend) => backend !== before.backend);
       this.listeners.set(place, others);
     }
     if (after !== undefined) {
-      const place = placeKey(after.address, after.port);
+      const place = placeKey(requireIpv4(after.address), after.port);
       this.listeners.set(place, [...(this.listeners.get(place) ?? []), after.backend]);
     }
   }

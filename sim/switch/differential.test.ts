@@ -7,7 +7,13 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { WriteFailureCode } from '../../controller/core/event.ts';
-import type { Column, FilterSlot, Row, RowUpdate } from '../../controller/core/row.ts';
+import {
+  type Column,
+  type FilterSlot,
+  PLAIN_VIP,
+  type Row,
+  type RowUpdate,
+} from '../../controller/core/row.ts';
 import { CompiledSwitch } from './compiled-switch.ts';
 import { FastSwitch } from './fast-switch.ts';
 import { type Flow, type Packet, programCapacity, type SimSwitch, type Verdict } from './sim-switch.ts';
@@ -52,6 +58,7 @@ const opening: readonly Row[] = [
     port: vip.targetPort,
     pool: pools[index]!,
     slotMask: slotMasks[index]!,
+    ...PLAIN_VIP,
   })),
   ...pools.flatMap((pool, index) =>
     Array.from({ length: slotMasks[index]! + 1 }, (_, slot) => ({
@@ -66,6 +73,7 @@ const opening: readonly Row[] = [
   ...[1, 2, 3].map((backend) => ({
     table: 'backend' as const,
     backend,
+    forwarding: 'nat' as const,
     address: backendAddress + backend,
     port: 8080,
   })),
@@ -76,6 +84,7 @@ const opening: readonly Row[] = [
     port: 2,
     sourceMac: mac,
     targetMac: mac + n,
+    mtu: 0,
   })),
   {
     table: 'return_path',
@@ -120,6 +129,7 @@ const row: fc.Arbitrary<Row> = fc.oneof(
         port: vip.targetPort,
         pool,
         slotMask,
+        ...PLAIN_VIP,
       }),
     ),
   },
@@ -157,9 +167,10 @@ const row: fc.Arbitrary<Row> = fc.oneof(
   {
     weight: 2,
     // Backends 3 and 4 share a place.
-    arbitrary: backend.map(
-      (id): Row => ({ table: 'backend', backend: id, address: backendAddress + Math.min(id, 3), port: 8080 }),
-    ),
+    arbitrary: backend.map((id): Row => {
+      const address = backendAddress + Math.min(id, 3);
+      return { table: 'backend', backend: id, forwarding: 'nat', address, port: 8080 };
+    }),
   },
   {
     weight: 1,
@@ -181,6 +192,7 @@ const row: fc.Arbitrary<Row> = fc.oneof(
         port: 2,
         sourceMac: mac,
         targetMac: mac + id,
+        mtu: 0,
       }),
     ),
   },
@@ -259,7 +271,7 @@ describe('the model and the compiled program', () => {
       const { difference, steps } = search(compiled, counting, { runs, stepsMax, isShrinking: true, tally });
       expect(difference, JSON.stringify(steps)).toBeUndefined();
     },
-    60_000 * runFactor,
+    120_000 * runFactor,
   );
 
   it('were told everything that there is to tell', () => {

@@ -7,9 +7,10 @@
  *   pool, slot ──> slots[pool][4 * slot + column] ──> backend
  */
 
+import { requireIpv4 } from '../../controller/core/address.ts';
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
 import { type Flow, flowHash } from '../../controller/core/flow-hash.ts';
-import { BACKEND_IDS, INITIAL_VERSION, POOL_IDS } from '../../controller/core/model.ts';
+import { BACKEND_IDS, INITIAL_VERSION, NO_BACKEND, POOL_IDS } from '../../controller/core/model.ts';
 import type {
   Column,
   PinRow,
@@ -207,7 +208,8 @@ export class FastSwitch implements SimSwitch {
     const vip = this.vipOf(flow);
     if (vip === undefined) return { decision: 'not ours', backend: 0, digest: undefined };
     const { slot, rowA, rowB } = flowHash(flow, vip.slotMask);
-    const { sourceAddress, sourcePort } = flow;
+    const { sourcePort } = flow;
+    const sourceAddress = requireIpv4(flow.sourceAddress);
     const backend = this.decide(vip.pool, slot, rowA, rowB, sourceAddress, sourcePort, kindOf(packet), now);
     return {
       decision: decisionNames[this.decision]!,
@@ -229,7 +231,7 @@ export class FastSwitch implements SimSwitch {
 
   /** The vip that claims a flow: its pool and slot mask are what `decide` needs. */
   vipOf({ targetAddress, protocol, targetPort }: Flow): VipRow | undefined {
-    return this.vips.get(endpointKey(targetAddress, protocol, targetPort));
+    return this.vips.get(endpointKey(requireIpv4(targetAddress), protocol, targetPort));
   }
 
   private decidePinned(backend: number, kind: number): number {
@@ -240,7 +242,10 @@ export class FastSwitch implements SimSwitch {
   }
 
   private served(backend: number): number {
-    return this.hasBackend[backend] === 0 ? 0 : backend;
+    if (backend !== NO_BACKEND && this.hasBackend[backend] !== 0) return backend;
+    // Nobody is to be pinned to nobody.
+    this.digestReason = digestReasons.none;
+    return 0;
   }
 
   private raise(reason: number, column: number, backend: number): void {
@@ -326,7 +331,7 @@ export class FastSwitch implements SimSwitch {
       case 'slot_version':
         return (this.slots[row.pool]![row.slot * slotWords + row.column] ?? 0) !== 0;
       case 'pin':
-        return this.pins.find(row.pool, row.sourceAddress, row.sourcePort) !== noRow;
+        return this.pins.find(row.pool, requireIpv4(row.sourceAddress), row.sourcePort) !== noRow;
       default:
         return this.smallRows.has(smallRowKey(row));
     }
@@ -342,9 +347,9 @@ export class FastSwitch implements SimSwitch {
         this.wordsFor(row)[row.slot * slotWords + row.column] = row.backend + 1;
         return;
       case 'pin': {
-        const pin = this.pins.find(row.pool, row.sourceAddress, row.sourcePort);
+        const pin = this.pins.find(row.pool, requireIpv4(row.sourceAddress), row.sourcePort);
         if (pin === noRow) this.pins.insert(row, now);
-        else this.pins.modify(pin, row);
+        else this.pins.modify(pin, row, now);
         return;
       }
       default:
@@ -363,7 +368,7 @@ export class FastSwitch implements SimSwitch {
         this.wordsFor(row)[row.slot * slotWords + row.column] = 0;
         return;
       case 'pin':
-        this.pins.delete(this.pins.find(row.pool, row.sourceAddress, row.sourcePort));
+        this.pins.delete(this.pins.find(row.pool, requireIpv4(row.sourceAddress), row.sourcePort));
         return;
       default:
         if (row.table === 'backend') this.hasBackend[row.backend] = 0;
@@ -373,7 +378,7 @@ export class FastSwitch implements SimSwitch {
   }
 
   private storeVip({ address, protocol, port }: VipRow, row: VipRow | undefined): void {
-    const key = endpointKey(address, protocol, port);
+    const key = endpointKey(requireIpv4(address), protocol, port);
     if (row === undefined || key < 0) this.vips.delete(key);
     else this.vips.set(key, row);
   }

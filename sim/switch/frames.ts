@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Packets of the simulator as frames on a wire, and back. */
 
+import { requireIpv4 } from '../../controller/core/address.ts';
 import { encodeEthernet, ethernetHeaderBytes, etherTypes } from '../../wire/ethernet.ts';
 import { decodeIpv4, encodeIpv4, ipv4Defaults, protocols } from '../../wire/ipv4.ts';
 import { decodeTcp, encodeTcp, tcpDefaults, tcpFlags } from '../../wire/tcp.ts';
@@ -20,8 +21,8 @@ export function frameOf({ flow, flags }: Packet): Uint8Array {
     sourceMac: clientMac,
     etherType: etherTypes.ipv4,
     payload: encodeIpv4({
-      source: flow.sourceAddress,
-      target: flow.targetAddress,
+      source: requireIpv4(flow.sourceAddress),
+      target: requireIpv4(flow.targetAddress),
       protocol: flow.protocol,
       payload: segmentOf(flow, flags),
       // Field by field: a spread costs more than the rest of the frame.
@@ -38,7 +39,7 @@ export function frameOf({ flow, flags }: Packet): Uint8Array {
 
 function segmentOf(flow: Flow, flags: PacketFlags): Uint8Array {
   const { sourcePort, targetPort } = flow;
-  const addresses = { source: flow.sourceAddress, target: flow.targetAddress };
+  const addresses = { source: requireIpv4(flow.sourceAddress), target: flow.targetAddress };
   switch (flow.protocol) {
     case protocols.tcp:
       return encodeTcp(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The rows of table pin, for a million of them: pool, source address and source port name a backend, until idle. */
 
+import { requireIpv4 } from '../../controller/core/address.ts';
 import type { PinRow } from '../../controller/core/row.ts';
 import { FlowTable, grown, poolPortOf } from './flow-table.ts';
 
@@ -29,22 +30,22 @@ export class PinTable {
 
   insert(row: PinRow, now: number): void {
     const { flows } = this;
-    const pin = flows.add(row.sourceAddress, poolPortOf(row.pool, row.sourcePort));
+    const pin = flows.add(requireIpv4(row.sourceAddress), poolPortOf(row.pool, row.sourcePort));
     if (flows.capacity > this.backends.length) {
       this.backends = grown(this.backends, new Uint16Array(flows.capacity));
       this.hitAt = grown(this.hitAt, new Float64Array(flows.capacity));
       this.idleTimeoutMs = grown(this.idleTimeoutMs, new Float64Array(flows.capacity));
     }
-    this.hitAt[pin] = now;
-    this.modify(pin, row);
+    this.modify(pin, row, now);
   }
 
-  /** Another backend, another timeout; the pin has not been hit by that. */
-  modify(pin: number, { backend, idleTimeoutMs }: PinRow): void {
+  /** Another backend, another timeout, which begins anew. */
+  modify(pin: number, { backend, idleTimeoutMs }: PinRow, now: number): void {
+    this.hitAt[pin] = now;
     this.backends[pin] = backend;
     this.idleTimeoutMs[pin] = idleTimeoutMs;
     if (idleTimeoutMs > 0) {
-      this.noneIdleBefore = Math.min(this.noneIdleBefore, this.hitAt[pin]! + idleTimeoutMs);
+      this.noneIdleBefore = Math.min(this.noneIdleBefore, now + idleTimeoutMs);
     }
   }
 

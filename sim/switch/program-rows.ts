@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Rows as entries of the compiled program's tables, by the names that p4/core gives them. */
+/**
+ * Rows as entries of the compiled program's tables, by the names that p4/core gives them. The simulated network is IPv4
+ * with NAT; rows of other things are a mistake here.
+ */
 
+import type { Address } from '../../controller/core/desired.ts';
 import type { Row, VersionRow } from '../../controller/core/row.ts';
 import type { KeyPart } from '../../switch/engine/pipeline.ts';
 import type { KeyField, Program, Table } from '../../switch/engine/program.ts';
 
-type KeyValue = number | { value: number; prefixLength: number };
+type KeyValue = Address | { value: Address; prefixLength: number };
 
 interface NamedEntry {
   key: Readonly<Record<string, KeyValue>>;
   action: string;
-  params: Readonly<Record<string, number>>;
+  params: Readonly<Record<string, Address>>;
   idleTimeoutMs: number;
 }
 
@@ -79,7 +83,8 @@ function namedEntry(row: Row): NamedEntry {
       return entry({}, 'use_version', versionParams(row));
     case 'vip': {
       const { address, protocol, port, pool, slotMask } = row;
-      return entry({ address, protocol, port }, 'serve', { pool, slot_mask: slotMask });
+      const plain = { affinity: 0, hint: 0, on_dead: 0 };
+      return entry({ address, protocol, port }, 'serve', { pool, slot_mask: slotMask, ...plain });
     }
     case 'slot': {
       const { pool, slot, unstable, pinsBase, backend } = row;
@@ -112,8 +117,8 @@ function namedEntry(row: Row): NamedEntry {
       return nextHop === undefined ? entry(key, 'on_link', {}) : entry(key, 'via', { next_hop: nextHop });
     }
     case 'neighbour': {
-      const { address, port, sourceMac, targetMac } = row;
-      const params = { port, source_mac: sourceMac, target_mac: targetMac };
+      const { address, port, sourceMac, targetMac, mtu } = row;
+      const params = { port, source_mac: sourceMac, target_mac: targetMac, mtu };
       return entry({ address }, 'to_neighbour', params);
     }
     case 'known_neighbour': {
@@ -122,6 +127,12 @@ function namedEntry(row: Row): NamedEntry {
     }
     case 'own_address':
       return entry({ address: row.address }, 'ours', { mac: row.mac });
+    case 'interface': {
+      const { port, ipv4Address, ipv6Address } = row;
+      return entry({ port }, 'answers_as', { ipv4_address: ipv4Address, ipv6_address: ipv6Address });
+    }
+    default:
+      throw new Error(`the simulated network has no ${row.table}`);
   }
 }
 
@@ -136,7 +147,7 @@ function versionParams({ active, filters }: VersionRow): Record<string, number> 
 }
 
 function keyPart({ kind, name }: KeyField, value: KeyValue): KeyPart {
-  if (kind === 'exact' && typeof value === 'number') return { kind, value: BigInt(value) };
+  if (kind === 'exact' && typeof value !== 'object') return { kind, value: BigInt(value) };
   if (kind === 'lpm' && typeof value === 'object') {
     return { kind, value: BigInt(value.value), prefixLength: value.prefixLength };
   }

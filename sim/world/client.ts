@@ -30,10 +30,15 @@ export interface Client {
   isMistakable: boolean;
   /** A pin of such a connection took its first packet. */
   isReopened: boolean;
+  /** ... which was idle by then, so that its delete may be on its way; and the digest that tells of this one was lost. */
+  wasExpired: boolean;
+  isOpeningLost: boolean;
   /** Its slot was stable when it came. */
   isOldest: boolean;
   /** When the controller was told of it first. */
   heardAt: Millis | undefined;
+  /** Since when every packet of it has met its pin. */
+  pinnedAt: Millis | undefined;
   /** Index of the switch that its packets go to. */
   device: number;
 }

@@ -3,7 +3,7 @@
  * Those who connect, talk, fall silent and hang up. What they are promised, I1, holds for who
  *
  * - ends its handshake within `quarantineMs` less the time a digest and a pin take; in a flood that fills filter slots faster
- *   than that, within `floodQuarantineMs`. Over UDP all of this begins anew when its slot turns unstable again. A SYN that is sent again later than `tcpSettleMs` may find another server: nobody has
+ *   than that, within `floodQuarantineMs`; where they are saturated, nobody is promised anything before it is pinned. Over UDP all of this begins anew when its slot turns unstable again. A SYN that is sent again later than `tcpSettleMs` may find another server: nobody has
  *   answered the ones before
  * - does not come again with the same 5-tuple before `staleDigestMs`, nor just when the last connection's pin expires
  *   (several switches take up to `idleAgreeMs` to agree that it has), nor
@@ -12,11 +12,11 @@
  * - sends again within `sendsAgainMs` when a digest of it was lost and nobody could know: at most twice in a row, then it
  *   arrives. Digests lost with their stream, which the controller notices, need no help
  * - moves between switches only once others know of it (`#isKnownOn`), and, if it is pinned, not after a silence that comes
- *   within `idleAgreeMs` (and the time for which the controller is stopped) of the session timeout: its old switch and its
+ *   within the time for which the controller, or its clock, is stopped of the session timeout: its old switch and its
  *   new one may each have found its pin idle, the one after the other
  * - has a server that lives, at a vip that stays and is not about to be another pool's, on a switch that does not lose its tables
  */
-import type { DesiredPool } from '../../controller/core/desired.ts';
+import type { Address, DesiredPool } from '../../controller/core/desired.ts';
 import type { EngineOptions } from '../../controller/core/options.ts';
 import type { PinRow } from '../../controller/core/row.ts';
 import type { Dice } from '../kernel/dice.ts';
@@ -29,7 +29,7 @@ import type { Ecmp } from './ecmp.ts';
 import type { Faults } from './faults.ts';
 import type { Endpoint, Fleet } from './fleet.ts';
 import type { Judge } from './judge.ts';
-import type { WorldPlan } from './plan.ts';
+import { slowSwitchMs, type WorldPlan } from './plan.ts';
 
 export interface ClientsWorld {
   plan: WorldPlan;
@@ -130,12 +130,14 @@ export class Clients {
   /**
    * Who is not known by name yet loses what that filter slot knew: those whose handshake takes too long, if it was emptied
    * early, and those whose 5-tuple had a connection not long ago, so that they never were in the active one alone.
+   *
+   * @param restMs  for how long a handshake may take if it was emptied early
    */
-  filterEmptied(isEarly: boolean): void {
-    const { clock, engine } = this.#world;
+  filterEmptied(isEarly: boolean, restMs: number): void {
+    const { clock } = this.#world;
     for (const client of this.#clients) {
       if (client.isHeard && !this.#isBeingPinned(client)) continue;
-      const isSlow = clock.now() - client.newAt > engine.floodQuarantineMs;
+      const isSlow = clock.now() - client.newAt > restMs;
       if (isEarly && isSlow) this.#lose(client, 'too slow for the flood');
       if (client.isMistakable)
         this.#lose(client, 'the filter slot that took it for an older connection is emptied');
@@ -147,11 +149,13 @@ export class Clients {
     const { clock, plan, devices, idleAgreeMs } = this.#world;
     const { digestDelayMs, writeDelayMs, stallMs } = plan.faults;
     const agreedMs = devices.length > 1 ? idleAgreeMs : 0;
-    const heardWithinMs = digestDelayMs + stallMs + 2 * writeDelayMs + roundTripMs + agreedMs;
+    const slowMs = agreedMs + slowSwitchMs(plan);
+    const heardWithinMs = digestDelayMs + stallMs + 2 * writeDelayMs + roundTripMs + slowMs;
     for (const client of this.#clients) {
       const { flow, openedAt } = client;
       if (flow.sourceAddress !== sourceAddress || flow.sourcePort !== sourcePort) continue;
-      if (client.isReopened && clock.now() - openedAt < heardWithinMs) {
+      const isUnheard = client.wasExpired && client.isOpeningLost;
+      if (client.isReopened && (isUnheard || clock.now() - openedAt < heardWithinMs)) {
         this.#lose(client, 'its pin was on its way out');
       }
     }
@@ -168,8 +172,9 @@ export class Clients {
 
   /** A pin takes so long at most, from the digest on, on all switches. */
   #pinMs(): number {
-    const { writeDelayMs, stallMs } = this.#world.plan.faults;
-    return 2_000 + 8 * writeDelayMs + stallMs;
+    const { plan } = this.#world;
+    const { writeDelayMs, stallMs } = plan.faults;
+    return 2_000 + 8 * writeDelayMs + stallMs + slowSwitchMs(plan);
   }
 
   // A connection.
@@ -208,8 +213,11 @@ export class Clients {
       isInFilters: false,
       isMistakable: false,
       isReopened: false,
+      wasExpired: false,
+      isOpeningLost: false,
       isOldest: false,
       heardAt: undefined,
+      pinnedAt: undefined,
       device,
     };
     this.#clients.add(client);
@@ -273,6 +281,7 @@ export class Clients {
     const pool = device.mirror.vipOf(client.flow)?.pool;
     if (client.endpoint === undefined) client.pool = pool;
     else if (client.pool !== pool) this.#lose(client, 'another pool serves its vip');
+    if (client.endpoint === undefined) client.wasExpired = isExpired(device, client.flow, clock.now());
     const verdict = device.process({ flow: client.flow, flags }, clock.now());
     const { decision, digest } = verdict;
     this.stats.packets++;
@@ -284,6 +293,7 @@ export class Clients {
       client.isHeard = false;
       client.heardAt = undefined;
     }
+    client.pinnedAt = decision === 'pinned' ? (client.pinnedAt ?? clock.now()) : undefined;
     if (flags === 'syn' || client.isUdp) noteFilters(client, decision);
     this.#note(
       client,
@@ -337,15 +347,18 @@ export class Clients {
    * the time that takes on all switches; or when it came while its slot was stable, so that it belongs to base.
    */
   #isKnownOn(client: Client, current: Device, next: Device): boolean {
-    const { clock, plan, idleAgreeMs } = this.#world;
+    const { clock, plan, judge } = this.#world;
+    const { stallMs, clockLagMs } = plan.faults;
     const vip = current.mirror.vipOf(client.flow);
     const pinnedOn = (device: Device): boolean =>
       vip !== undefined && device.mirror.pin(vip.pool, client.flow) !== undefined;
     if (pinnedOn(current)) {
       const silentMs = clock.now() - client.lastSentAt;
-      if (silentMs > plan.sessionTimeoutMs - idleAgreeMs - plan.faults.stallMs) return false;
-      const pinnedMs = clock.now() - (client.heardAt ?? clock.now());
-      return pinnedOn(next) || pinnedMs > this.#pinMs();
+      if (silentMs > plan.sessionTimeoutMs - stallMs - clockLagMs) return false;
+      const both = [current, next];
+      const since = Math.max(client.pinnedAt ?? clock.now(), ...both.map(({ gapAt }) => gapAt));
+      const isWritten = clock.now() - since > this.#pinMs() && !both.some((d) => judge.unattended.has(d));
+      return pinnedOn(next) || isWritten;
     }
     const slot = next.mirror.slotOf(client.flow);
     if (slot && !slot.unstable) return true;
@@ -360,6 +373,7 @@ export class Clients {
     if (reason === 'opening') {
       // Its pin still has the short life of a flow that ended, and nothing that it sends will tell.
       client.maxGapMs = Math.min(client.maxGapMs, engine.closingTimeoutMs * 0.9);
+      client.isOpeningLost = true;
       return;
     }
     client.digestsLost++;
@@ -381,6 +395,14 @@ function noteFilters(client: Client, decision: Verdict['decision']): void {
   if (decision === 'new' || decision === 'filter') client.isInFilters = true;
 }
 
-function vipKey({ index }: Device, address: number): string {
+/** The switch has said, or is about to say, that the pin of this flow is idle. */
+function isExpired(device: Device, { sourceAddress, sourcePort }: Client['flow'], now: number): boolean {
+  if (device.mirror.pins.size === 0) return false;
+  return device
+    .idlePins(now)
+    .some((pin) => pin.sourceAddress === sourceAddress && pin.sourcePort === sourcePort);
+}
+
+function vipKey({ index }: Device, address: Address): string {
   return `${index}/${address}`;
 }

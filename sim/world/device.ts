@@ -97,6 +97,11 @@ export class Device {
     return this.admitted - this.filters[this.mirror.version.active]!.admittedBefore;
   }
 
+  /** Flows that a filter slot has admitted since it was emptied. */
+  membersOf(filterSlot: number): number {
+    return filterSlot === this.mirror.version.active ? this.activeMembers : this.filters[filterSlot]!.members;
+  }
+
   #noteActive(before: FilterSlot, after: FilterSlot, now: Millis): void {
     if (before === after) return;
     const old = this.filters[before]!;

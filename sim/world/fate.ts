@@ -66,6 +66,7 @@ export class Fate {
       repeat(plan.seed, name, clock, faults, act);
     often('streamRestartsPerMinute', (dice) => this.#breakStream(dice));
     often('switchRestartsPerMinute', (dice) => this.#restartSwitch(dice));
+    often('slowSwitchesPerMinute', (dice) => this.#slowDown(dice));
     often('crashesPerMinute', (dice) => this.#crash(dice));
     often('takeoversPerMinute', () => this.#takeOver());
     often('stallsPerMinute', (dice) => this.#stop(dice.between(0, faults().stallMs)));
@@ -177,6 +178,14 @@ export class Fate {
     this.stats.streamRestarts++;
     this.#break(port);
     this.#world.clock.after(this.#outageMs(), () => this.#reopen(controller, port));
+  }
+
+  /** What it is asked from now on it does later. A single one is slow by `writeDelayMs` alone. */
+  #slowDown(dice: Dice): void {
+    const { devices, faults } = this.#world;
+    const device = dice.pick(devices);
+    if (devices.length > 1)
+      this.#primary?.ports[device.index]?.takeTime(dice.between(0, faults().slowSwitchMs));
   }
 
   #restartSwitch(dice: Dice): void {

@@ -52,6 +52,8 @@ export const faults = {
     0.2,
     [50, 200],
   ),
+  slowSwitchesPerMinute: fault('times a minute a switch of a group does not answer', 0.3, [1, 4]),
+  slowSwitchMs: fault('ms at most for which it does not', 1, [2_000, 12_000]),
   moveRate: fault('of the packets of a group take another switch from here on', 0.7, [0.01, 0.1]),
 
   synRetransmitRate: fault('of the handshakes send their SYN again, after 1 s and 3 s', 0.8, [0.1, 0.5]),

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The pools that are wanted, the servers behind them, and which of those live. */
-import type {
-  BackendState,
-  Desired,
-  DesiredBackend,
-  DesiredPool,
-  Placement,
+import {
+  type BackendState,
+  type Desired,
+  type DesiredBackend,
+  type DesiredPool,
+  PLAIN_POOL,
+  type Placement,
 } from '../../controller/core/desired.ts';
 import type { Millis } from '../../controller/core/event.ts';
 import type { Dice } from '../kernel/dice.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
-import type { WorldPlan } from './plan.ts';
+import { slowSwitchMs, type WorldPlan } from './plan.ts';
 
 /** address:port */
 export type Endpoint = string;
@@ -73,7 +74,7 @@ export class Fleet {
     if (this.#told.weightsAreHidden) for (const pool of pools) for (const b of pool.backends) b.weight = 100;
     return {
       pools,
-      interfaces: [{ port: 1, address: 0x0a0000fe, prefixLength: 16, mac: 0x02_00_00_00_00_01 }],
+      interfaces: [{ port: 1, address: 0x0a0000fe, prefixLength: 16, mac: 0x02_00_00_00_00_01, mtu: 0 }],
       routes: [{ prefix: 0x0b000000, prefixLength: 8, nextHop: 0x0a00fffd }],
       neighbours: [],
     };
@@ -196,14 +197,14 @@ export class Fleet {
   /** By then the controller has heard of the return, and every write it began before is answered. */
   #doubtMs(): number {
     const { outageMs, stallMs, writeDelayMs } = this.#plan.faults;
-    return 3_000 + outageMs + stallMs + 4 * writeDelayMs;
+    return 3_000 + outageMs + stallMs + 4 * writeDelayMs + slowSwitchMs(this.#plan);
   }
 
   #newPool(protocol: 'tcp' | 'udp', slotCount: number): DesiredPool {
     return {
       name: `${protocol} ${++this.#poolNames}`,
       vip: { address: FIRST_VIP + this.#vips++, protocol, port: protocol === 'tcp' ? 80 : 53 },
-      forwarding: 'nat',
+      ...PLAIN_POOL,
       slotCount,
       sessionTimeoutMs: this.#told.sessionTimeoutMs,
       placement: this.placement,

@@ -10,6 +10,7 @@
  * I8 holds by construction, an engine is given a `SwitchPort` and nothing else; world.test.ts compares a switch with a group
  * of one.
  */
+import type { Address } from '../../controller/core/desired.ts';
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
 import type { Flow } from '../../controller/core/flow-hash.ts';
 import type { EngineOptions } from '../../controller/core/options.ts';
@@ -45,16 +46,17 @@ const VIOLATION_LIMIT = 10;
 export class Judge implements RowWitness {
   readonly violations: Violation[] = [];
   /** Sources of SYNs that never answered. */
-  readonly floodSources = new Set<number>();
+  readonly floodSources = new Set<Address>();
   /** Slots moved between two backends that both stayed. */
   collateralMoves = 0;
   /** No controller is connected to this device, so nothing may change. */
   readonly unattended = new Set<Device>();
   /** A filter slot was emptied; perhaps before its quarantine was over. */
-  onFilterEmptied: (isEarly: boolean) => void = () => {};
+  onFilterEmptied: (isEarly: boolean, restMs: number) => void = () => {};
   /** A filter slot may take more members than it should for so long, until another is free; and for so long after a gap. */
   overfull = { limitMs: Number.POSITIVE_INFINITY, afterGapMs: 0 };
   isInService: (device: Device) => boolean = () => true;
+  devices: readonly Device[] = [];
   onPinDeleted: (row: PinRow) => void = () => {};
   readonly #fleet: Fleet;
   readonly #clock: SimClock;
@@ -151,17 +153,26 @@ export class Judge implements RowWitness {
         const endpoint = mirror.endpointOf(from);
         if (endpoint !== undefined) moved.set(endpoint, (moved.get(endpoint) ?? 0) + 1);
       }
+      // In a flood a commit is taken back: what left its owner by it returns, and what was given is taken.
+      if (this.floodSources.size > 0 && meansBase(mirror)) return;
       for (const [endpoint, count] of moved) this.#checkDisruption(device, endpoint, count);
     };
   }
 
   #noteEmptied({ mirror, filters }: Device, row: VersionRow): void {
-    const { quarantineMs } = this.#engine;
+    const { quarantineMs, floodQuarantineMs, floodLimit } = this.#engine;
+    // The controller counts the members of all switches.
+    const isOverrun = filters.some((_, index) => {
+      const members = this.devices.map((device) => device.membersOf(index));
+      return members.reduce((total, count) => total + count, 0) >= floodLimit;
+    });
+    // It goes by counts that it has read now and then.
+    const isSaturated = isOverrun || meansBase({ version: row, columns: mirror.columns });
     for (const [index, { epoch }] of mirror.version.filters.entries()) {
       const { members, deactivatedAt } = filters[index]!;
       const isEmptied = epoch !== 0 && epoch !== row.filters[index]!.epoch;
       const isEarly = this.#clock.now() < deactivatedAt + quarantineMs;
-      if (isEmptied && members > 0) this.onFilterEmptied(isEarly);
+      if (isEmptied && members > 0) this.onFilterEmptied(isEarly, isSaturated ? 0 : floodQuarantineMs);
     }
   }
 
@@ -191,12 +202,13 @@ export class Judge implements RowWitness {
   checkLimits(device: Device): void {
     const { maxPins, fillLimit } = this.#engine;
     const pins = device.mirror.pins.size;
-    // A switch that joins is given the pins of the group before it loses its own.
-    const allowed = this.isInService(device) ? maxPins : 2 * maxPins;
-    if (pins > allowed) this.violate('I3 bounded state', `${pins} pins, ${allowed} allowed`);
+    // A switch that joins is given the pins of the group, round after round, before it loses its own: up to the size of its table.
+    const isInService = this.isInService(device);
+    if (pins > maxPins && isInService) this.violate('I3 bounded state', `${pins} pins, ${maxPins} allowed`);
     const now = this.#clock.now();
     // A filter slot whose members may not have been heard is kept for a session timeout, and none is free meanwhile.
-    const mayBeOver = this.unattended.has(device) || now < device.gapAt + this.overfull.afterGapMs;
+    const mayBeOver =
+      !isInService || this.unattended.has(device) || now < device.gapAt + this.overfull.afterGapMs;
     const isOver = device.activeMembers > fillLimit && device.mirror.hasUnstableSlots();
     if (!isOver || mayBeOver) device.overfullSince = undefined;
     else device.overfullSince ??= now;
@@ -252,4 +264,10 @@ function activeColumn(version: VersionRow): number {
 
 function slotKeyOf({ pool, slot }: { pool: number; slot: number }): number {
   return pool * 65_536 + slot;
+}
+
+/** New flows of unstable slots go to base. */
+function meansBase({ version, columns }: Pick<Device['mirror'], 'version' | 'columns'>): boolean {
+  const column = activeColumn(version);
+  return column === 0 || [...columns.values()].every((row) => row.column !== column);
 }

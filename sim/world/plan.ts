@@ -57,6 +57,9 @@ export function engineOptionsOf(plan: WorldPlan): EngineOptions {
     maxUpdatesInFlight: dice.pick([10, 40, 400]),
     changeRetryMs: 1_000,
     retryMaxMs: 1_000,
+    // A flood of 200 SYNs a second reaches it, when nobody keeps it from that.
+    floodLimit: dice.pick([100, 150]),
+    floodHoldMs: 5_000,
   };
 }
 
@@ -66,6 +69,11 @@ export function capacityOf({ faults: { pinTableSize, columnTableSize } }: WorldP
     ...(pinTableSize > 0 && { pin: pinTableSize }),
     ...(columnTableSize > 0 && { slot_version: columnTableSize }),
   };
+}
+
+/** For so long at most a switch of a group leaves writes lying. */
+export function slowSwitchMs({ switchCount, faults }: WorldPlan): number {
+  return switchCount > 1 && faults.slowSwitchesPerMinute > 0 ? faults.slowSwitchMs : 0;
 }
 
 /** The fault plan, a line each; and nothing about what does not happen. */

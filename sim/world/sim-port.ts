@@ -78,6 +78,8 @@ export class SimPort implements SwitchPort, DigestListener {
   #requests = new Set<Request>();
   #lastOfRow = new Map<string, Millis>();
   #lastRequestAt = 0;
+  /** What is asked before does not arrive before. */
+  #busyUntil: Millis = 0;
   #lastOfFlow = new Map<number, Millis>();
   #digestsOnTheirWay = 0;
 
@@ -105,6 +107,7 @@ export class SimPort implements SwitchPort, DigestListener {
     const isOvertaking = dice.writes.chance(faults.writeReorderRate);
     for (const part of parts) {
       let at = clock.now() + dice.writes.between(0, faults.writeDelayMs);
+      at = Math.max(at, this.#busyUntil);
       if (!isOvertaking && !isScattered) at = Math.max(at, this.#lastRequestAt + TICK_MS);
       for (const { update } of part)
         at = Math.max(at, (this.#lastOfRow.get(rowKeyOf(update)) ?? 0) + TICK_MS);
@@ -153,6 +156,11 @@ export class SimPort implements SwitchPort, DigestListener {
     this.#everyPinSweep(stream);
   }
 
+  /** The switch does nothing of what it is asked for so long. */
+  takeTime(ms: number): void {
+    this.#busyUntil = Math.max(this.#busyUntil, this.#world.clock.now() + ms);
+  }
+
   /** The stream ends. What was on its way arrives, or does not; the controller hears of it a little later. */
   break(): void {
     if (!this.#isOpen) return;
@@ -171,6 +179,7 @@ export class SimPort implements SwitchPort, DigestListener {
     this.#lastOfRow.clear();
     this.#lastOfFlow.clear();
     this.#lastRequestAt = 0;
+    this.#busyUntil = 0;
     this.#digestsOnTheirWay = 0;
     this.updatesInFlight = 0;
     this.#isMissed = false;

@@ -67,7 +67,7 @@ describe('a world', () => {
         reweighsPerMinute: 10,
       };
       const [single, group] = [false, true].map((isGroup) =>
-        new World({ ...drawPlan(seed), faults, isGroup }).run(),
+        new World({ ...drawPlan(seed), switchCount: 1, faults, isGroup }).run(),
       );
       expect(single!.stats.commits).toBeGreaterThan(1);
       expect(group!.stats).toEqual(single!.stats);

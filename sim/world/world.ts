@@ -24,7 +24,7 @@ import { Fleet } from './fleet.ts';
 import { Floods } from './floods.ts';
 import { Judge, type Violation } from './judge.ts';
 import { Operator } from './operator.ts';
-import { capacityOf, engineOptionsOf, type WorldPlan } from './plan.ts';
+import { capacityOf, engineOptionsOf, slowSwitchMs, type WorldPlan } from './plan.ts';
 import { type RuleName, withoutRule } from './rules.ts';
 import { Settled } from './settled.ts';
 import type { SimControllerOptions } from './sim-controller.ts';
@@ -111,6 +111,7 @@ export class World {
       { length: plan.switchCount },
       (_, index) => new Device(index, create(plan), this.judge, chronicle),
     );
+    this.judge.devices = this.devices;
     const shared = {
       plan,
       engine,
@@ -166,7 +167,8 @@ export class World {
     this.judge.overfull = overfullLimits(plan, engine);
     this.#fleet.onSuccession = (vip) => this.#clients.poolLeaves(vip);
     this.judge.onPinDeleted = (row) => this.#clients.pinDeleted(row);
-    this.judge.onFilterEmptied = (isEarly) => this.#clients.filterEmptied(isEarly && isFlooded(plan));
+    this.judge.onFilterEmptied = (isEarly, restMs) =>
+      this.#clients.filterEmptied(isEarly && isFlooded(plan), restMs);
   }
 
   get violations(): readonly Violation[] {
@@ -226,14 +228,12 @@ export class World {
 }
 
 /** Where pins are refused all filter slots are kept, however full: established connections win. */
-function overfullLimits(
-  { faults, sessionTimeoutMs, switchCount }: WorldPlan,
-  engine: EngineOptions,
-): Judge['overfull'] {
+function overfullLimits(plan: WorldPlan, engine: EngineOptions): Judge['overfull'] {
+  const { faults, sessionTimeoutMs, switchCount } = plan;
   const { pinLimit, pinTableSize, stallMs, clockLagMs, writeDelayMs, digestDelayMs } = faults;
   const isRefusing = pinLimit + pinTableSize > 0;
   // A group takes a switch back, and counts from there, some time after its stream is up.
-  const joinMs = switchCount > 1 ? 2 * groupOptions.laggardMs : 0;
+  const joinMs = switchCount > 1 ? 2 * groupOptions.laggardMs + slowSwitchMs(plan) : 0;
   const keptMs = sessionTimeoutMs + engine.mergeMarginMs + engine.quarantineMs + joinMs;
   const waitMs = 2_000 + engine.floodQuarantineMs + clockLagMs + stallMs + digestDelayMs + 8 * writeDelayMs;
   return {

@@ -210,6 +210,14 @@ describe('a balancer', () => {
       [id, used],
       [id, unused],
     ]);
+    // One that is modified begins anew.
+    const action = balancer.actionOf('slot', 'set_backend');
+    balancer.pipeline.apply(
+      [{ kind: 'modify', table: id, handle: unused, action, data: [9n], idleTimeoutMs: 1000 }],
+      1_600_000,
+    );
+    expect(balancer.pipeline.idleEntries(2_599_999)).toEqual([[id, used]]);
+    expect(balancer.pipeline.idleEntries(2_600_000)).toContainEqual([id, unused]);
   });
 
   it('changes default actions and gives the program its own back', () => {

@@ -353,9 +353,11 @@ class LocalPipeline implements CompiledPipeline {
         state.insert(handle, key, priority, action, data, idleTimeoutMs * 1000, this.memory.clock[0]!);
         return;
       }
-      case 'modify':
-        state.modify(operation.handle, operation.action, operation.data, operation.idleTimeoutMs * 1000);
+      case 'modify': {
+        const { handle, action, data, idleTimeoutMs } = operation;
+        state.modify(handle, action, data, idleTimeoutMs * 1000, this.memory.clock[0]!);
         return;
+      }
       case 'delete':
         this.memory.directMeters.get(operation.table)?.set(state.rowOf(operation.handle), undefined);
         state.delete(operation.handle);

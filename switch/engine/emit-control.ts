@@ -49,6 +49,7 @@ export function emitControl(
   const nodes = [...control.tables, ...control.conditionals, ...control.actionCalls];
   const indexOf = new Map(nodes.map((node, index) => [node.name, index]));
   const target = (name: string | null) => (name === null ? end : indexOf.get(name)!);
+  const statements = new Statements(control, options, out);
   out.block(`function ${control.name}()`, () => {
     emitStructured(
       {
@@ -74,15 +75,16 @@ export function emitControl(
               to,
             );
           } else if ('key' in node) {
-            emitTable(plans.get(node.id)!, { ways, target, options }, to);
+            emitTable(plans.get(node.id)!, { ways, target, options, statements }, to);
           } else {
-            emitActionCall(node, { ways, target, options }, to);
+            emitActionCall(node, { ways, target, options, statements }, to);
           }
         },
       },
       out,
     );
   });
+  statements.define(out);
 }
 
 function nextOf(node: Table | Conditional | ActionCall): readonly (string | null)[] {
@@ -92,13 +94,7 @@ function nextOf(node: Table | Conditional | ActionCall): readonly (string | null
 
 function emitActionCall(call: ActionCall, context: TableContext, out: Emitter): void {
   out.line(`// ${call.name}: ${call.action.name}`);
-  out.block('', () =>
-    emitAction(
-      call.action,
-      scopeOf(call.action, () => [], out, context.options),
-      context.options,
-    ),
-  );
+  context.statements.emit(call.action, () => [], out);
   emitExitTest([call.action], context, out);
   context.ways.go(context.target(call.next), out);
 }
@@ -107,6 +103,54 @@ interface TableContext {
   ways: Ways;
   target(name: string | null): number;
   options: EmitOptions;
+  statements: Statements;
+}
+
+/**
+ * V8 optimizes no function of more than some 60 kB of bytecode, so a control with more primitives than this keeps its
+ * statements in functions of their own.
+ */
+const inlinePrimitivesMax = 250;
+
+/** Statements of so few primitives cost less in place than called. */
+const smallStatementMax = 2;
+
+/** Writes actions that are called by the control itself: in place, or, in a large control, as functions behind it. */
+class Statements {
+  private readonly isLarge: boolean;
+  private readonly name: string;
+  private readonly options: EmitOptions;
+  private readonly functions: Emitter;
+
+  constructor({ name, tables, actionCalls }: Control, options: EmitOptions, out: Emitter) {
+    const actions = [
+      ...actionCalls.map(({ action }) => action),
+      ...tables.filter(isStatement).flatMap((table) => table.default?.action ?? []),
+    ];
+    const primitives = actions.reduce((sum, action) => sum + action.primitives.length, 0);
+    this.isLarge = primitives > inlinePrimitivesMax;
+    this.name = name;
+    this.options = options;
+    this.functions = out.fork();
+  }
+
+  emit(action: Action, parameter: (index: number) => Word[], out: Emitter): void {
+    if (!this.isLarge || action.primitives.length <= smallStatementMax) {
+      out.block('', () => emitAction(action, scopeOf(action, parameter, out, this.options), this.options));
+      return;
+    }
+    const { functions } = this;
+    const name = functions.name(`${this.name}_statement`);
+    functions.block(`function ${name}()`, () =>
+      emitAction(action, scopeOf(action, parameter, functions, this.options), this.options),
+    );
+    out.line(`${name}();`);
+  }
+
+  /** The functions, once the control has been written. */
+  define(out: Emitter): void {
+    out.append(this.functions);
+  }
 }
 
 function emitTable(plan: TablePlan, context: TableContext, out: Emitter): void {
@@ -169,9 +213,7 @@ function emitStatement(table: Table, context: TableContext, out: Emitter): void 
   };
   if (entry.action.primitives.length > 0) {
     out.line(`// ${table.name}: ${entry.action.name}`);
-    out.block('', () =>
-      emitAction(entry.action, scopeOf(entry.action, parameter, out, context.options), context.options),
-    );
+    context.statements.emit(entry.action, parameter, out);
     emitExitTest([entry.action], context, out);
   }
   const next =

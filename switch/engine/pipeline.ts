@@ -122,7 +122,7 @@ export interface Pipeline {
   /**
    * Applies operations in order. They were validated by the owner; an unknown handle is the owner's broken promise.
    *
-   * @param nowMicros  the time, since which inserted entries count as idle; without it, that of the last packet
+   * @param nowMicros  the time, since which inserted and modified entries count as idle; without it, that of the last packet
    */
   apply(operations: readonly (TableOperation | ProfileOperation)[], nowMicros?: number): void;
 

@@ -15,26 +15,30 @@ const tiers = [
 ] as const;
 
 describe.each(tiers)('what simple_switch_grpc did', ({ tier, recordingsMax }) => {
-  it.each(programNames)(`is what the embedded switch does, ${tier}: %s`, async (name) => {
-    const program = loadProgram(name);
-    const { header, recordings } = readGolden(name);
-    expect(header.program, 'the program has changed since: see record.ts').toBe(hashText(program.json));
-    const embedded = await startEmbedded({ tier });
-    try {
-      for (const { script, transcript } of recordings.slice(0, recordingsMax)) {
-        await embedded.reset(program);
-        for (const [index, step] of script.steps.entries()) {
-          const result = await embedded.run(program, step, undefined);
-          const differences = compareStep(index, result, transcript[index]!, wanders(program)).filter(
-            (difference) => !knownDifference(difference, step, 'accepted'),
-          );
-          expect(differences.map((each) => textOf(each, script.steps))).toEqual([]);
+  it.each(programNames)(
+    `is what the embedded switch does, ${tier}: %s`,
+    { timeout: 120_000 },
+    async (name) => {
+      const program = loadProgram(name);
+      const { header, recordings } = readGolden(name);
+      expect(header.program, 'the program has changed since: see record.ts').toBe(hashText(program.json));
+      const embedded = await startEmbedded({ tier });
+      try {
+        for (const { script, transcript } of recordings.slice(0, recordingsMax)) {
+          await embedded.reset(program);
+          for (const [index, step] of script.steps.entries()) {
+            const result = await embedded.run(program, step, undefined);
+            const differences = compareStep(index, result, transcript[index]!, wanders(program)).filter(
+              (difference) => !knownDifference(difference, step, 'accepted'),
+            );
+            expect(differences.map((each) => textOf(each, script.steps))).toEqual([]);
+          }
         }
+      } finally {
+        await embedded.close();
       }
-    } finally {
-      await embedded.close();
-    }
-  });
+    },
+  );
 });
 
 describe('the known differences', () => {

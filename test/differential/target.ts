@@ -9,7 +9,12 @@
 import { create } from '@bufbuild/protobuf';
 import { type ClientEvent, P4RuntimeClient } from '../../p4runtime/client.ts';
 import type { P4Data } from '../../p4runtime/generated/p4/v1/p4data_pb.ts';
-import { EntitySchema, Update_Type, UpdateSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
+import {
+  type Entity,
+  EntitySchema,
+  Update_Type,
+  UpdateSchema,
+} from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import type { TestProgram } from './programs.ts';
 import { readBack } from './readings.ts';
 import { type BurstResult, hexOf, type Packet, type Step, type StepResult } from './script.ts';
@@ -105,6 +110,12 @@ export class Target {
         await this.#wire.setPort(step.port, step.isUp);
         return { kind: 'port' };
     }
+  }
+
+  async read(wanted: readonly Entity[]): Promise<Entity[]> {
+    const entities: Entity[] = [];
+    for await (const entity of this.#client.read([...wanted])) entities.push(entity);
+    return entities;
   }
 
   async close(): Promise<void> {

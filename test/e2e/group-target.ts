@@ -112,8 +112,13 @@ export function rowsOf(target: GroupTarget): Promise<string[]> {
       const row = entity.case === 'tableEntry' ? codec.decode(entity.value) : undefined;
       if (row !== undefined) rows.push(row);
     }
-    return rows.map((row) => JSON.stringify(row)).sort();
+    return rows.map((row) => JSON.stringify(row, bigintsAsText)).sort();
   });
+}
+
+/** JSON has no bigint, and an IPv6 address is one. */
+function bigintsAsText(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `${value}n` : value;
 }
 
 let lastElectionId = 0n;

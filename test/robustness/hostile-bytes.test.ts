@@ -89,7 +89,7 @@ let raw: RawClient;
 beforeAll(async () => {
   // Or it says what it thinks of our metadata.
   setLogVerbosity(logVerbosity.NONE);
-  bench = await startBench(features, { keepaliveMs: 250 });
+  bench = await startBench(features, { keepaliveMs: 1_500 });
   raw = new RawClient(bench.running.address);
 });
 afterAll(async () => {

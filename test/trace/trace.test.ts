@@ -70,6 +70,7 @@ describe('a trace', () => {
     const tables = syn.parts[0].steps.filter(({ kind }: { kind: string }) => kind === 'table');
     expect(tables.map(({ name, isHit }: { name: string; isHit: boolean }) => [name, isHit])).toEqual([
       ['vip', true],
+      ['own_address', false],
       ['pin', false],
       ['slot', true],
       ['backend', true],
@@ -77,7 +78,7 @@ describe('a trace', () => {
       ['neighbour', true],
     ]);
     expect(tables[0]).toMatchObject({
-      at: { file: 'core/vip.p4', line: 16 },
+      at: { file: 'core/vip.p4', line: 38 },
       key: [
         { name: 'address', width: 32, value: '0xa000064', match: 'exact' },
         { name: 'protocol', width: 8, value: '0x6', match: 'exact' },
@@ -86,7 +87,10 @@ describe('a trace', () => {
       entry: { handle: 0, match: ['0xa000064', '0x6', '0x50'] },
       action: {
         name: 'serve',
-        parameters: [{ name: 'pool', width: 12, value: '0x1' }, { name: 'slot_mask' }],
+        parameters: [
+          { name: 'pool', width: 12, value: '0x1' },
+          ...['slot_mask', 'affinity', 'hint', 'on_dead'].map((name) => ({ name, value: '0x0' })),
+        ],
       },
     });
     expect(syn.parts[1].steps.at(-1)).toMatchObject({ kind: 'transmit', port: 1 });

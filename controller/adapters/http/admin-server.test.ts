@@ -119,8 +119,16 @@ describe('the admin API', () => {
       '/api/v1/explain?source=10.0.0.1:1234&target=10.0.0.100:80&protocol=udp',
     );
     expect(await explained.json()).toMatchObject({ why: 'no vip' });
+    await app.request('/api/v1/explain?source=[::1:1]:1234&target=[2001:db8::]:80');
     expect(asked.flows).toEqual([
       { sourceAddress: 0x0a00_0001, sourcePort: 1234, vipAddress: 0x0a00_0064, vipPort: 80, protocol: 'udp' },
+      {
+        sourceAddress: 0x1_0001n,
+        sourcePort: 1234,
+        vipAddress: 0x2001_0db8n << 96n,
+        vipPort: 80,
+        protocol: 'tcp',
+      },
     ]);
     expect(await (await app.request('/healthz')).text()).toBe('alive\n');
     expect(await (await app.request('/metrics')).text()).toBe('up 1\n');
@@ -180,6 +188,7 @@ describe('the admin API', () => {
 
   it.each<Edit>([
     { kind: 'add', vip: 'web', backend: 'a', address: '10.0.0.1', port: 80, weight: 2 },
+    { kind: 'add', vip: 'web', backend: 'a', address: '::1:1', port: 80, serverId: '0a01' },
     removal,
     { kind: 'weight', vip: 'web', backend: 'a', weight: 0 },
     { kind: 'state', vip: 'web', backend: 'a', state: 'down' },

@@ -19,10 +19,22 @@ export interface ControllerStatus {
   switch: SwitchStatus;
   queue: { waiting: number; dropped: number };
   engine: Status;
+  /** Undefined: nobody has been told to announce the vips. */
+  announcer?: AnnouncerStatus | undefined;
   /** Of the vips whose backends are checked. */
   health?: readonly PoolHealthStatus[];
   /** Of the vips whose weights follow load. */
   load?: readonly LoadStatus[];
+}
+
+export interface AnnouncerStatus {
+  speaker: string;
+  /** As the speaker has confirmed them last; undefined: not yet. */
+  announced: string[] | undefined;
+  /** Why the speaker does not say what it should. */
+  problem: string | undefined;
+  /** Nothing is announced, because the configuration says so. */
+  isDraining: boolean;
 }
 
 export interface LeadershipStatus {

@@ -26,9 +26,14 @@ export const editSchema = z
     z.strictObject({
       kind: z.literal('add'),
       ...target,
-      address: z.string().describe('an IPv4 address such as 10.0.0.1'),
+      address: z.string().describe('an address such as 10.0.0.1 or 2001:db8::1'),
       port: z.int().min(1).max(65_535).describe('a port from 1 to 65535'),
       weight: weight.optional(),
+      serverId: z
+        .string()
+        .max(16)
+        .optional()
+        .describe('two hexadecimal digits an octet, such as 0a01; of a vip with a hint'),
     }),
     z.strictObject({ kind: z.literal('remove'), ...target }),
     z.strictObject({ kind: z.literal('weight'), ...target, weight }),
@@ -51,7 +56,7 @@ export const afterSchema = z.object({
     .describe('the number of an event; only those after it are told'),
 });
 
-/** 'A.B.C.D:P' as an address and a port. */
+/** '10.0.0.1:80' or '[2001:db8::1]:80' as an address and a port. */
 const endpoint = z
   .string()
   .transform((text, context) => {
@@ -60,7 +65,7 @@ const endpoint = z
     context.addIssue({ code: 'custom', message: parsed.wrong });
     return z.NEVER;
   })
-  .describe('ADDRESS:PORT, such as 10.0.0.1:80');
+  .describe('ADDRESS:PORT, such as 10.0.0.1:80 or [2001:db8::1]:80');
 
 export const flowSchema = z.object({
   source: endpoint,
@@ -179,7 +184,16 @@ const switchStatus = z
     connection: z.enum(['connecting', 'standby', 'preparing', 'ready', 'closed']),
     problem: z.string().optional(),
     notices: z.object({ received: z.number(), unreadable: z.number() }),
-    traffic: z.object({ decisions: counts, drops: counts, pools: counts, backends: counts }).optional(),
+    traffic: z
+      .object({
+        decisions: counts,
+        drops: counts,
+        hints: counts.describe('What came of packets that may name their backend.'),
+        limited: counts.describe('What the switch did not do, because it was beyond controller.digest_rate.'),
+        pools: counts,
+        backends: counts,
+      })
+      .optional(),
     written: z.record(z.string(), z.number()).optional(),
     members: z
       .array(
@@ -204,6 +218,9 @@ const poolStatus = z
     protocol: z.enum(['tcp', 'udp']),
     port: z.int(),
     phase: z.enum(['filling', 'serving', 'leaving']),
+    isDead: z.boolean().describe('Whether it serves and no backend that lives has a slot.'),
+    forwarding: z.enum(['nat', 'l2_dsr', 'ipip', 'gre', 'gue']),
+    affinity: z.enum(['none', 'source']),
     placement: z.string(),
     sessionTimeoutMs: z.number(),
     slotCount: z.int(),
@@ -282,6 +299,15 @@ const engineStatus = z
   })
   .meta(named('EngineStatus'));
 
+const announcerStatus = z
+  .object({
+    speaker: z.string(),
+    announced: z.array(z.string()).optional().describe('As the speaker has confirmed them last.'),
+    problem: z.string().optional().describe('Why the speaker does not say what it should.'),
+    isDraining: z.boolean().describe('Nothing is announced, because the configuration says so.'),
+  })
+  .meta(named('AnnouncerStatus'));
+
 export const statusSchema = z
   .object({
     date: z.iso.datetime(),
@@ -303,6 +329,7 @@ export const statusSchema = z
     switch: switchStatus,
     queue: z.object({ waiting: z.int(), dropped: z.int() }),
     engine: engineStatus,
+    announcer: announcerStatus.optional(),
     health: healthSchema,
     load: loadSchema,
   })

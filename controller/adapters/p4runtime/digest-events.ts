@@ -8,7 +8,9 @@ import type { Program } from './generated/evenkeel.ts';
 
 export const digestNames = [
   'flow_digest_t',
+  'flow_digest_ipv6_t',
   'neighbour_digest_t',
+  'neighbour_digest_ipv6_t',
 ] as const satisfies (keyof Program['digests'])[];
 
 /** p4/core/types.p4, DIGEST_*. */
@@ -21,13 +23,21 @@ const reasons: Readonly<Record<number, DigestReason>> = {
 
 /** @returns an event for each sample; undefined for one whose reason nobody knows */
 export function digestEvents(digest: TypedDigest<Program>): (SwitchEvent | undefined)[] {
-  if (digest.name === 'flow_digest_t') return digest.samples.map(flowEvent);
-  return digest.samples.map(({ port, address, mac }) => {
-    return { kind: 'neighbour-digest', port, address, mac: Number(mac) };
-  });
+  switch (digest.name) {
+    case 'flow_digest_t':
+    case 'flow_digest_ipv6_t':
+      return digest.samples.map(flowEvent);
+    case 'neighbour_digest_t':
+    case 'neighbour_digest_ipv6_t':
+      return digest.samples.map(({ port, address, mac }) => {
+        return { kind: 'neighbour-digest', port, address, mac: Number(mac) };
+      });
+  }
 }
 
-function flowEvent(sample: Program['digests']['flow_digest_t']): SwitchEvent | undefined {
+type FlowSample = Program['digests']['flow_digest_t'] | Program['digests']['flow_digest_ipv6_t'];
+
+function flowEvent(sample: FlowSample): SwitchEvent | undefined {
   const reason = reasons[sample.reason];
   if (reason === undefined) return undefined;
   const { pool, slot, backend, source_address: sourceAddress, source_port: sourcePort } = sample;

@@ -7,8 +7,10 @@ import { type RunningSwitch, startSwitch } from '../../../switch/server/switch.t
 import { arpOperations, decodeArp, encodeArp } from '../../../wire/arp.ts';
 import { decodeEthernet, encodeEthernet, etherTypes } from '../../../wire/ethernet.ts';
 import { encodeIpv4, ipv4Defaults, protocols } from '../../../wire/ipv4.ts';
+import { decodeIpv6, encodeIpv6, ipv6Defaults } from '../../../wire/ipv6.ts';
+import { decodeNeighbourSolicitation, encodeNeighbourAdvertisement } from '../../../wire/ndp.ts';
 import { encodeTcp, tcpDefaults, tcpFlags } from '../../../wire/tcp.ts';
-import type { Row, RowUpdate } from '../../core/row.ts';
+import { PLAIN_VIP, type Row, type RowUpdate } from '../../core/row.ts';
 import type { SwitchEvent } from '../../ports/switch.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { P4RuntimeSwitch, type Program } from './p4runtime-switch.ts';
@@ -21,12 +23,14 @@ const program: Program = {
 
 const mac = 0x0200_0000_0001;
 const own = { table: 'own_address', address: 0x0a00_0001, mac } as const;
+const ipv6 = (host: bigint): bigint => 0x2001_0db8_0000_0000_0000_0000_0000_0000n + host;
+const vipIpv6 = ipv6(0x100n);
 const rows: Row[] = [
-  { table: 'vip', address: 0x0a00_0064, protocol: 6, port: 80, pool: 1, slotMask: 3 },
+  { table: 'vip', address: 0x0a00_0064, protocol: 6, port: 80, pool: 1, slotMask: 3, ...PLAIN_VIP },
   { table: 'slot', pool: 1, slot: 0, unstable: true, pinsBase: true, backend: 1 },
   { table: 'slot_version', pool: 1, slot: 0, column: 1, backend: 2 },
   { table: 'pin', pool: 1, sourceAddress: 9, sourcePort: 7, backend: 1, idleTimeoutMs: 900_000 },
-  { table: 'backend', backend: 1, address: 0x0a00_0002, port: 8080 },
+  { table: 'backend', backend: 1, forwarding: 'nat', address: 0x0a00_0002, port: 8080 },
   {
     table: 'return_path',
     address: 0x0a00_0002,
@@ -37,9 +41,44 @@ const rows: Row[] = [
   },
   { table: 'route', prefix: 0, prefixLength: 0, nextHop: 0x0a00_00fe },
   { table: 'route', prefix: 0x0a00_0000, prefixLength: 24, nextHop: undefined },
-  { table: 'neighbour', address: 0x0a00_0002, port: 2, sourceMac: mac, targetMac: 0x0200_0000_0002 },
+  {
+    table: 'neighbour',
+    address: 0x0a00_0002,
+    port: 2,
+    sourceMac: mac,
+    targetMac: 0x0200_0000_0002,
+    mtu: 1500,
+  },
   { table: 'known_neighbour', address: 0x0a00_0002, mac: 0x0200_0000_0002, port: 2 },
   own,
+  // IPv6, and what else a vip may ask for.
+  {
+    ...{ table: 'vip', address: vipIpv6, protocol: 6, port: 80, pool: 2, slotMask: 0 },
+    ...{ affinity: 'source', hint: 'tcp_option', whenDead: 'reset' },
+  },
+  {
+    ...{ table: 'vip_fragment', address: vipIpv6, protocol: 6, pool: 2, slotMask: 0 },
+    ...{ affinity: 'source', whenDead: 'reset' },
+  },
+  { table: 'server_id', pool: 2, value: 0x0102_0304_0000_0000n, mask: 0xffff_ffff_ffff_ffffn, backend: 3 },
+  { table: 'slot', pool: 2, slot: 0, unstable: true, pinsBase: true, backend: 3 },
+  { table: 'pin', pool: 2, sourceAddress: 9n, sourcePort: 7, backend: 3, idleTimeoutMs: 900_000 },
+  { table: 'backend', backend: 3, forwarding: 'ipip', address: 0x0a00_0002, port: 0 },
+  { table: 'backend', backend: 4, forwarding: 'gue', address: ipv6(0x22n), port: 6080 },
+  { table: 'tunnel_source', ipv4Address: 0x0a00_0900, ipv4Mask: 0xff, ipv6Address: ipv6(0x9_0000n) },
+  { table: 'route', prefix: ipv6(0n), prefixLength: 64, nextHop: undefined },
+  { table: 'route', prefix: 0n, prefixLength: 0, nextHop: ipv6(0xfen) },
+  {
+    table: 'neighbour',
+    address: ipv6(0xfen),
+    port: 2,
+    sourceMac: mac,
+    targetMac: 0x0200_0000_00fe,
+    mtu: 1500,
+  },
+  { table: 'known_neighbour', address: ipv6(0xfen), mac: 0x0200_0000_00fe, port: 2 },
+  { table: 'own_address', address: ipv6(1n), mac },
+  { table: 'interface', port: 2, ipv4Address: 0x0a00_0001, ipv6Address: ipv6(1n) },
 ];
 const inserts: RowUpdate[] = rows.map((row) => ({ operation: 'insert', row }));
 
@@ -105,8 +144,6 @@ function segment(source: number, sourcePort: number, flags: number): Uint8Array 
   });
 }
 
-const sorted = (list: readonly Row[]) => list.map((row) => JSON.stringify(row)).sort();
-
 describe('a switch over P4Runtime', () => {
   it('gets its program, tells an empty table set, takes rows, and tells them to the next controller', async () => {
     const { port, next } = createSwitch();
@@ -119,7 +156,8 @@ describe('a switch over P4Runtime', () => {
 
     const again = createSwitch();
     const { rows: read } = await again.next('connected');
-    expect(sorted(read.filter(({ table }) => table !== 'version'))).toEqual(sorted(rows));
+    for (const row of rows) expect(read).toContainEqual(row);
+    expect(read).toHaveLength(1 + rows.length);
   });
 
   it('says of each update what became of it', async () => {
@@ -205,6 +243,96 @@ describe('a switch over P4Runtime', () => {
         backends: { 1: { packets: 0 } },
       },
     });
+  });
+
+  it('asks for an IPv6 neighbour, and is told of the one that answers', async () => {
+    const { port, next } = createSwitch();
+    await next('connected');
+    port.write(1, inserts);
+    await next('written');
+
+    port.solicit({ port: 3, address: ipv6(5n), sourceAddress: ipv6(1n), sourceMac: mac });
+    while (transmitted.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const asked = decodeEthernet(transmitted[0]!.frame);
+    expect(asked).toMatchObject({ targetMac: 0x3333_ff00_0005, sourceMac: mac, etherType: etherTypes.ipv6 });
+    const packet = decodeIpv6(asked.payload);
+    expect(packet).toMatchObject({
+      source: ipv6(1n),
+      target: 0xff02_0000_0000_0000_0000_0001_ff00_0005n,
+      hopLimit: 255,
+    });
+    expect(decodeNeighbourSolicitation(packet.payload, packet)).toEqual({
+      targetAddress: ipv6(5n),
+      sourceMac: mac,
+    });
+
+    const addresses = { source: ipv6(5n), target: ipv6(1n) };
+    const advertisement = { targetAddress: ipv6(5n), targetMac: 0x0200_0000_0005, isRouter: false };
+    const payload = encodeIpv6({
+      ...ipv6Defaults,
+      ...addresses,
+      protocol: protocols.icmpv6,
+      hopLimit: 255,
+      payload: encodeNeighbourAdvertisement(
+        { ...advertisement, isSolicited: true, isOverride: true },
+        addresses,
+      ),
+    });
+    target.inject(
+      3,
+      encodeEthernet({ targetMac: mac, sourceMac: 0x0200_0000_0005, etherType: etherTypes.ipv6, payload }),
+    );
+    expect(await next('neighbour-digest')).toEqual({
+      kind: 'neighbour-digest',
+      port: 3,
+      address: ipv6(5n),
+      mac: 0x0200_0000_0005,
+    });
+  });
+
+  it('tells of an IPv6 flow that is older than the change', async () => {
+    const { port, next } = createSwitch();
+    await next('connected');
+    port.write(1, inserts);
+    await next('written');
+    const addresses = { source: ipv6(0x99n), target: vipIpv6 };
+    const tcp = { ...tcpDefaults, sourcePort: 4321, targetPort: 80, sequence: 1, acknowledgement: 1 };
+    const payload = encodeIpv6({
+      ...ipv6Defaults,
+      ...addresses,
+      protocol: protocols.tcp,
+      payload: encodeTcp({ ...tcp, flags: tcpFlags.ack }, addresses),
+    });
+    target.inject(
+      1,
+      encodeEthernet({ targetMac: mac, sourceMac: 0x0200_0000_0009, etherType: etherTypes.ipv6, payload }),
+    );
+    expect(await next('flow-digest')).toEqual({
+      kind: 'flow-digest',
+      reason: 'old',
+      pool: 2,
+      slot: 0,
+      column: 0,
+      backend: 3,
+      sourceAddress: ipv6(0x99n),
+      sourcePort: 4321,
+    });
+  });
+
+  it('limits what the switch tells, and says when it has kept something to itself', async () => {
+    const { port, next } = createSwitch();
+    await next('connected');
+    port.write(1, inserts);
+    await next('written');
+    port.limit({ flows: 1, neighbours: 1, answers: 1 });
+    // Some may be told before the rate is in force; then one a second.
+    for (let i = 0; ; i++) {
+      target.inject(1, segment(0x0a00_0009, 1024 + i, tcpFlags.ack));
+      const { limited } = port.status().traffic ?? {};
+      if ((limited?.flows?.packets ?? 0) > 0) break;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await next('gap')).toEqual({ kind: 'gap' });
   });
 
   it('tells of a flow that is older than the change, with where it was sent', async () => {

@@ -17,6 +17,7 @@ import { P4RuntimeError } from '../../../p4runtime/p4runtime-error.ts';
 import { TypedEntries } from '../../../p4runtime/typed-entries.ts';
 import { Writer, type WriterOptions } from '../../../p4runtime/writer.ts';
 import type { WriteFailure, WriteFailureCode } from '../../core/event.ts';
+import type { DigestRates } from '../../core/options.ts';
 import type { Row, RowUpdate } from '../../core/row.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -30,6 +31,7 @@ import type {
 } from '../../ports/switch.ts';
 import { digestEvents, digestNames } from './digest-events.ts';
 import { type Program as ProgramTypes, programSchema } from './generated/evenkeel.ts';
+import { rateUpdates } from './rate-limits.ts';
 import { RowCodec } from './row-codec.ts';
 import { solicitationFrame } from './solicitation.ts';
 import { trafficOf, trafficPatterns } from './traffic.ts';
@@ -99,6 +101,9 @@ export class P4RuntimeSwitch implements SwitchPort {
   /** Writes are taken on one after the other, also when one of them has to wait for room. */
   private takingOn: Promise<void> = Promise.resolve();
   private cancelTimer = () => {};
+  private rates: DigestRates | undefined;
+  /** Flow digests that the meter held back, as last read. */
+  private flowsLimited: number | undefined;
 
   /** @throws P4RuntimeError when the program's P4Info cannot be read, or is not that of p4/core */
   constructor(
@@ -171,6 +176,11 @@ export class P4RuntimeSwitch implements SwitchPort {
     this.client.sendPacket(solicitationFrame(solicitation), metadata);
   }
 
+  limit(rates: DigestRates): void {
+    this.rates = rates;
+    if (this.connection === 'ready') void this.writeRates(this.spell);
+  }
+
   status(): SwitchStatus {
     return {
       target: this.options.address,
@@ -217,6 +227,7 @@ export class P4RuntimeSwitch implements SwitchPort {
         const { wasDeposed } = this;
         this.wasDeposed = false;
         this.listener({ kind: 'connected', rows, wasDeposed });
+        void this.writeRates(spell);
         this.poll(spell);
       },
       (error: unknown) => {
@@ -255,6 +266,20 @@ export class P4RuntimeSwitch implements SwitchPort {
     for (const result of await this.client.write(modifies)) {
       if (!result.ok) throw new P4RuntimeError(result.code, { message: `digests: ${result.message}` });
     }
+  }
+
+  /** A switch without its limits is worth more than none: what is wrong is told, and tried again when we reconnect. */
+  private async writeRates(spell: number): Promise<void> {
+    if (this.rates === undefined) return;
+    const results = await this.client.write(rateUpdates(this.index, this.rates)).catch((error: unknown) => {
+      return [{ ok: false as const, message: reasonOf(error) }];
+    });
+    const failed = results.find((result) => !result.ok);
+    if (failed && !failed.ok && this.spell === spell)
+      this.options.log('warn', 'the switch takes no rates for digests', {
+        switch: this.options.address,
+        reason: failed.message,
+      });
   }
 
   /** Ends the spell: whatever it still has under way is nobody's any more. */
@@ -324,6 +349,7 @@ export class P4RuntimeSwitch implements SwitchPort {
         this.problem = undefined;
         const admitted = traffic.decisions.new;
         if (admitted !== undefined) this.listener({ kind: 'admitted', flows: admitted.packets });
+        this.noteLimited(traffic.limited.flows?.packets ?? 0);
         this.pollLater(spell);
       },
       (error: unknown) => {
@@ -332,6 +358,13 @@ export class P4RuntimeSwitch implements SwitchPort {
         this.pollLater(spell);
       },
     );
+  }
+
+  /** Flows that asked for pins in vain: some may not speak again before they are forgotten. */
+  private noteLimited(flows: number): void {
+    const before = this.flowsLimited;
+    this.flowsLimited = flows;
+    if (before !== undefined && flows > before) this.listener({ kind: 'gap' });
   }
 
   private pollLater(spell: number): void {

@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Update_Type } from '../../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { P4InfoIndex, parseP4Info } from '../../../p4runtime/p4info.ts';
 import { TypedEntries } from '../../../p4runtime/typed-entries.ts';
+import { ADDRESS_BITS, familyOf, networkOf } from '../../core/address.ts';
 import type { Row } from '../../core/row.ts';
 import { programSchema } from './generated/evenkeel.ts';
 import { RowCodec } from './row-codec.ts';
@@ -14,7 +16,8 @@ const codec = new RowCodec(new TypedEntries(index, programSchema));
 
 const bits = (width: number) => fc.integer({ min: 0, max: 2 ** width - 1 });
 const mac = fc.maxSafeNat().map((value) => value % 2 ** 48);
-const address = bits(32);
+const ipv4 = bits(32);
+const hint = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const l4Port = bits(16);
 const port = bits(9);
 const pool = bits(12);
@@ -27,12 +30,29 @@ const filter = fc.record({
   learn: fc.boolean(),
 });
 
+const ipv6 = fc.bigInt({ min: 0n, max: 2n ** 128n - 1n });
+/** Of either family; small ones, where the two print alike, among them. */
+const address = fc.oneof(ipv4, ipv6, fc.constantFrom(0, 1, 0n, 1n));
+const affinity = fc.constantFrom('none', 'source');
+const whenDead = fc.constantFrom('drop', 'reset', 'unreachable');
+
+/** Two addresses of one family. */
+const pairs = <K extends string, L extends string>(one: K, other: L) =>
+  fc.oneof(fc.record({ [one]: ipv4, [other]: ipv4 }), fc.record({ [one]: ipv6, [other]: ipv6 }));
+
 const rows: Record<Row['table'], fc.Arbitrary<object>> = {
   version: fc.record({
     active: fc.constantFrom(0, 1, 2, 3),
     filters: fc.tuple(filter, filter, filter, filter),
   }),
-  vip: fc.record({ address, protocol, port: l4Port, pool, slotMask: slot }),
+  vip: fc.record({
+    ...{ address, protocol, port: l4Port, pool, slotMask: slot, affinity, whenDead },
+    hint: fc.constantFrom('none', 'quic', 'tcp_option'),
+  }),
+  vip_fragment: fc.record({ address, protocol, pool, slotMask: slot, affinity, whenDead }),
+  server_id: fc
+    .record({ pool, bits: hint, mask: hint.filter((mask) => mask > 0n), backend })
+    .map(({ bits, mask, ...row }) => ({ ...row, value: bits & mask, mask })),
   slot: fc.record({ pool, slot, unstable: fc.boolean(), pinsBase: fc.boolean(), backend }),
   slot_version: fc.record({ pool, slot, column: fc.constantFrom(1, 2, 3), backend }),
   pin: fc.record({
@@ -42,18 +62,37 @@ const rows: Record<Row['table'], fc.Arbitrary<object>> = {
     backend,
     idleTimeoutMs: fc.nat(86_400_000),
   }),
-  backend: fc.record({ backend, address, port: l4Port }),
-  return_path: fc.record({ address, protocol, port: l4Port, vipAddress: address, vipPort: l4Port }),
+  backend: fc.oneof(
+    fc.record({ backend, forwarding: fc.constantFrom('nat', 'gue'), address, port: l4Port }),
+    fc.record({
+      backend,
+      forwarding: fc.constantFrom('l2_dsr', 'ipip', 'gre'),
+      address,
+      port: fc.constant(0),
+    }),
+  ),
+  tunnel_source: fc.record({
+    ipv4Address: ipv4.filter((value) => value > 0),
+    ipv4Mask: bits(16),
+    ipv6Address: ipv6,
+  }),
+  return_path: fc
+    .tuple(pairs('address', 'vipAddress'), fc.record({ protocol, port: l4Port, vipPort: l4Port }))
+    .map(([addresses, rest]) => ({ ...addresses, ...rest })),
   route: fc
-    .record({ prefixLength: fc.nat(32), bits: address, nextHop: fc.option(address, { nil: undefined }) })
-    .map(({ prefixLength, bits: all, nextHop }) => ({
-      prefix: prefixLength === 0 ? 0 : (all & (0xffff_ffff << (32 - prefixLength))) >>> 0,
-      prefixLength,
-      nextHop,
-    })),
-  neighbour: fc.record({ address, port, sourceMac: mac, targetMac: mac }),
+    .tuple(pairs('prefix', 'nextHop'), fc.nat(128), fc.boolean())
+    .map(([{ prefix, nextHop }, length, isOnLink]) => {
+      const prefixLength = Math.min(length, ADDRESS_BITS[familyOf(prefix!)]);
+      return {
+        prefix: networkOf(prefix!, prefixLength),
+        prefixLength,
+        nextHop: isOnLink ? undefined : nextHop,
+      };
+    }),
+  neighbour: fc.record({ address, port, sourceMac: mac, targetMac: mac, mtu: bits(16) }),
   known_neighbour: fc.record({ address, mac, port }),
   own_address: fc.record({ address, mac }),
+  interface: fc.record({ port, ipv4Address: ipv4, ipv6Address: ipv6 }),
 };
 
 describe('a row', () => {
@@ -71,12 +110,26 @@ describe('a row', () => {
   });
 
   it('is deleted by its key alone', () => {
-    const row: Row = { table: 'backend', backend: 7, address: 0, port: 0 };
+    const row: Row = { table: 'backend', backend: 7, forwarding: 'nat', address: 0, port: 0 };
     const { entity } = codec.encode({ operation: 'delete', row }).entity!;
     expect(entity.case === 'tableEntry' && entity.value.action).toBeUndefined();
   });
 
-  it('is asked for in every table', () => {
-    expect(codec.everything()).toHaveLength(Object.keys(rows).length);
+  it('of tunnel_source is deleted by going back to what the program says', () => {
+    const row: Row = { table: 'tunnel_source', ipv4Address: 1, ipv4Mask: 1, ipv6Address: 1n };
+    const update = codec.encode({ operation: 'delete', row });
+    const { entity } = update.entity!;
+    expect(update.type).toBe(Update_Type.MODIFY);
+    expect(entity.case === 'tableEntry' && codec.decode(entity.value)).toBeUndefined();
+  });
+
+  it('is asked for in every table, and those with addresses twice', () => {
+    const asked = codec
+      .everything()
+      .map(({ entity }) => entity.case === 'tableEntry' && entity.value.tableId);
+    const names = asked.map((id) => index.tables.byId(Number(id))!.alias);
+    const written = index.p4info.tables.filter(({ isConstTable }) => !isConstTable);
+    expect(names.toSorted()).toEqual(written.map(({ preamble }) => preamble!.alias).toSorted());
+    expect(new Set(names.map((name) => name.replace(/_ipv6$/, '')))).toEqual(new Set(Object.keys(rows)));
   });
 });

@@ -5,8 +5,20 @@ import type { Entity } from '../../../p4runtime/generated/p4/v1/p4runtime_pb.ts'
 import type { P4InfoIndex } from '../../../p4runtime/p4info.ts';
 import type { Count, Traffic } from '../../ports/switch.ts';
 
-/** p4/core/types.p4, DECISION_* and DROP_*, by number. */
-const decisions = ['stable', 'pinned', 'filter', 'base', 'new', 'return', 'routed'];
+/** p4/core/types.p4, by number: DECISION_*, DROP_*, HINT_*, LIMIT_*. */
+const decisions = [
+  'stable',
+  'pinned',
+  'filter',
+  'base',
+  'new',
+  'return',
+  'routed',
+  'hinted',
+  'fragment',
+  'icmp_error',
+  'answered',
+];
 const drops = [
   'none',
   'bad_checksum',
@@ -14,9 +26,21 @@ const drops = [
   'ttl',
   'no_route',
   'no_neighbour',
-  'not_ipv4',
+  'not_ip',
   'arp_not_for_us',
+  'martian',
+  'own_source',
+  'fragment',
+  'options',
+  'too_big',
+  'malformed',
+  'dead_pool',
+  'icmp_of_no_flow',
+  'ndp_not_for_us',
+  'not_served',
 ];
+const hints = ['used', 'unknown', 'dead', 'malformed'];
+const limits = ['flows', 'neighbours', 'answers'];
 
 /** @param pools, backends  ids whose counters are wanted; all of them would be 12,288 cells */
 export function trafficPatterns(
@@ -27,6 +51,8 @@ export function trafficPatterns(
   return [
     pattern(index, 'decisions.cells'),
     pattern(index, 'drops.cells'),
+    pattern(index, 'hints.cells'),
+    pattern(index, 'limited.cells'),
     ...[...pools].map((pool) => pattern(index, 'vip_traffic.cells', pool)),
     ...[...backends].map((backend) => pattern(index, 'backend_traffic.cells', backend)),
   ];
@@ -36,6 +62,8 @@ export function trafficOf(index: P4InfoIndex, entities: Iterable<Entity>): Traff
   const traffic = {
     decisions: {} as Record<string, Count>,
     drops: {} as Record<string, Count>,
+    hints: {} as Record<string, Count>,
+    limited: {} as Record<string, Count>,
     pools: {} as Record<number, Count>,
     backends: {} as Record<number, Count>,
   };
@@ -45,6 +73,8 @@ export function trafficOf(index: P4InfoIndex, entities: Iterable<Entity>): Traff
   >([
     [idOf('decisions.cells'), { into: traffic.decisions, nameOf: (cell) => decisions[cell] }],
     [idOf('drops.cells'), { into: traffic.drops, nameOf: (cell) => (cell === 0 ? undefined : drops[cell]) }],
+    [idOf('hints.cells'), { into: traffic.hints, nameOf: (cell) => hints[cell] }],
+    [idOf('limited.cells'), { into: traffic.limited, nameOf: (cell) => limits[cell] }],
     [idOf('vip_traffic.cells'), { into: traffic.pools, nameOf: String }],
     [idOf('backend_traffic.cells'), { into: traffic.backends, nameOf: String }],
   ]);

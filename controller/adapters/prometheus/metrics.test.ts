@@ -15,6 +15,8 @@ const target: SwitchStatus = {
   traffic: {
     decisions: { stable: { packets: 5, bytes: 500 } },
     drops: { ttl: { packets: 1, bytes: 64 } },
+    hints: { used: { packets: 7, bytes: 700 } },
+    limited: { flows: { packets: 2, bytes: 120 } },
     pools: { 1: { packets: 6, bytes: 600 } },
     backends: { 1: { packets: 3, bytes: 300 } },
   },
@@ -57,6 +59,7 @@ function measure(names: number[]) {
     switch: target,
     queue: { waiting: 0, dropped: 2 },
     engine: status(rig.state, rig.now),
+    announcer: { announced: ['10.0.0.100/32', '2001:db8::100/128'], problem: 'it hung up' },
     health: [
       {
         pool: 'web',
@@ -97,6 +100,11 @@ describe('the metrics', () => {
         'evenkeel_backend_packets_total{pool="web",backend="b1"} 3',
         'evenkeel_decision_packets_total{decision="stable"} 5',
         'evenkeel_dropped_bytes_total{reason="ttl"} 64',
+        'evenkeel_hint_packets_total{outcome="used"} 7',
+        'evenkeel_limited_packets_total{rate="flows"} 2',
+        'evenkeel_pool_dead{pool="web"} 0',
+        'evenkeel_announced_vips 2',
+        'evenkeel_announcer_in_order 0',
         'evenkeel_backend_up{pool="web",backend="b1"} 1',
         'evenkeel_backend_up{pool="web",backend="b2"} 0',
         'evenkeel_backend_verdict{pool="web",backend="b2",verdict="avoided"} 1',
@@ -139,7 +147,9 @@ describe('the metrics', () => {
     expect([...labels].sort()).toEqual([
       'backend',
       'decision',
+      'outcome',
       'pool',
+      'rate',
       'reason',
       'role',
       'state',

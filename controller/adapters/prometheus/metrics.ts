@@ -15,6 +15,8 @@ export interface Measured {
   switch: SwitchStatus;
   queue: { waiting: number; dropped: number };
   engine: Status;
+  /** Where a speaker tells routers of the vips. */
+  announcer?: { announced: readonly string[] | undefined; problem: string | undefined } | undefined;
   /** Of the pools whose backends are checked. */
   health?: readonly PoolHealthStatus[];
 }
@@ -69,6 +71,14 @@ export function createMetrics(measured: () => Measured): Metrics {
     ['pool'],
     ({ engine }, set) => {
       for (const pool of engine.pools) set(pool.unstableSlots, pool.name);
+    },
+  );
+  gauge(
+    'evenkeel_pool_dead',
+    'Whether the pool serves and no backend that lives has a slot.',
+    ['pool'],
+    ({ engine }, set) => {
+      for (const pool of engine.pools) set(Number(pool.isDead), pool.name);
     },
   );
   gauge('evenkeel_pool_pins', 'Pinned flows of the pool.', ['pool'], ({ engine }, set) => {
@@ -151,6 +161,18 @@ export function createMetrics(measured: () => Measured): Metrics {
     for (const [name, count] of Object.entries(now.switch.traffic?.drops ?? {})) add(count, name);
   });
 
+  traffic('evenkeel_hint', 'that may name their backend, by what came of it', ['outcome'], (now, add) => {
+    for (const [name, count] of Object.entries(now.switch.traffic?.hints ?? {})) add(count, name);
+  });
+  traffic(
+    'evenkeel_limited',
+    'beyond a rate, of which the switch told nobody, or which it did not answer',
+    ['rate'],
+    (now, add) => {
+      for (const [name, count] of Object.entries(now.switch.traffic?.limited ?? {})) add(count, name);
+    },
+  );
+
   counter('evenkeel_commits_total', 'Changes committed.', [], ({ engine }, add) =>
     add(engine.totals.commits),
   );
@@ -230,8 +252,20 @@ export function createMetrics(measured: () => Measured): Metrics {
   gauge('evenkeel_neighbours', 'Neighbours whose address is known.', [], ({ engine }, set) =>
     set(engine.neighbours.known),
   );
-  gauge('evenkeel_neighbours_missing', 'Neighbours that do not answer ARP.', [], ({ engine }, set) =>
+  gauge('evenkeel_neighbours_missing', 'Neighbours that do not answer ARP or NDP.', [], ({ engine }, set) =>
     set(engine.neighbours.missing.length),
+  );
+
+  gauge('evenkeel_announced_vips', 'Addresses that the speaker announces.', [], ({ announcer }, set) => {
+    if (announcer?.announced !== undefined) set(announcer.announced.length);
+  });
+  gauge(
+    'evenkeel_announcer_in_order',
+    'Whether the speaker says what it should.',
+    [],
+    ({ announcer }, set) => {
+      if (announcer !== undefined) set(Number(announcer.problem === undefined));
+    },
   );
 
   const commitDuration = new Histogram({

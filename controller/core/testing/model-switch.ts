@@ -4,10 +4,13 @@
  * digest (load_balancer.p4, filters.p4, version.p4). Rows are written one update at a time, as a switch does.
  */
 
+import type { Address } from '../desired.ts';
 import type { DigestReason, WriteFailureCode } from '../event.ts';
 import { type Flow, type FlowHash, flowHash } from '../flow-hash.ts';
-import { INITIAL_VERSION } from '../model.ts';
+import { INITIAL_VERSION, NO_BACKEND } from '../model.ts';
+import { pinKey } from '../pins.ts';
 import type { Column, FilterSlot, PinRow, Row, RowUpdate, VersionRow, VipRow } from '../row.ts';
+import { smallRowKey, vipKey } from '../rows.ts';
 
 export interface Packet {
   flow: Flow;
@@ -21,7 +24,7 @@ export interface Digest {
   slot: number;
   column: Column;
   backend: number;
-  sourceAddress: number;
+  sourceAddress: Address;
   sourcePort: number;
 }
 
@@ -97,12 +100,14 @@ export class ModelSwitch {
 
   process(packet: Packet, now: number): Verdict {
     const { flow } = packet;
-    const vip = this.rows.get(`vip/${flow.targetAddress}/${flow.protocol}/${flow.targetPort}`);
+    const { targetAddress: address, protocol, targetPort: port } = flow;
+    const vip = this.rows.get(vipKey({ address, protocol, port }));
     if (vip?.table !== 'vip') return { decision: 'not ours', backend: 0, digest: undefined };
-    const hash = flowHash(flow, vip.slotMask);
+    const hash = flowHash(flow, vip.slotMask, vip.affinity);
     const decided = this.#decide(packet, vip, hash, now);
-    const isServed = this.rows.has(`backend/${decided.backend}`);
-    return { ...decided, backend: isServed ? decided.backend : 0 };
+    const isServed = decided.backend !== NO_BACKEND && this.rows.has(`backend/${decided.backend}`);
+    // Nobody is to be pinned to nobody.
+    return isServed ? decided : { ...decided, backend: 0, digest: undefined };
   }
 
   /** Where an opening packet that no filter knows would go. */
@@ -130,10 +135,10 @@ export class ModelSwitch {
       sourcePort: flow.sourcePort,
     });
 
-    const pinKey = `pin/${pool}/${flow.sourceAddress}/${flow.sourcePort}`;
-    const pin = this.rows.get(pinKey);
+    const key = pinKey(pool, flow.sourceAddress, flow.sourcePort);
+    const pin = this.rows.get(key);
     if (pin?.table === 'pin') {
-      this.pinHits.set(pinKey, now);
+      this.pinHits.set(key, now);
       const { backend } = pin;
       if (isClosing) return { decision: 'pinned', backend, digest: digest('closing', 0, backend) };
       const isReopening = !isUdp && isOpening;
@@ -229,25 +234,13 @@ export function keyOf(row: Row): string {
   switch (row.table) {
     case 'version':
       return 'version';
-    case 'vip':
-      return `vip/${row.address}/${row.protocol}/${row.port}`;
     case 'slot':
       return `slot/${row.pool}/${row.slot}`;
     case 'slot_version':
       return `slot_version/${row.pool}/${row.slot}/${row.column}`;
     case 'pin':
-      return `pin/${row.pool}/${row.sourceAddress}/${row.sourcePort}`;
-    case 'backend':
-      return `backend/${row.backend}`;
-    case 'return_path':
-      return `return_path/${row.address}/${row.protocol}/${row.port}`;
-    case 'route':
-      return `route/${row.prefix}/${row.prefixLength}`;
-    case 'neighbour':
-      return `neighbour/${row.address}`;
-    case 'known_neighbour':
-      return `known_neighbour/${row.address}/${row.mac}/${row.port}`;
-    case 'own_address':
-      return `own_address/${row.address}`;
+      return pinKey(row.pool, row.sourceAddress, row.sourcePort);
+    default:
+      return smallRowKey(row);
   }
 }

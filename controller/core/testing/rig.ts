@@ -2,7 +2,7 @@
 /** A controller on a model switch that does at once what it is told: for tests of one rule at a time. */
 
 import { createState, step } from '../controller.ts';
-import type { Desired, DesiredBackend, DesiredPool } from '../desired.ts';
+import { type Desired, type DesiredBackend, type DesiredPool, PLAIN_POOL } from '../desired.ts';
 import type { Effect, Event, WriteFailureCode } from '../event.ts';
 import { type Flow, flowHash } from '../flow-hash.ts';
 import type { State } from '../model.ts';
@@ -117,7 +117,7 @@ export function pool(backends: DesiredBackend[], changes: Partial<DesiredPool> =
   return {
     name: 'web',
     vip: VIP,
-    forwarding: 'nat',
+    ...PLAIN_POOL,
     slotCount: 16,
     sessionTimeoutMs: 60_000,
     placement: 'sticky',

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A group of switches in memory, and what it has told. */
-import type { Row, RowUpdate } from '../../core/row.ts';
+import { PLAIN_VIP, type Row, type RowUpdate } from '../../core/row.ts';
 import type { SwitchEvent } from '../../ports/switch.ts';
 import type { SwitchGroupOptions } from '../options.ts';
 import { SwitchGroup } from '../switch-group.ts';
@@ -76,13 +76,22 @@ export class Bench {
   }
 }
 
-const vip: Row = { table: 'vip', address: 0x0a00_0064, protocol: 6, port: 80, pool: 1, slotMask: 3 };
+const vip: Row = {
+  table: 'vip',
+  address: 0x0a00_0064,
+  protocol: 6,
+  port: 80,
+  pool: 1,
+  slotMask: 3,
+  ...PLAIN_VIP,
+};
 
 export const rowsOf = {
   vip,
   backend: (backend: number, address = 0x0a00_0200 + backend): Row => ({
     table: 'backend',
     backend,
+    forwarding: 'nat',
     address,
     port: 80,
   }),

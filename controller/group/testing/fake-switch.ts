@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A switch in memory behind the switch port, whose every answer is the test's to give. */
 import type { WriteFailure, WriteFailureCode } from '../../core/event.ts';
+import type { DigestRates } from '../../core/options.ts';
 import type { Row, RowUpdate } from '../../core/row.ts';
 import { ModelSwitch } from '../../core/testing/model-switch.ts';
 import type { Solicitation, SwitchEvent, SwitchPort, SwitchStatus } from '../../ports/switch.ts';
+import { eraOf, isEra } from '../era.ts';
 import type { ManualClock } from './manual-clock.ts';
 
 export class FakeSwitch implements SwitchPort {
@@ -13,6 +15,8 @@ export class FakeSwitch implements SwitchPort {
   /** Updates done, in order. */
   readonly done: RowUpdate[] = [];
   readonly solicitations: Solicitation[] = [];
+  /** As last told. */
+  rates: DigestRates | undefined;
   /** Refuses what the test says. */
   refuses: (update: RowUpdate) => WriteFailureCode | undefined = () => undefined;
   isConnected = false;
@@ -74,14 +78,24 @@ export class FakeSwitch implements SwitchPort {
     this.listener(event);
   }
 
+  limit(rates: DigestRates): void {
+    this.rates = rates;
+  }
+
   solicit(solicitation: Solicitation): void {
     this.solicitations.push(solicitation);
   }
 
-  /** In a fixed order. */
+  /** How far it was when it was last told; 0: never. */
+  era(): number {
+    return eraOf(this.model.read());
+  }
+
+  /** In a fixed order, without the era. */
   rows(): string[] {
     return this.model
       .read()
+      .filter((row) => !isEra(row))
       .map((row) => JSON.stringify(row))
       .sort();
   }

@@ -39,10 +39,10 @@ export function collidingFlows(targets: readonly Target[], pairs: number, triple
   return [...found.pairs, ...found.triples];
 }
 
-/** A source of its own for every number below 2^32, like none of its neighbours. */
+/** A source of its own for every number below 2^30, like none of its neighbours; in 128/2, where no martians live. */
 export function scattered(index: number): Pick<Flow, 'sourceAddress' | 'sourcePort'> {
   return {
-    sourceAddress: Math.imul(index + 1, 0x9e3779b1) >>> 0,
+    sourceAddress: 0x80000000 + (Math.imul(index + 1, 0x9e3779b1) & 0x3fffffff),
     sourcePort: Math.imul(index + 1, 0x85ebca6b) >>> 16,
   };
 }

@@ -117,9 +117,17 @@ export class TableState {
     if (row >= this.rowEnd) this.rowEnd = row + 1;
   }
 
-  modify(handle: number, action: number, data: readonly bigint[], idleMicros: number): void {
+  /** An entry that is modified is idle from then on, like a new one. Source: BMv2, match_units.cpp, set_entry_ttl. */
+  modify(
+    handle: number,
+    action: number,
+    data: readonly bigint[],
+    idleMicros: number,
+    nowMicros: number,
+  ): void {
     const row = this.rowOf(handle);
     this.setAction(row, action, data);
+    this.lastHit[row] = nowMicros;
     this.idleMicros[row] = idleMicros;
   }
 

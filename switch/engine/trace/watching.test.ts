@@ -76,7 +76,7 @@ describe('a filter', () => {
 
   it.each([
     ['tcp.target_prot == 80', 1, "there is no field 'tcp.target_prot'; did you mean tcp.target_port"],
-    ['ipv4.ttl == 1 && source_port == 2', 18, "'source_port' may be tcp.source_port or udp.source_port"],
+    ['ipv4.ttl == 1 && source_port == 2', 18, "'source_port' may be outer_udp.source_port or"],
     ['ipv4.ttl = 1', 10, "'=' means nothing here"],
     ['ipv4.ttl', 9, "expected '==', '!=', '<', '<=', '>', '>=' or 'in', found the end"],
     ['ipv4.ttl == 256', 13, '256 does not fit into the 8 bits of ttl'],
@@ -84,7 +84,7 @@ describe('a filter', () => {
     ['ipv4.ttl in 9', 14, "expected '..' or '/' behind the first value of a set, found the end"],
     ['ipv4.ttl in 0/9', 15, 'a prefix of 9 bits; the field has 8'],
     ['(ipv4.ttl == 1', 15, "expected ')', found the end"],
-    ['ipv6.isValid()', 1, "there is no header 'ipv6'; did you mean ipv4?"],
+    ['ipv5.isValid()', 1, "there is no header 'ipv5'; did you mean ipv4"],
     ['ipv4.ttl == 1 tcp', 15, "expected '&&', '||' or the end, found 'tcp'"],
     ['', 1, 'expected the name of a field or header, found the end'],
     ['ipv4.source_address == 1.2.3.400', 24, "'1.2.3.400' is no address"],

@@ -4,7 +4,121 @@
 /** Numbers hold up to 32 bits, bigints more. */
 export interface Program {
   tables: {
-    /** SwitchIngress.pipeline.arp.own_address: 2048 entries */
+    /** SwitchIngress.pipeline.vip_lookup.vip: 1024 entries */
+    vip: {
+      match: {
+        /** exact, 32 bits */
+        address: number;
+        /** exact, 8 bits */
+        protocol: number;
+        /** exact, 16 bits */
+        port: number;
+      };
+      actions: {
+        serve: {
+          pool: number;
+          slot_mask: number;
+          affinity: number;
+          hint: number;
+          on_dead: number;
+        };
+      };
+      defaults: {};
+      hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.vip_lookup.vip_ipv6: 1024 entries */
+    vip_ipv6: {
+      match: {
+        /** exact, 128 bits */
+        address: bigint;
+        /** exact, 8 bits */
+        protocol: number;
+        /** exact, 16 bits */
+        port: number;
+      };
+      actions: {
+        serve: {
+          pool: number;
+          slot_mask: number;
+          affinity: number;
+          hint: number;
+          on_dead: number;
+        };
+      };
+      defaults: {};
+      hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.vip_lookup.vip_fragment: 1024 entries */
+    vip_fragment: {
+      match: {
+        /** exact, 32 bits */
+        address: number;
+        /** exact, 8 bits */
+        protocol: number;
+      };
+      actions: {
+        serve_fragments: {
+          pool: number;
+          slot_mask: number;
+          affinity: number;
+          on_dead: number;
+        };
+      };
+      defaults: {};
+      hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.vip_lookup.vip_fragment_ipv6: 1024 entries */
+    vip_fragment_ipv6: {
+      match: {
+        /** exact, 128 bits */
+        address: bigint;
+        /** exact, 8 bits */
+        protocol: number;
+      };
+      actions: {
+        serve_fragments: {
+          pool: number;
+          slot_mask: number;
+          affinity: number;
+          on_dead: number;
+        };
+      };
+      defaults: {};
+      hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.return_path_lookup.return_path: 8192 entries */
+    return_path: {
+      match: {
+        /** exact, 32 bits */
+        address: number;
+        /** exact, 8 bits */
+        protocol: number;
+        /** exact, 16 bits */
+        port: number;
+      };
+      actions: {
+        as_vip: { address: number; port: number };
+      };
+      defaults: {};
+      hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.return_path_lookup.return_path_ipv6: 8192 entries */
+    return_path_ipv6: {
+      match: {
+        /** exact, 128 bits */
+        address: bigint;
+        /** exact, 8 bits */
+        protocol: number;
+        /** exact, 16 bits */
+        port: number;
+      };
+      actions: {
+        as_vip_ipv6: { address: bigint; port: number };
+      };
+      defaults: {};
+      hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.own_address_lookup.own_address: 2048 entries */
     own_address: {
       match: {
         /** exact, 32 bits */
@@ -16,7 +130,19 @@ export interface Program {
       defaults: {};
       hasPriority: false;
     };
-    /** SwitchIngress.pipeline.arp.known_neighbour: 8192 entries */
+    /** SwitchIngress.pipeline.own_address_lookup.own_address_ipv6: 2048 entries */
+    own_address_ipv6: {
+      match: {
+        /** exact, 128 bits */
+        address: bigint;
+      };
+      actions: {
+        ours: { mac: bigint };
+      };
+      defaults: {};
+      hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.neighbours.known_neighbour: 8192 entries */
     known_neighbour: {
       match: {
         /** exact, 32 bits */
@@ -32,21 +158,35 @@ export interface Program {
       defaults: {};
       hasPriority: false;
     };
-    /** SwitchIngress.pipeline.load_balancer.vip_lookup.vip: 1024 entries */
-    vip: {
+    /** SwitchIngress.pipeline.neighbours.known_neighbour_ipv6: 8192 entries */
+    known_neighbour_ipv6: {
       match: {
-        /** exact, 32 bits */
-        address: number;
-        /** exact, 8 bits */
-        protocol: number;
-        /** exact, 16 bits */
+        /** exact, 128 bits */
+        address: bigint;
+        /** exact, 48 bits */
+        mac: bigint;
+        /** exact, 9 bits */
         port: number;
       };
       actions: {
-        serve: { pool: number; slot_mask: number };
+        known: Record<string, never>;
       };
       defaults: {};
       hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.load_balancer.hint_lookup.server_id: 8192 entries */
+    server_id: {
+      match: {
+        /** exact, 12 bits */
+        pool: number;
+        /** ternary, 64 bits */
+        hint?: { value: bigint; mask: bigint };
+      };
+      actions: {
+        named: { backend: number };
+      };
+      defaults: {};
+      hasPriority: true;
     };
     /** SwitchIngress.pipeline.load_balancer.pin_lookup.pin: 131072 entries */
     pin: {
@@ -55,6 +195,22 @@ export interface Program {
         pool: number;
         /** exact, 32 bits */
         source_address: number;
+        /** exact, 16 bits */
+        source_port: number;
+      };
+      actions: {
+        pin_to: { backend: number };
+      };
+      defaults: {};
+      hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.load_balancer.pin_lookup.pin_ipv6: 131072 entries */
+    pin_ipv6: {
+      match: {
+        /** exact, 12 bits */
+        pool: number;
+        /** exact, 128 bits */
+        source_address: bigint;
         /** exact, 16 bits */
         source_port: number;
       };
@@ -157,22 +313,15 @@ export interface Program {
       };
       actions: {
         nat: { address: number; port: number };
-      };
-      defaults: {};
-      hasPriority: false;
-    };
-    /** SwitchIngress.pipeline.load_balancer.return_path_lookup.return_path: 8192 entries */
-    return_path: {
-      match: {
-        /** exact, 32 bits */
-        address: number;
-        /** exact, 8 bits */
-        protocol: number;
-        /** exact, 16 bits */
-        port: number;
-      };
-      actions: {
-        as_vip: { address: number; port: number };
+        nat_ipv6: { address: bigint; port: number };
+        l2_dsr: { next_hop: number };
+        l2_dsr_ipv6: { next_hop: bigint };
+        ipip: { address: number };
+        ipip_ipv6: { address: bigint };
+        gre: { address: number };
+        gre_ipv6: { address: bigint };
+        gue: { address: number; port: number };
+        gue_ipv6: { address: bigint; port: number };
       };
       defaults: {};
       hasPriority: false;
@@ -190,6 +339,19 @@ export interface Program {
       defaults: {};
       hasPriority: false;
     };
+    /** SwitchIngress.pipeline.router.route_ipv6: 4096 entries */
+    route_ipv6: {
+      match: {
+        /** lpm, 128 bits */
+        prefix?: { value: bigint; prefixLength: number };
+      };
+      actions: {
+        via_ipv6: { next_hop: bigint };
+        on_link: Record<string, never>;
+      };
+      defaults: {};
+      hasPriority: false;
+    };
     /** SwitchIngress.pipeline.router.neighbour: 8192 entries */
     neighbour: {
       match: {
@@ -197,7 +359,54 @@ export interface Program {
         address: number;
       };
       actions: {
-        to_neighbour: { port: number; source_mac: bigint; target_mac: bigint };
+        to_neighbour: {
+          port: number;
+          source_mac: bigint;
+          target_mac: bigint;
+          mtu: number;
+        };
+      };
+      defaults: {};
+      hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.router.neighbour_ipv6: 8192 entries */
+    neighbour_ipv6: {
+      match: {
+        /** exact, 128 bits */
+        address: bigint;
+      };
+      actions: {
+        to_neighbour: {
+          port: number;
+          source_mac: bigint;
+          target_mac: bigint;
+          mtu: number;
+        };
+      };
+      defaults: {};
+      hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.rewrite.tunnel.tunnel_source: 1024 entries */
+    tunnel_source: {
+      match: Record<string, never>;
+      actions: {};
+      defaults: {
+        use_sources: {
+          ipv4_address: number;
+          ipv4_mask: number;
+          ipv6_address: bigint;
+        };
+      };
+      hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.answer.interface: 512 entries */
+    interface: {
+      match: {
+        /** exact, 9 bits */
+        port: number;
+      };
+      actions: {
+        answers_as: { ipv4_address: number; ipv6_address: bigint };
       };
       defaults: {};
       hasPriority: false;
@@ -226,11 +435,41 @@ export interface Program {
       /** 8 bits */
       reason: number;
     };
+    flow_digest_ipv6_t: {
+      /** 128 bits */
+      source_address: bigint;
+      /** 128 bits */
+      target_address: bigint;
+      /** 8 bits */
+      protocol: number;
+      /** 16 bits */
+      source_port: number;
+      /** 16 bits */
+      target_port: number;
+      /** 12 bits */
+      pool: number;
+      /** 16 bits */
+      slot: number;
+      /** 2 bits */
+      column: number;
+      /** 13 bits */
+      backend: number;
+      /** 8 bits */
+      reason: number;
+    };
     neighbour_digest_t: {
       /** 9 bits */
       port: number;
       /** 32 bits */
       address: number;
+      /** 48 bits */
+      mac: bigint;
+    };
+    neighbour_digest_ipv6_t: {
+      /** 9 bits */
+      port: number;
+      /** 128 bits */
+      address: bigint;
       /** 48 bits */
       mac: bigint;
     };
@@ -247,8 +486,43 @@ export interface Program {
 /** For TypedEntries, which compares it with the P4Info of the switch. */
 export const programSchema = {
   tables: {
+    vip: {
+      match: { address: 'exact 32', protocol: 'exact 8', port: 'exact 16' },
+      actions: ['serve'],
+      defaults: [],
+    },
+    vip_ipv6: {
+      match: { address: 'exact 128', protocol: 'exact 8', port: 'exact 16' },
+      actions: ['serve'],
+      defaults: [],
+    },
+    vip_fragment: {
+      match: { address: 'exact 32', protocol: 'exact 8' },
+      actions: ['serve_fragments'],
+      defaults: [],
+    },
+    vip_fragment_ipv6: {
+      match: { address: 'exact 128', protocol: 'exact 8' },
+      actions: ['serve_fragments'],
+      defaults: [],
+    },
+    return_path: {
+      match: { address: 'exact 32', protocol: 'exact 8', port: 'exact 16' },
+      actions: ['as_vip'],
+      defaults: [],
+    },
+    return_path_ipv6: {
+      match: { address: 'exact 128', protocol: 'exact 8', port: 'exact 16' },
+      actions: ['as_vip_ipv6'],
+      defaults: [],
+    },
     own_address: {
       match: { address: 'exact 32' },
+      actions: ['ours'],
+      defaults: [],
+    },
+    own_address_ipv6: {
+      match: { address: 'exact 128' },
       actions: ['ours'],
       defaults: [],
     },
@@ -257,13 +531,23 @@ export const programSchema = {
       actions: ['known'],
       defaults: [],
     },
-    vip: {
-      match: { address: 'exact 32', protocol: 'exact 8', port: 'exact 16' },
-      actions: ['serve'],
+    known_neighbour_ipv6: {
+      match: { address: 'exact 128', mac: 'exact 48', port: 'exact 9' },
+      actions: ['known'],
+      defaults: [],
+    },
+    server_id: {
+      match: { pool: 'exact 12', hint: 'ternary 64' },
+      actions: ['named'],
       defaults: [],
     },
     pin: {
       match: { pool: 'exact 12', source_address: 'exact 32', source_port: 'exact 16' },
+      actions: ['pin_to'],
+      defaults: [],
+    },
+    pin_ipv6: {
+      match: { pool: 'exact 12', source_address: 'exact 128', source_port: 'exact 16' },
       actions: ['pin_to'],
       defaults: [],
     },
@@ -294,12 +578,7 @@ export const programSchema = {
     },
     backend: {
       match: { backend: 'exact 13' },
-      actions: ['nat'],
-      defaults: [],
-    },
-    return_path: {
-      match: { address: 'exact 32', protocol: 'exact 8', port: 'exact 16' },
-      actions: ['as_vip'],
+      actions: ['nat', 'nat_ipv6', 'l2_dsr', 'l2_dsr_ipv6', 'ipip', 'ipip_ipv6', 'gre', 'gre_ipv6', 'gue', 'gue_ipv6'],
       defaults: [],
     },
     route: {
@@ -307,19 +586,45 @@ export const programSchema = {
       actions: ['via', 'on_link'],
       defaults: [],
     },
+    route_ipv6: {
+      match: { prefix: 'lpm 128' },
+      actions: ['via_ipv6', 'on_link'],
+      defaults: [],
+    },
     neighbour: {
       match: { address: 'exact 32' },
       actions: ['to_neighbour'],
       defaults: [],
     },
+    neighbour_ipv6: {
+      match: { address: 'exact 128' },
+      actions: ['to_neighbour'],
+      defaults: [],
+    },
+    tunnel_source: {
+      match: {},
+      actions: [],
+      defaults: ['use_sources'],
+    },
+    interface: {
+      match: { port: 'exact 9' },
+      actions: ['answers_as'],
+      defaults: [],
+    },
   },
   actions: {
-    ours: { mac: 48 },
-    'arp.not_ours': {},
-    known: {},
-    'arp.unknown': {},
-    serve: { pool: 12, slot_mask: 16 },
+    serve: { pool: 12, slot_mask: 16, affinity: 1, hint: 2, on_dead: 2 },
+    serve_fragments: { pool: 12, slot_mask: 16, affinity: 1, on_dead: 2 },
     'vip_lookup.not_ours': {},
+    as_vip: { address: 32, port: 16 },
+    as_vip_ipv6: { address: 128, port: 16 },
+    not_a_backend: {},
+    ours: { mac: 48 },
+    'own_address_lookup.not_ours': {},
+    known: {},
+    'neighbours.unknown': {},
+    named: { backend: 13 },
+    'hint_lookup.unknown': {},
     pin_to: { backend: 13 },
     not_pinned: {},
     set_slot: { unstable: 1, pin_base: 1, backend: 13 },
@@ -346,14 +651,25 @@ export const programSchema = {
     set_backend: { backend: 13 },
     keep_base: {},
     nat: { address: 32, port: 16 },
+    nat_ipv6: { address: 128, port: 16 },
+    l2_dsr: { next_hop: 32 },
+    l2_dsr_ipv6: { next_hop: 128 },
+    ipip: { address: 32 },
+    ipip_ipv6: { address: 128 },
+    gre: { address: 32 },
+    gre_ipv6: { address: 128 },
+    gue: { address: 32, port: 16 },
+    gue_ipv6: { address: 128, port: 16 },
     no_backend: {},
-    as_vip: { address: 32, port: 16 },
-    not_a_backend: {},
     via: { next_hop: 32 },
+    via_ipv6: { next_hop: 128 },
     on_link: {},
     no_route: {},
-    to_neighbour: { port: 9, source_mac: 48, target_mac: 48 },
+    to_neighbour: { port: 9, source_mac: 48, target_mac: 48, mtu: 16 },
     no_neighbour: {},
+    use_sources: { ipv4_address: 32, ipv4_mask: 32, ipv6_address: 128 },
+    answers_as: { ipv4_address: 32, ipv6_address: 128 },
+    silent: {},
   },
   digests: {
     flow_digest_t: {
@@ -368,11 +684,24 @@ export const programSchema = {
       backend: 13,
       reason: 8,
     },
+    flow_digest_ipv6_t: {
+      source_address: 128,
+      target_address: 128,
+      protocol: 8,
+      source_port: 16,
+      target_port: 16,
+      pool: 12,
+      slot: 16,
+      column: 2,
+      backend: 13,
+      reason: 8,
+    },
     neighbour_digest_t: { port: 9, address: 32, mac: 48 },
+    neighbour_digest_ipv6_t: { port: 9, address: 128, mac: 48 },
   },
   headers: {
     packet_out: { egress_port: 9, padding: 7 },
   },
-  counters: ['backend_traffic.cells', 'vip_traffic.cells', 'decisions.cells', 'drops.cells'],
+  counters: ['hints.cells', 'backend_traffic.cells', 'vip_traffic.cells', 'limited.cells', 'decisions.cells', 'drops.cells'],
   registers: ['slot0.row_a', 'slot0.row_b', 'slot1.row_a', 'slot1.row_b', 'slot2.row_a', 'slot2.row_b', 'slot3.row_a', 'slot3.row_b'],
 } as const;

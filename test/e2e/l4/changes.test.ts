@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Downloads of 10 MB go on while servers come and go under them: each arrives whole, from the server that began it. */
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Wish } from './config-text.ts';
+import { type L4Lab, l4Targets, startL4Lab } from './l4-lab.ts';
+import { forwardingVips, hostOf } from './layout.ts';
+
+const startTimeoutMs = 120_000;
+const testTimeoutMs = 120_000;
+const fileBytes = 10_000_000;
+const digestOfFile = createHash('sha256')
+  .update(createHash('shake256', { outputLength: fileBytes }).update('evenkeel').digest())
+  .digest('hex');
+const downloadsEach = 4;
+/** A download takes 17 s at least, a change some seconds: nobody is served by one table alone. */
+const rate = '600k';
+
+const vips = forwardingVips.filter(({ name }) =>
+  ['nat-4', 'nat-6', 'dsr-4', 'dsr-6', 'ipip-4-in-4', 'ipip-6-in-6', 'gre-6-in-4', 'gue-4-in-6'].includes(
+    name,
+  ),
+);
+
+/** Nobody dies, so nothing may break. */
+const changes: Wish['states'][] = [
+  { s3: 'draining' },
+  { s2: 'absent' },
+  { s1: 'draining', s3: 'absent' },
+  {},
+  { s1: 'absent' },
+];
+
+describe.each(l4Targets())('%s', (_name, { program, skipped }) => {
+  const title = (words: string) => (skipped === undefined ? words : `${words} (skipped: ${skipped})`);
+  let lab: L4Lab;
+  let directory: string;
+
+  beforeAll(async () => {
+    if (skipped !== undefined) return;
+    directory = mkdtempSync(join(tmpdir(), 'evenkeel-changes-'));
+    lab = await startL4Lab(program!, { vips }, 'changes');
+  }, startTimeoutMs);
+  afterAll(async () => {
+    await lab?.close();
+    if (directory !== undefined) rmSync(directory, { recursive: true });
+  });
+
+  test.skipIf(skipped !== undefined)(
+    title('what is being downloaded arrives whole while servers come, drain and go'),
+    async () => {
+      const downloads = vips.flatMap(({ name, address }) =>
+        Array.from({ length: downloadsEach }, async (_, i) => {
+          const out = join(directory, `${name}-${i}`);
+          const url = `http://${hostOf(address)}/file`;
+          const pace = ['--limit-rate', rate, '--max-time', '60'];
+          await lab.client.run(['curl', '-sS', '--noproxy', '*', ...pace, '-o', out, url]);
+          const digest = (await lab.client.run(['sha256sum', out])).slice(0, 64);
+          return { what: `${name}, download ${i}`, isWhole: digest === digestOfFile };
+        }),
+      );
+      let isOver = false;
+      const all = Promise.all(downloads).finally(() => {
+        isOver = true;
+      });
+      let made = 0;
+      for (const states of changes) {
+        if (isOver) break;
+        await lab.want({ vips, states });
+        made++;
+      }
+      const results = await all;
+      expect(results.filter(({ isWhole }) => !isWhole)).toEqual([]);
+      expect(results).toHaveLength(vips.length * downloadsEach);
+      // Somebody must have been at risk: table after table was committed, and flows needed their pins.
+      expect(made).toBeGreaterThan(2);
+      const { engine, switch: link } = lab.status();
+      expect(engine.commits.length).toBeGreaterThan(2);
+      expect(link.traffic?.decisions.pinned?.packets).toBeGreaterThan(0);
+    },
+    testTimeoutMs,
+  );
+});
