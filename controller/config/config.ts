@@ -56,7 +56,6 @@ export interface ControllerConfig {
   store: StoreConfig;
   /** Undefined: the time of the start, or with etcd the leader's term. */
   electionId: bigint | undefined;
-  memory: 'eager';
   rotationMs: number;
   quarantineMs: number;
   mergeMarginMs: number;
@@ -88,7 +87,6 @@ export const switchDefaults = {
 
 export const controllerDefaults = {
   listen: '127.0.0.1:9580',
-  memory: 'eager',
   max_pins: 100_000,
 } as const;
 

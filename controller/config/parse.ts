@@ -120,7 +120,7 @@ function placesIn(document: Document.Parsed, lines: LineCounter) {
 }
 
 function toConfig(shape: ConfigShape): Config {
-  const { timers, listen, token_file, tls, memory, max_pins, digest_rate, election_id } = shape.controller;
+  const { timers, listen, token_file, tls, max_pins, digest_rate, election_id } = shape.controller;
   return {
     switch: {
       address: shape.switch.address,
@@ -134,7 +134,6 @@ function toConfig(shape: ConfigShape): Config {
       tls: tls && { certificate: tls.certificate, key: tls.key, clientCa: tls.client_ca },
       store: toStore(shape.controller.store),
       electionId: election_id === undefined ? undefined : BigInt(election_id),
-      memory,
       rotationMs: timers.rotation,
       quarantineMs: timers.quarantine,
       mergeMarginMs: timers.merge_margin,

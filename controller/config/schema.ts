@@ -124,7 +124,6 @@ export const configSchema = z.strictObject({
           client_ca: scalar(parsePath).optional(),
         })
         .optional(),
-      memory: scalar(oneOf('eager')).default(controllerDefaults.memory),
       max_pins: scalar(integer(0, configLimits.pins)).default(controllerDefaults.max_pins),
       digest_rate: digestRateSchema.prefault({}),
       timers: timersSchema.prefault({}),
