@@ -18,7 +18,7 @@ export const askHttp: Ask<'http'> = ({ target, check }, answer) => {
     agent: false,
     setHost: false,
     headers: { host, 'user-agent': 'evenkeel', connection: 'close' },
-    ...(tls && { rejectUnauthorized: verify, servername: isIP(host) ? '' : host }),
+    ...(tls && { rejectUnauthorized: verify, servername: serverNameOf(host) }),
   });
   request.on('socket', (socket) => socket.once('connect', () => (isConnected = true)));
   request.on('error', (error) => answer(outcomeOfError(error)));
@@ -48,5 +48,12 @@ function readFor(response: IncomingMessage, words: Buffer, answer: Parameters<ty
 }
 
 const absent = (words: Buffer) => failed('wrong', `the body does not say '${words}'`);
+
+/** 'shop.example' of 'shop.example:8443'; addresses are not sent as names (RFC 6066, section 3). */
+function serverNameOf(host: string): string {
+  const [, ipv6, other] = /^(?:\[(.*)\]|(.*?))(?::\d+)?$/.exec(host) ?? [];
+  const name = isIP(host) ? host : (ipv6 ?? other ?? host);
+  return isIP(name) ? '' : name;
+}
 
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);

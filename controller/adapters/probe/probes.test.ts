@@ -3,11 +3,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { create } from '@bufbuild/protobuf';
 import { Server as GrpcServer, ServerCredentials, status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -31,27 +32,27 @@ const http: Extract<Check, { kind: 'http' }> = {
   body: undefined,
 };
 
-function ask(check: Check, port: number, timeoutMs = 2_000): Promise<ProbeOutcome> {
+function ask(check: Check, port: number, timeoutMs = 2_000, address = '127.0.0.1'): Promise<ProbeOutcome> {
   const probes = new Probes();
   onTestFinished(() => probes.close());
-  const target = { pool: 'web', backend: 'a', address: '127.0.0.1', port };
+  const target = { pool: 'web', backend: 'a', address, port };
   return new Promise((resolve) => probes.probe({ target, check, timeoutMs }, resolve));
 }
 
 /** 'passed', or the reason and what people are told. */
-async function answer(check: Check, port: number, timeoutMs?: number): Promise<string> {
-  const outcome = await ask(check, port, timeoutMs);
+async function answer(check: Check, port: number, timeoutMs?: number, address?: string): Promise<string> {
+  const outcome = await ask(check, port, timeoutMs, address);
   if (outcome.kind === 'passed') return 'passed';
   return outcome.kind === 'void' ? `void: ${outcome.detail}` : `${outcome.reason}: ${outcome.detail}`;
 }
 
-async function listening(server: Server): Promise<number> {
+async function listening(server: Server, address = '127.0.0.1'): Promise<number> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('error', () => {});
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   onTestFinished(async () => {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
@@ -95,6 +96,8 @@ describe('a TCP probe', () => {
   it('passes where a connection is accepted', async () => {
     const outcome = await ask({ kind: 'tcp' }, await listening(createServer()));
     expect(outcome).toEqual({ kind: 'passed', latencyMs: expect.any(Number) });
+    const ipv6 = await listening(createServer(), '::1');
+    expect(await answer({ kind: 'tcp' }, ipv6, undefined, '::1')).toBe('passed');
   });
 
   it('says where nobody listens', async () => {
@@ -165,7 +168,7 @@ describe('an HTTP probe', () => {
     expect(await answer(http, await closedPort())).toBe('refused: connection refused');
   });
 
-  it('believes a certificate only if it shall', async () => {
+  async function serveTls(listener: RequestListener, address?: string): Promise<number> {
     const folder = mkdtempSync(join(tmpdir(), 'evenkeel-certificate-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
@@ -175,14 +178,29 @@ describe('an HTTP probe', () => {
       ['req', '-x509', '-newkey', 'rsa:2048', '-keyout', key, '-out', certificate, ...subject],
       { stdio: 'ignore' },
     );
-    const server = createHttpsServer(
-      { key: readFileSync(key), cert: readFileSync(certificate) },
-      (_, response) => response.end('well'),
-    );
-    const port = await listening(server);
+    const pair = { key: readFileSync(key), cert: readFileSync(certificate) };
+    return listening(createHttpsServer(pair, listener), address);
+  }
+
+  it('believes a certificate only if it shall', async () => {
+    const port = await serveTls((_, response) => response.end('well'));
     const check = { ...http, tls: true, host: 'shop.example', body: 'well' };
     expect(await answer({ ...check, verify: false }, port)).toBe('passed');
     expect(await answer(check, port)).toMatch(/^wrong: .*self-signed certificate/);
+  });
+
+  it.each([
+    ['shop.example:8443', '127.0.0.1', 'shop.example'],
+    [undefined, '127.0.0.1', 'nobody'],
+    [undefined, '::1', 'nobody'],
+    ['[2001:db8::1]:8443', '::1', 'nobody'],
+  ])('with host %s at %s asks by TLS for %s: a name, not an address', async (host, address, name) => {
+    const port = await serveTls(
+      ({ socket }, response) => response.end(`<${(socket as TLSSocket).servername || 'nobody'}>`),
+      address,
+    );
+    const check = { ...http, tls: true, verify: false, host, body: `<${name}>` };
+    expect(await answer(check, port, undefined, address)).toBe('passed');
   });
 
   it('does not blame a backend for a path that nobody can ask for', async () => {
@@ -192,10 +210,10 @@ describe('an HTTP probe', () => {
 });
 
 describe('a UDP probe', () => {
-  const echo = async (prefix: string): Promise<number> => {
-    const socket = createSocket('udp4');
-    socket.on('message', (datagram, { port }) => socket.send(prefix + datagram, port, '127.0.0.1'));
-    await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  const echo = async (prefix: string, address = '127.0.0.1'): Promise<number> => {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    socket.on('message', (datagram, { port }) => socket.send(prefix + datagram, port, address));
+    await new Promise<void>((resolve) => socket.bind(0, address, resolve));
     onTestFinished(() => void socket.close());
     return socket.address().port;
   };
@@ -209,6 +227,7 @@ describe('a UDP probe', () => {
     const port = await echo('re: ');
     expect(await answer(check(), port)).toBe('passed');
     expect(await answer(check('re: ping'), port)).toBe('passed');
+    expect(await answer(check(), await echo('', '::1'), undefined, '::1')).toBe('passed');
     expect(await answer(check('pong'), port)).toBe('wrong: answered 72653a2070696e67');
   });
 
@@ -224,7 +243,7 @@ describe('a UDP probe', () => {
 describe('a gRPC probe', () => {
   const services: Readonly<Record<string, Serving>> = { '': Serving.SERVING, cart: Serving.NOT_SERVING };
 
-  async function serve(): Promise<number> {
+  async function serve(address = '127.0.0.1'): Promise<number> {
     const server = new GrpcServer();
     const { check } = serviceDefinition(Health);
     server.addService(
@@ -243,7 +262,7 @@ describe('a gRPC probe', () => {
       },
     );
     const port = await new Promise<number>((resolve, reject) =>
-      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      server.bindAsync(`${address}:0`, ServerCredentials.createInsecure(), (error, bound) =>
         error ? reject(error) : resolve(bound),
       ),
     );
@@ -258,6 +277,7 @@ describe('a gRPC probe', () => {
     expect(await answer(grpc('cart'), port)).toBe('wrong: NOT_SERVING');
     expect(await answer(grpc('till'), port)).toBe('wrong: NOT_FOUND: unknown service');
     expect(await answer(grpc('slow'), port, 300)).toBe('slow: no answer in time');
+    expect(await answer(grpc(''), await serve('[::1]'), undefined, '::1')).toBe('passed');
   });
 
   it('tells who does not speak gRPC, and who is gone', async () => {
