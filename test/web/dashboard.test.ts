@@ -7,6 +7,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ControllerStatus } from '../../controller/adapters/http/admin.ts';
 import { healthSchema } from '../../controller/adapters/http/health-schema.ts';
+import { statusSchema } from '../../controller/adapters/http/schemas.ts';
 import { chromiumPath, startBrowser } from '../../demo/dashboard/browser.ts';
 import { Scene } from '../../demo/dashboard/scene.ts';
 import { colourOf } from '../../web/palette.ts';
@@ -198,7 +199,7 @@ describe.skipIf(chromiumPath === undefined)(
 
       await page.getByRole('button', { name: 'dns' }).focus();
       await page.keyboard.press('Enter');
-      await page.getByRole('heading', { name: 'dns: 10.0.1.100:53/udp, serving' }).waitFor();
+      await page.getByRole('heading', { name: 'dns: 10.0.1.100:53/udp by nat, serving' }).waitFor();
       await summary(/^256 slots/);
       expect(
         await page.getByRole('img', { name: /They spread dns over: dns-1 50\.0 %, dns-2 50\.0 %/ }).count(),
@@ -294,6 +295,36 @@ describe.skipIf(chromiumPath === undefined)(
       await page.getByRole('row', { name: /web-2 10.*✕ down \(refused: nobody there\), avoided/ }).waitFor();
       await page.getByRole('row', { name: /web-3 10.*not checked/ }).waitFor();
       await page.getByRole('alert').filter({ hasText: 'none of its checks is believed' }).waitFor();
+    });
+
+    it('shows IPv6 addresses, dead pools, and what is announced', async () => {
+      expect(await page.getByText('Announced').isVisible()).toBe(false);
+      await context.route('**/api/v1/status', async (route) => {
+        const response = await route.fetch();
+        const status = (await response.json()) as ControllerStatus;
+        const [pool] = status.engine.pools;
+        Object.assign(pool!, { address: '2001:db8::100', forwarding: 'gue', isDead: true });
+        Object.assign(pool!.backends[0]!, { address: '2001:db8::11' });
+        status.announcer = {
+          speaker: 'BIRD',
+          announced: ['10.0.1.100/32', '2001:db8::100/128'],
+          problem: 'it hung up',
+          isDraining: false,
+        };
+        expect(() => statusSchema.parse(status)).not.toThrow();
+        await route.fulfill({ response, json: status });
+      });
+      await page.getByRole('heading', { name: 'web: [2001:db8::100]:80/tcp by gue, serving' }).waitFor();
+      await page.getByRole('row', { name: /web-1 \[2001:db8::11\]:8080 / }).waitFor();
+      await page.locator('#topology', { hasText: '[2001:db8::100]:80/tcp' }).waitFor();
+      const announced = page.locator('#announced', {
+        hasText: '10.0.1.100/32 2001:db8::100/128 by BIRD',
+      });
+      await announced.waitFor();
+      const trouble = page.getByRole('alert');
+      await trouble.filter({ hasText: 'web is dead: no backend that lives has a slot.' }).waitFor();
+      await trouble.filter({ hasText: 'BIRD does not announce what it should: it hung up.' }).waitFor();
+      expect(await wrongs()).toEqual([]);
     });
 
     it('says that the controller is gone, and goes on when it is there again', async () => {

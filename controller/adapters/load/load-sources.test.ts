@@ -6,9 +6,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { HttpLoad, numberAt } from './http-load.ts';
 import { PrometheusLoad } from './prometheus-load.ts';
 
-async function serve(listener: RequestListener): Promise<number> {
+async function serve(listener: RequestListener, address = '127.0.0.1'): Promise<number> {
   const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   onTestFinished(async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -33,6 +33,13 @@ describe('load that backends tell', () => {
       ]),
       problem: undefined,
     });
+  });
+
+  it('comes from IPv6 addresses, too', async () => {
+    const port = await serve((_request, response) => response.end('{"load":0.5}'), '::1');
+    const target = { name: 'a', address: '::1', port, weight: 1 };
+    const reading = await new HttpLoad({ kind: 'http', url, field: 'load' }).read([target], 2_000);
+    expect(reading).toEqual({ loads: new Map([['a', 0.5]]), problem: undefined });
   });
 
   it.each([
@@ -86,12 +93,13 @@ describe('load that a Prometheus knows', () => {
           { metric: { instance: '127.0.0.1:9' }, value: [1, '0.5'] },
           { metric: { instance: 'b' }, value: [1, '0.25'] },
           { metric: { instance: 'c' }, value: [1, 'NaN'] },
+          { metric: { instance: '[2001:db8::5]:9' }, value: [1, '0.75'] },
         ]),
       );
     });
-    const names = ['a', 'b', 'c', 'd'];
+    const addresses = { a: '127.0.0.1', b: '127.0.0.2', c: '127.0.0.2', d: '127.0.0.2', e: '2001:db8::5' };
     const reading = await source(port).read(
-      names.map((name) => ({ name, address: name === 'a' ? '127.0.0.1' : '127.0.0.2', port: 9, weight: 1 })),
+      Object.entries(addresses).map(([name, address]) => ({ name, address, port: 9, weight: 1 })),
       2_000,
     );
     expect(asked).toEqual(['/api/v1/query?query=avg by (instance) (load)']);
@@ -99,8 +107,9 @@ describe('load that a Prometheus knows', () => {
       loads: new Map([
         ['a', 0.5],
         ['b', 0.25],
+        ['e', 0.75],
       ]),
-      problem: 'no value of c among 3 by instance',
+      problem: 'no value of c among 4 by instance',
     });
   });
 
