@@ -124,7 +124,10 @@ export async function startController(options: ControllerOptions): Promise<Runni
   // Another speaker needs another start; whether it shall speak does not.
   const announcing =
     config.announce &&
-    new Announcing(openAnnouncer(config.announce.speaker, { clock, log }), config.announce);
+    new Announcing(
+      openAnnouncer(config.announce.speaker, { clock, log: about(log, 'pool') }),
+      config.announce,
+    );
   const startedAt = clock.now();
   const admin: Admin = {
     status: (): ControllerStatus => ({

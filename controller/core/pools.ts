@@ -139,10 +139,8 @@ function updatePool(state: State, turn: Turn, pool: Pool, wanted: DesiredPool): 
   pool.placement = wanted.placement;
   if (pool.forwarding !== wanted.forwarding && pool.phase === 'serving') {
     const { forwarding } = wanted;
-    log(turn, 'warn', 'forwarding has changed: connections of before are cut', {
-      pool: pool.name,
-      forwarding,
-    });
+    const message = 'forwarding has changed: connections of before are cut';
+    log(turn, 'warn', message, { pool: pool.name, forwarding }, 'pool');
   }
   const isForwardedAnew = pool.forwarding !== wanted.forwarding || pool.guePort !== wanted.guePort;
   pool.forwarding = wanted.forwarding;
