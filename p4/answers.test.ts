@@ -33,6 +33,7 @@ import { describePackets } from '../test/packets/packets.ts';
 import { broadcastMac, type IpAddress } from '../wire/address.ts';
 import { echo, icmpTypes, icmpv6Types } from '../wire/icmp.ts';
 import { protocols } from '../wire/ipv4.ts';
+import { fragmentExtension } from '../wire/ipv6.ts';
 import { tcpFlags } from '../wire/tcp.ts';
 import { encodeUdp } from '../wire/udp.ts';
 
@@ -66,6 +67,11 @@ describePackets('a ping', [
       'answered | port 0 to client: 2001:db8::100 > 2001:db8::1 echo reply 65538 ttl 64',
       'answered | port 0 to client: 10.0.0.100 > 10.0.0.1 echo reply 65538 ttl 64',
     ],
+  },
+  {
+    does: 'of nothing but zeros has a checksum all the same',
+    in: [icmp(toVip, { type: 8, code: 0, rest: 0, payload: new Uint8Array(9) })],
+    out: ['answered | port 0 to client: 10.0.0.100 > 10.0.0.1 echo reply 0 ttl 64'],
   },
   {
     does: 'of a backend is routed on, and so is its reply',
@@ -108,6 +114,13 @@ const exceeded = (about: string) =>
   `answered | port 0 to client: 10.0.0.254 > 10.0.0.1 icmp error 11/0 about [${about} ttl 1, 8 octets] ttl 64`;
 const exceededIpv6 = (about: string) =>
   `answered | port 0 to client: 2001:db8::fe > 2001:db8::1 icmp error 3/0 about [${about} ttl 1, 8 octets] ttl 64`;
+const firstFragmentIpv6 = (make: typeof tcp | typeof udp) =>
+  make({
+    source: client.ipv6,
+    target: green.ipv6,
+    ttl: 1,
+    ipv6: { extensions: [fragmentExtension({ offset: 0, moreFragments: true, identification: 5 })] },
+  });
 const withoutInterface = {
   table: 'interface',
   match: { port: clientPort },
@@ -153,7 +166,9 @@ describePackets('a packet whose time is up', [
       octets(exceededIpv6('[2001:db8::1]:1000 > [2001:db8::100]:443'), clientChecksumIpv6),
       exceededIpv6('[2001:db8::1]:1000 > [2001:db8:1::2]:80'),
       exceededIpv6('2001:db8::1 > 2001:db8:1::1'),
-      exceededIpv6('2001:db8::1 > 2001:db8:1::2').replace('8 octets', '0 octets'),
+      exceededIpv6('2001:db8::1 > 2001:db8:1::2')
+        .replace('8 octets', '0 octets')
+        .replace('8 octets', '0 octets'),
     ],
   },
   {
@@ -176,6 +191,11 @@ describePackets('a packet whose time is up', [
     does: 'is answered when it is a first fragment',
     in: [tcp({ target: green.ipv4, ttl: 1, ipv4: { moreFragments: true, dontFragment: false } })],
     out: [exceeded('10.0.0.1 > 10.0.1.2')],
+  },
+  {
+    does: 'is answered when it is a first fragment of IPv6, quoting the header that says so',
+    in: [firstFragmentIpv6(tcp), firstFragmentIpv6(udp)],
+    out: Array(2).fill(exceededIpv6('2001:db8::1 > 2001:db8:1::2').replace('8 octets', '0 octets')),
   },
 ]);
 

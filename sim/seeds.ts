@@ -194,6 +194,10 @@ export const knownSeeds: readonly KnownSeed[] = [
     seed: 10137,
     why: 'a SYN was sent again after the filter slots had been emptied in a flood (the world: not promised)',
   },
+  {
+    seed: 9736,
+    why: 'a third SYN came when filter slots were full without a flood, and one had rested for less than the quarantine (the world: not promised)',
+  },
 ];
 
 export function planOf(known: KnownSeed): WorldPlan {

@@ -35,7 +35,27 @@ describe('README.md', () => {
   it('links to files that are there', () => {
     const links = [...text.matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1]!);
     expect(links.length).toBeGreaterThan(3);
-    expect(links.filter((link) => !existsSync(join(root, link)))).toEqual([]);
+    expect(links.filter((link) => !/^https:/.test(link) && !existsSync(join(root, link)))).toEqual([]);
+  });
+
+  it('says yes to a feature only where an end-to-end test of that name stands', () => {
+    const named = [...text.matchAll(/^- (\d+)\) \[[^\]]+\]\((test\/e2e\/[^)]+)\): `(.+)`$/gm)];
+    const numbers = named.map(([, number]) => number!);
+    const table = /\| \| evenkeel \|.*\n\|-.*\n((?:\|.*\n)+)/.exec(text)![1]!;
+    const ours = table
+      .trimEnd()
+      .split('\n')
+      .map((row) => row.split('|')[2]!.trim());
+    expect(ours.filter((words) => words !== 'no' && !/^(yes|none) \d+\)$/.test(words))).toEqual([]);
+    const used = ours.flatMap((words) => /\d+/.exec(words)?.[0] ?? []);
+    expect(new Set(used)).toEqual(new Set(numbers));
+    const missing = named.filter(([, , file, title]) => {
+      const source = existsSync(join(root, file!)) ? readFileSync(join(root, file!), 'utf8') : '';
+      return !source
+        .split('\n')
+        .some((line) => /title\(|step\(|\bit\(|`/.test(line) && line.includes(title!));
+    });
+    expect(missing.map(([line]) => line)).toEqual([]);
   });
 
   it('names make targets that are there', () => {

@@ -146,6 +146,12 @@ control SwitchAnswer(inout headers_t hdr, inout metadata_t meta) {
             ++ hdr.ipv6_fragment.fragment_offset ++ hdr.ipv6_fragment.reserved_too ++ hdr.ipv6_fragment.more_fragments;
         hdr.l4_start.second = hdr.ipv6_fragment.identification;
         hdr.ipv6_fragment.setInvalid();
+        // It is all that is quoted.
+        hdr.tcp.setInvalid();
+        hdr.tcp_options.pop_front(10);
+        hdr.udp.setInvalid();
+        hdr.quic.setInvalid();
+        hdr.icmp.setInvalid();
     }
 
     @hidden action icmp_error(icmp_type_t message_type, bit<8> code) {

@@ -147,7 +147,7 @@ control SwitchChecksumDeparser(inout headers_t hdr, in switch_metadata_t meta) {
                 }
                 if (meta.sums.echoed == 1) {
                     hdr.icmp.checksum = echo_sum.update({
-                        meta.complements.l4_checksum, meta.complements.type_word, hdr.icmp.message_type, 8w0 });
+                        meta.complements.l4_checksum, meta.complements.type_word, hdr.icmp.message_type, 8w0 }, true);
                 } else if (hdr.ndp.isValid()) {
                     hdr.icmp.checksum = advertisement_sum.update({
                         hdr.ipv6.source_address, hdr.ipv6.target_address, hdr.ipv6.payload_length, 8w0,

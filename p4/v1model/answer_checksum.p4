@@ -50,6 +50,10 @@ control SwitchAnswerChecksum(inout headers_t hdr, in metadata_t meta) {
                 }
                 hash(hdr.icmp.checksum, HashAlgorithm.csum16, 16w0, { not_checksum, not_type_word, type_word },
                      32w0x10000);
+                // A reply of zeros alone has no sum that is 0; where there is one, the two are the same.
+                if (hdr.icmp.checksum == 0) {
+                    hdr.icmp.checksum = 0xffff;
+                }
             } else if (meta.answer == ANSWER_RESET && hdr.tcp.isValid()) {
                 bit<16> tcp_length = 20;
                 if (hdr.ipv4.isValid()) {

@@ -2,8 +2,8 @@
 /**
  * Those who connect, talk, fall silent and hang up. What they are promised, I1, holds for who
  *
- * - ends its handshake within `quarantineMs` less the time a digest and a pin take; in a flood that fills filter slots faster
- *   than that, within `floodQuarantineMs`; where they are saturated, nobody is promised anything before it is pinned. Over UDP all of this begins anew when its slot turns unstable again. A SYN that is sent again later than `tcpSettleMs` may find another server: nobody has
+ * - ends its handshake within `quarantineMs` less the time a digest and a pin take; where filter slots fill up faster
+ *   than that, in a flood or without, within `floodQuarantineMs`; where they are saturated, nobody is promised anything before it is pinned. Over UDP all of this begins anew when its slot turns unstable again. A SYN that is sent again later than `tcpSettleMs` may find another server: nobody has
  *   answered the ones before
  * - does not come again with the same 5-tuple before `staleDigestMs`, nor just when the last connection's pin expires
  *   (several switches take up to `idleAgreeMs` to agree that it has), nor

@@ -51,8 +51,8 @@ export class Judge implements RowWitness {
   collateralMoves = 0;
   /** No controller is connected to this device, so nothing may change. */
   readonly unattended = new Set<Device>();
-  /** A filter slot was emptied; perhaps before its quarantine was over. */
-  onFilterEmptied: (isEarly: boolean, restMs: number) => void = () => {};
+  /** A filter slot was emptied; perhaps before its quarantine was over, and perhaps while one had as many members as it should. */
+  onFilterEmptied: (isEarly: boolean, isCrowded: boolean, restMs: number) => void = () => {};
   /** A filter slot may take more members than it should for so long, until another is free; and for so long after a gap. */
   overfull = { limitMs: Number.POSITIVE_INFINITY, afterGapMs: 0 };
   isInService: (device: Device) => boolean = () => true;
@@ -160,19 +160,22 @@ export class Judge implements RowWitness {
   }
 
   #noteEmptied({ mirror, filters }: Device, row: VersionRow): void {
-    const { quarantineMs, floodQuarantineMs, floodLimit } = this.#engine;
+    const { quarantineMs, floodQuarantineMs, fillLimit, floodLimit } = this.#engine;
     // The controller counts the members of all switches.
-    const isOverrun = filters.some((_, index) => {
-      const members = this.devices.map((device) => device.membersOf(index));
-      return members.reduce((total, count) => total + count, 0) >= floodLimit;
-    });
+    const largest = Math.max(
+      ...filters.map((_, index) =>
+        this.devices.reduce((total, device) => total + device.membersOf(index), 0),
+      ),
+    );
+    const isOverrun = largest >= floodLimit;
     // It goes by counts that it has read now and then.
     const isSaturated = isOverrun || meansBase({ version: row, columns: mirror.columns });
     for (const [index, { epoch }] of mirror.version.filters.entries()) {
       const { members, deactivatedAt } = filters[index]!;
       const isEmptied = epoch !== 0 && epoch !== row.filters[index]!.epoch;
       const isEarly = this.#clock.now() < deactivatedAt + quarantineMs;
-      if (isEmptied && members > 0) this.onFilterEmptied(isEarly, isSaturated ? 0 : floodQuarantineMs);
+      const restMs = isSaturated ? 0 : floodQuarantineMs;
+      if (isEmptied && members > 0) this.onFilterEmptied(isEarly, largest >= fillLimit, restMs);
     }
   }
 

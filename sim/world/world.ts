@@ -167,8 +167,8 @@ export class World {
     this.judge.overfull = overfullLimits(plan, engine);
     this.#fleet.onSuccession = (vip) => this.#clients.poolLeaves(vip);
     this.judge.onPinDeleted = (row) => this.#clients.pinDeleted(row);
-    this.judge.onFilterEmptied = (isEarly, restMs) =>
-      this.#clients.filterEmptied(isEarly && isFlooded(plan), restMs);
+    this.judge.onFilterEmptied = (isEarly, isCrowded, restMs) =>
+      this.#clients.filterEmptied(isEarly && (isCrowded || isFlooded(plan)), restMs);
   }
 
   get violations(): readonly Violation[] {
