@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets itself up from a fresh clone.
 
-.PHONY: demo test check p4 bench sim evaluate build generate clean
+.PHONY: demo screenshots test check p4 bench sim evaluate load build generate clean
 
 # What `npm ci` left is current as long as the lock file is older.
 node_modules/.package-lock.json: package-lock.json
@@ -14,6 +14,10 @@ build: node_modules/.package-lock.json
 # ARGS passes flags on: make demo ARGS="--naive", make demo ARGS="--target bmv2"
 demo: build
 	node dist/demo/main.js $(ARGS)
+
+# The pictures of the dashboard in docs/images; needs a Chromium.
+screenshots: build
+	node dist/demo/dashboard/screenshots.js
 
 check: node_modules/.package-lock.json
 	npm run --silent check
@@ -35,6 +39,10 @@ sim: build
 # Writes docs/evaluation.md; ARGS="--quick" takes minutes instead of an hour and writes nothing.
 evaluate: build
 	node dist/sim/run/evaluate.js $(ARGS)
+
+# Writes the tables and the picture of docs/load-aware.md; takes some minutes.
+load: build
+	node dist/sim/run/load.js
 
 generate: node_modules/.package-lock.json
 	npm run --silent generate

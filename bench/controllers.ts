@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Several controllers as their operator sees them: processes with a file each, an etcd, admin APIs; they can be killed. */
+import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ControllerStatus } from '../controller/adapters/http/admin.ts';
@@ -26,6 +27,8 @@ export interface Member {
   process: Watched | undefined;
 }
 
+/** Of all these controllers: who may change state. */
+const token = randomBytes(32).toString('hex');
 const requestTimeoutMs = 2_000;
 const startMs = 20_000;
 
@@ -44,6 +47,7 @@ export class Controllers {
 
   private constructor(options: ControllersOptions, members: Member[]) {
     this.members = members;
+    writeFileSync(join(options.folder, 'admin.token'), token, { mode: 0o600 });
     for (const member of members) writeFileSync(member.configPath, configText(options, member.listen));
   }
 
@@ -106,12 +110,12 @@ async function ask<T>(
   body?: unknown,
 ): Promise<T | undefined> {
   try {
-    const response = await fetch(`http://${listen}${path}`, {
+    const response = await fetch(`http://${listen}/api/v1${path}`, {
       method,
       signal: AbortSignal.timeout(requestTimeoutMs),
       ...(body !== undefined && {
         body: JSON.stringify(body),
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
       }),
     });
     return response.ok ? ((await response.json()) as T) : undefined;
@@ -129,6 +133,7 @@ function configText(options: ControllersOptions, listen: string): string {
     }),
     controller: {
       listen,
+      token_file: 'admin.token',
       store: { kind: 'etcd', endpoints: [etcdEndpoint], lease: `${leaseMs}ms` },
       timers: { rotation: '2s', quarantine: '2s', merge_margin: '500ms', stale_digest: '1s' },
     },

@@ -11,6 +11,13 @@ import { enterLab } from '../lab/capability.ts';
 import { benchCommit, formatCommitBench } from './commit.ts';
 import { benchDigests, digestBenchDefaults, formatDigestBench } from './digests.ts';
 import { benchForwarding, formatForwarding, forwardingDefaults } from './forwarding.ts';
+import {
+  benchHealthCost,
+  benchKills,
+  formatHealthCosts,
+  formatKillTimes,
+  healthBenchDefaults,
+} from './health.ts';
 import { benchMemory, formatMemoryBench, memoryBenchDefaults } from './memory.ts';
 import { benchPipeline, formatPipelineBench, pipelineBenchDefaults } from './pipeline.ts';
 import { balancer } from './programs/balancer.ts';
@@ -69,6 +76,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   tables: tablesBench,
   scale: scaleBench,
   takeover: takeoverBench,
+  health: healthBench,
 };
 
 const bench = benches[values.what];
@@ -186,4 +194,12 @@ function available<Kind extends SwitchKind>(all: readonly Kind[]): Kind[] {
     if (reason !== undefined) say([`${kind}: not measured: ${reason}`]);
     return reason === undefined;
   });
+}
+
+async function healthBench(): Promise<void> {
+  const options = { ...healthBenchDefaults, rounds: Number(values.rounds ?? healthBenchDefaults.rounds) };
+  say(formatHealthCosts(options, await benchHealthCost(options)));
+  const kills = Number(values.kills ?? options.kills);
+  for (const killIntervalMs of [1_000, 200])
+    say(formatKillTimes(await benchKills({ ...options, kills, killIntervalMs })));
 }

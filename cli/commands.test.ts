@@ -4,12 +4,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../controller/adapters/clock/system-clock.ts';
 import type { Admin, ChangeResult, Failure, LogLine } from '../controller/adapters/http/admin.ts';
 import { type AdminServer, startAdminServer } from '../controller/adapters/http/admin-server.ts';
 import type { Edit } from '../controller/config/edit.ts';
 import type { Explanation } from '../controller/core/explain.ts';
-import { busyStatus, evenkeel } from './testing/screen.ts';
+import { run } from './commands.ts';
+import { busyStatus, evenkeel, Screen } from './testing/screen.ts';
 
+const token = 'a-token-of-this-test-alone';
+let onEvent: () => void = () => {};
 let server: AdminServer;
 let folder: string;
 let edits: Edit[] = [];
@@ -40,10 +44,18 @@ const log: LogLine[] = [
     number: 1,
     at: '2026-01-01T12:00:00.000Z',
     level: 'info',
+    topic: 'controller',
     message: 'the controller runs',
     fields: { admin: 'x' },
   },
-  { number: 2, at: '2026-01-01T12:00:01.000Z', level: 'warn', message: 'a pin was refused', fields: {} },
+  {
+    number: 2,
+    at: '2026-01-01T12:00:01.000Z',
+    level: 'warn',
+    topic: 'merge',
+    message: 'a pin was refused',
+    fields: {},
+  },
 ];
 
 const admin: Admin = {
@@ -52,7 +64,13 @@ const admin: Admin = {
     vipPort === 80
       ? explanation
       : { ...explanation, pool: undefined, outcomes: [], why: 'No vip has this address, protocol and port.' },
+  slots: () => undefined,
+  history: () => [],
   events: (after) => log.filter(({ number }) => number > after),
+  onEvent: (listener) => {
+    onEvent = listener;
+    return () => {};
+  },
   edit: async (edit) => {
     edits.push(edit);
     return result;
@@ -61,7 +79,15 @@ const admin: Admin = {
 };
 
 beforeAll(async () => {
-  server = await startAdminServer(admin, { host: '127.0.0.1', port: 0 });
+  server = await startAdminServer(admin, {
+    listen: { host: '127.0.0.1', port: 0 },
+    token,
+    isTokenShared: true,
+    tls: undefined,
+    clock: systemClock,
+    metrics: async () => ({ type: 'text/plain', text: '' }),
+    pageFiles: new Map(),
+  });
   folder = await mkdtemp(join(tmpdir(), 'evenkeel-cli-'));
 });
 afterAll(async () => {
@@ -73,7 +99,7 @@ afterAll(async () => {
 function ask(commandLine: string, answer: ChangeResult = done) {
   edits = [];
   result = answer;
-  return evenkeel(commandLine, { EVENKEEL_CONTROLLER: server.url });
+  return evenkeel(commandLine, { EVENKEEL_CONTROLLER: server.url, EVENKEEL_TOKEN: token });
 }
 
 describe('evenkeel', () => {
@@ -129,10 +155,71 @@ describe('evenkeel', () => {
   it('shows what happened', async () => {
     const { stdout } = await ask('events');
     expect(stdout).toBe(
-      '2026-01-01T12:00:00.000Z  info   the controller runs  admin=x\n2026-01-01T12:00:01.000Z  warn   a pin was refused\n',
+      '2026-01-01T12:00:00.000Z  info   controller  the controller runs  admin=x\n' +
+        '2026-01-01T12:00:01.000Z  warn   merge       a pin was refused\n',
     );
     const lines = (await ask('events -o json')).stdout.trim().split('\n');
     expect(lines.map((line) => JSON.parse(line).number)).toEqual([1, 2]);
+    expect((await ask('events --topic merge')).stdout).toMatch(/^\S+ {2}warn {3}merge .*\n$/);
+  });
+
+  it('shows what happens from now on, until it is stopped', async () => {
+    const screen = new Screen({ EVENKEEL_CONTROLLER: server.url });
+    const ended = run(['events', '--follow'], screen);
+    screen.onOutput = (text) => {
+      if (text.includes('a pin was refused'))
+        setTimeout(() => {
+          log.push({ ...log[1]!, number: 3, topic: 'commit', message: 'committed' });
+          onEvent();
+        }, 50);
+      if (text.includes('committed')) screen.ending.abort();
+    };
+    expect(await ended).toBe(0);
+    log.pop();
+    expect(screen.stdout.trim().split('\n')).toHaveLength(3);
+    expect(screen.stdout).toMatch(/warn {3}commit {6}committed\n$/);
+  });
+
+  it('goes on telling when the controller is started anew', async () => {
+    const options = {
+      token,
+      isTokenShared: true,
+      tls: undefined,
+      clock: systemClock,
+      metrics: async () => ({ type: 'text/plain', text: '' }),
+      pageFiles: new Map(),
+    };
+    const first = await startAdminServer(admin, { ...options, listen: { host: '127.0.0.1', port: 0 } });
+    const port = Number(new URL(first.url).port);
+    const screen = new Screen({ EVENKEEL_CONTROLLER: first.url });
+    let anew: Promise<AdminServer> | undefined;
+    screen.onOutput = () => {
+      const lines = screen.stdout.trim().split('\n').length;
+      if (lines === 2)
+        anew = first
+          .close()
+          .then(() => startAdminServer(admin, { ...options, listen: { host: '127.0.0.1', port } }));
+      if (lines === 4) screen.ending.abort();
+    };
+    expect(await run(['events', '--follow'], screen)).toBe(0);
+    // It tells all it knows: its numbers are its own.
+    const [one, two, ...again] = screen.stdout.trim().split('\n');
+    expect(again).toEqual([one, two]);
+    await (await anew!).close();
+    expect(await run(['events', '--follow'], new Screen({ EVENKEEL_CONTROLLER: first.url }))).toBe(3);
+  });
+
+  it('changes nothing without the token', async () => {
+    const env = { EVENKEEL_CONTROLLER: server.url };
+    edits = [];
+    const refused = { exitCode: 1, stdout: '' };
+    const none = await evenkeel('drain web web-1', env);
+    expect(none).toMatchObject(refused);
+    expect(none.stderr).toMatch(/^evenkeel: a change needs a token; expected .*--token, EVENKEEL_TOKEN/);
+    expect(await evenkeel('drain web web-1 --token not-the-token-of-this-test', env)).toMatchObject(refused);
+    expect(edits).toEqual([]);
+    expect(await evenkeel(`drain web web-1 --token ${token}`, env)).toMatchObject({ exitCode: 0 });
+    expect(edits).toHaveLength(1);
   });
 
   it.each<[commandLine: string, edit: Edit]>([

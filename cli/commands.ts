@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The command line of evenkeel: what can be said, and what comes of it. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { LogLine } from '../controller/adapters/http/admin.ts';
 import { controllerDefaults } from '../controller/config/config.ts';
 import type { Edit } from '../controller/config/edit.ts';
 import { formatProblem } from '../controller/config/problem.ts';
 import { parseEndpoint } from '../controller/config/scalar.ts';
 import { formatAddress } from '../controller/core/address.ts';
-import { AdminClient, type Changed } from './admin-client.ts';
+import type { LogTopic } from '../controller/core/event.ts';
+import { AdminClient, type Changed, type ClientOptions as Controller } from './admin-client.ts';
 import { eventText } from './event-text.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit-code.ts';
 import { explanationText } from './explanation-text.ts';
@@ -19,10 +21,24 @@ import type { LiveOptions, TraceOptions } from './trace.ts';
 /** A question to a running controller need not wait until a switch has been loaded. */
 const processes = () => import('./processes.ts');
 
-interface ClientOptions {
-  controller: string;
+interface ClientOptions extends Controller {
   output: 'table' | 'json';
 }
+
+/** Before events are asked for again. */
+const reconnectMs = 500;
+
+const topics = [
+  'commit',
+  'merge',
+  'backend',
+  'pool',
+  'switch',
+  'health',
+  'config',
+  'leadership',
+  'controller',
+] as const satisfies LogTopic[];
 
 const endings = `
 Exit codes: 0 done, 1 failed or refused, 2 wrong command line, 3 no controller answers,
@@ -152,7 +168,7 @@ function addQuestions(program: Command, terminal: Terminal): void {
       '\nExamples:\n  $ evenkeel status\n  $ evenkeel status --watch 5\n  $ evenkeel status -o json',
     )
     .action(async (options: ClientOptions & { watch?: number | true }) => {
-      const client = new AdminClient(options.controller);
+      const client = new AdminClient(options, terminal.env);
       const show = async (): Promise<void> => {
         const status = await client.status();
         const text = options.output === 'json' ? json(status) : statusText(status);
@@ -186,29 +202,29 @@ function addQuestions(program: Command, terminal: Terminal): void {
     )
     .action(async (words: string[], options: ClientOptions & { udp?: true }) => {
       const flow = parseFlow(words, options.udp === true);
-      const explanation = await new AdminClient(options.controller).explain(flow);
+      const explanation = await new AdminClient(options, terminal.env).explain(flow);
       terminal.out(options.output === 'json' ? json(explanation) : explanationText(flow, explanation));
     });
 
   withClient(program.command('events'), terminal)
     .summary('show what happened lately')
-    .description('Shows what happened lately: the last lines of the log, oldest first.')
+    .description(
+      'Shows what happened lately, oldest first: commits, merges, backends, switches, changes of the configuration.',
+    )
     .option('-f, --follow', 'and what happens from now on')
-    .addHelpText('after', '\nExamples:\n  $ evenkeel events\n  $ evenkeel events --follow')
-    .action(async (options: ClientOptions & { follow?: true }) => {
-      const client = new AdminClient(options.controller);
-      for (let after = 0; ; ) {
-        const lines = await client.events(after);
-        after = lines.at(-1)?.number ?? after;
-        terminal.out(
-          lines
-            .map((line) => (options.output === 'json' ? `${JSON.stringify(line)}\n` : eventText(line)))
-            .join(''),
-        );
-        if (!options.follow || terminal.stop.aborted) return;
-        await pause(500, terminal.stop);
-        if (terminal.stop.aborted) return;
-      }
+    .addOption(new Option('-t, --topic <topics...>', 'only these').choices(topics))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ evenkeel events\n  $ evenkeel events --follow\n  $ evenkeel events --topic commit merge',
+    )
+    .action(async (options: ClientOptions & { follow?: true; topic?: string[] }) => {
+      const client = new AdminClient(options, terminal.env);
+      const show = (line: LogLine): void => {
+        if (options.topic !== undefined && !options.topic.includes(line.topic)) return;
+        terminal.out(options.output === 'json' ? `${JSON.stringify(line)}\n` : eventText(line));
+      };
+      if (options.follow) await follow(client, terminal, show);
+      else for (const line of await client.events(0)) show(line);
     });
 
   program
@@ -350,7 +366,7 @@ function addChanges(program: Command, terminal: Terminal): void {
     .summary('read the configuration file again')
     .description('Makes the controller read its configuration file again, and says what came of it.')
     .action(async (options: ClientOptions) =>
-      tell(options, await new AdminClient(options.controller).reload()),
+      tell(options, await new AdminClient(options, terminal.env).reload()),
     );
 
   function change(name: string, summary: string, description: string): Command {
@@ -362,7 +378,7 @@ function addChanges(program: Command, terminal: Terminal): void {
   }
 
   async function edit(options: ClientOptions, wanted: Edit): Promise<void> {
-    tell(options, await new AdminClient(options.controller).edit(wanted));
+    tell(options, await new AdminClient(options, terminal.env).edit(wanted));
   }
 
   function tell(options: ClientOptions, changed: Changed): void {
@@ -377,14 +393,50 @@ function addChanges(program: Command, terminal: Terminal): void {
   }
 }
 
+/** A controller that is being restarted comes back; one that was never there ends the command. */
+async function follow(client: AdminClient, terminal: Terminal, show: (line: LogLine) => void): Promise<void> {
+  let lastId: string | undefined;
+  for (let isAway = false; !terminal.stop.aborted; await pause(reconnectMs, terminal.stop)) {
+    try {
+      for await (const { line, id } of client.eventStream(terminal.stop, lastId)) {
+        isAway = false;
+        show(line);
+        lastId = id;
+      }
+    } catch (error) {
+      if (terminal.stop.aborted) return;
+      const isUnreachable = error instanceof CommandError && error.exitCode === exitCodes.unreachable;
+      if (!isUnreachable || lastId === undefined) throw error;
+      if (!isAway) terminal.err(`${error.message}\n`);
+      isAway = true;
+    }
+  }
+}
+
 /** Commands that talk to a running controller. */
 function withClient(command: Command, terminal: Terminal): Command {
+  const { env } = terminal;
   return command
     .addOption(
       new Option('--controller <address>', 'admin API of the controller (EVENKEEL_CONTROLLER)').default(
-        terminal.env.EVENKEEL_CONTROLLER ?? controllerDefaults.listen,
+        env.EVENKEEL_CONTROLLER ?? controllerDefaults.listen,
       ),
     )
+    .addOption(
+      new Option(
+        '--token <token>',
+        'to change something (EVENKEEL_TOKEN); not needed where the controller is ours',
+      ).default(env.EVENKEEL_TOKEN, 'the one that a controller of ours has left on this machine'),
+    )
+    .addOption(
+      new Option('--ca <file>', 'with https: the authority to believe (EVENKEEL_CA)').default(
+        env.EVENKEEL_CA,
+      ),
+    )
+    .addOption(
+      new Option('--cert <file>', 'with https: our certificate (EVENKEEL_CERT)').default(env.EVENKEEL_CERT),
+    )
+    .addOption(new Option('--key <file>', 'and its key (EVENKEEL_KEY)').default(env.EVENKEEL_KEY))
     .addOption(
       new Option('-o, --output <format>', 'for people or for programs')
         .choices(['table', 'json'])

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The commands that stay: switch, controller, up. */
+import { ownTokenFolder } from '../controller/adapters/http/token.ts';
 import type { Config } from '../controller/config/config.ts';
 import { formatHostPort } from '../controller/config/scalar.ts';
 import { createLogger, type LogFormat } from '../controller/logger.ts';
@@ -26,7 +27,7 @@ type Logger = ReturnType<typeof createLogger>;
 
 /** @throws CommandError */
 export async function runController(options: ControllerCommandOptions, terminal: Terminal): Promise<void> {
-  const controller = await startConfiguredController(options, loggerFor(options, terminal));
+  const controller = await startConfiguredController(options, loggerFor(options, terminal), terminal);
   followHangup(controller, terminal);
   await stopped(terminal.stop);
   await controller.close();
@@ -38,7 +39,7 @@ export async function runBoth(options: ControllerCommandOptions, terminal: Termi
   const running = await startConfiguredSwitch(readConfig(options.config), logger);
   let controller: RunningController;
   try {
-    controller = await startConfiguredController(options, logger);
+    controller = await startConfiguredController(options, logger, terminal);
   } catch (error) {
     await running.target.close();
     throw error;
@@ -67,9 +68,11 @@ export async function runConfiguredSwitch(
 function startConfiguredController(
   { config, naive }: ControllerCommandOptions,
   logger: Logger,
+  { env }: Terminal,
 ): Promise<RunningController> {
   const engine = naive ? { naive } : {};
-  return startOrSay(() => startController({ configPath: config, engine, logger }));
+  const access = { token: env.EVENKEEL_TOKEN, tokenFolder: ownTokenFolder(env) };
+  return startOrSay(() => startController({ configPath: config, engine, logger, ...access }));
 }
 
 interface Embedded {

@@ -59,6 +59,51 @@ it('says who leads, where there are several controllers', () => {
   expect(shown({ book })).toContain('! the book is not kept: x cannot be written: EACCES\n');
 });
 
+it('says whom the checks speak against, why and since when', () => {
+  const well = {
+    state: 'up',
+    stateMs: 60_000,
+    verdict: 'trusted',
+    verdictMs: 60_000,
+    failure: undefined,
+    latencyMs: 1,
+    problem: undefined,
+    penalty: 0,
+    suppressedMs: undefined,
+  } as const;
+  const shown = (web2: object, isPanicking = false) =>
+    statusText({
+      ...busyStatus,
+      health: [
+        {
+          pool: 'web',
+          check: 'http',
+          isPanicking,
+          backends: [
+            { ...well, backend: 'web-1' },
+            { ...well, backend: 'web-2', ...web2 },
+          ],
+        },
+      ],
+    });
+  const failing = { state: 'down', verdictMs: 12_000, failure: 'refused: connection refused' };
+  expect(shown({ ...failing, verdict: 'dead' })).toContain(
+    '! backend web web-2 is dead for 12 s (refused: connection refused): its connections were given up\n',
+  );
+  expect(shown({ ...failing, verdict: 'dead' })).toMatch(/ web-2 .* dead for 12 s /);
+  const avoided = { ...failing, verdict: 'avoided', failure: 'wrong: status 503', suppressedMs: 180_000 };
+  expect(shown(avoided)).toContain(
+    '! backend web web-2 is avoided for 12 s (wrong: status 503): it gets no new connections, held out for flapping, 3 min more\n',
+  );
+  const panic = shown(failing, true);
+  expect(panic).toContain('! vip web: too few backends would be left, so none of its checks is trusted\n');
+  expect(panic).toContain(
+    '! backend web web-2 fails its checks (refused: connection refused), and is used all the same\n',
+  );
+  expect(shown({ problem: 'EMFILE' })).toContain('! backend web web-2 cannot be checked: EMFILE\n');
+  expect(statusText(busyStatus)).not.toContain('HEALTH');
+});
+
 it('says what is announced, and what is the matter with it', () => {
   const shown = (announcer: typeof busyStatus.announcer) => statusText({ ...busyStatus, announcer });
   const well = { speaker: 'BIRD', announced: ['10.0.1.100/32'], problem: undefined, isDraining: false };

@@ -4,6 +4,7 @@ import type { ControllerStatus } from '../controller/adapters/http/admin.ts';
 import { formatProblem } from '../controller/config/problem.ts';
 import type { BackendStatus, PoolStatus, Status } from '../controller/core/status.ts';
 import type { Count, MemberStatus } from '../controller/ports/switch.ts';
+import { healthLines, healthOf, healthWord } from './health-text.ts';
 import { type Column, formatCount, formatLarge, formatShare, formatSpan, tableLines } from './table.ts';
 
 /** Commits shown; `-o json` has them all. */
@@ -96,6 +97,9 @@ function attentionLines(status: ControllerStatus): string[] {
   }
   for (const { name, isDead } of engine.pools)
     if (isDead) lines.push(`vip ${name} is dead: no backend that lives has a slot`);
+  lines.push(...healthLines(status.health ?? []));
+  for (const { pool, problem } of status.load ?? [])
+    if (problem !== undefined) lines.push(`vip ${pool}: the load of its backends is not known: ${problem}`);
   const { missing } = engine.neighbours;
   if (missing.length > 0)
     lines.push(`no answer to ARP or NDP from ${missing.slice(0, 10).join(', ')}${more(missing.length, 10)}`);
@@ -134,12 +138,20 @@ interface BackendLine {
 const backendLines = (engine: Status): BackendLine[] =>
   engine.pools.flatMap((pool) => pool.backends.map((backend, i) => ({ pool, backend, isFirst: i === 0 })));
 
-function backendColumns({ switch: { traffic } }: ControllerStatus): Column<BackendLine>[] {
+function backendColumns({ switch: { traffic }, health }: ControllerStatus): Column<BackendLine>[] {
   return [
     { title: 'VIP', text: ({ pool, isFirst }) => (isFirst ? pool.name : '') },
     { title: 'BACKEND', text: ({ backend }) => backend.name },
     { title: 'ADDRESS', text: ({ backend }) => endpointText(backend) },
     { title: 'STATE', text: ({ backend }) => backend.state },
+    ...(health === undefined || health.length === 0
+      ? []
+      : [
+          {
+            title: 'HEALTH',
+            text: ({ pool, backend }: BackendLine) => healthWord(healthOf(health, pool.name, backend.name)),
+          },
+        ]),
     { title: 'WEIGHT', align: 'right', text: ({ backend }) => formatCount(backend.weight) },
     { title: 'SLOTS', align: 'right', text: ({ backend }) => formatCount(backend.slots) },
     { title: 'SHARE', align: 'right', text: ({ backend }) => formatShare(backend.share) },

@@ -151,6 +151,8 @@ function restartsFor(before: Config, after: Config): string[] {
     switches: ({ switch: one, switches }) =>
       switches.map((target) => (target.address === one.address ? undefined : target)),
     'controller.listen': (config) => config.controller.listen,
+    'controller.token_file': (config) => config.controller.tokenFile,
+    'controller.tls': (config) => config.controller.tls,
     'controller.store': (config) => config.controller.store,
     'controller.election_id': (config) => config.controller.electionId,
     announce: (config) => config.announce?.speaker,

@@ -119,7 +119,7 @@ it('serves, keeps every connection through changes, and survives its controller'
   const before = new Map(ports.map((port) => [port, send(port, tcpFlags.syn)]));
   expect(new Set(before.values())).toEqual(new Set([0x0a00_020b, 0x0a00_020c, 0x0a00_020d]));
 
-  const env = { EVENKEEL_CONTROLLER: first.adminUrl };
+  const env = { EVENKEEL_CONTROLLER: first.adminUrl, EVENKEEL_TOKEN: first.adminToken };
   expect(await evenkeel('add web d 10.0.2.14:8080', env)).toMatchObject({ exitCode: 0 });
   // Its connections are busy meanwhile, as they are in life; who speaks is pinned where he is.
   await until(() => {

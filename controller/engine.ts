@@ -12,6 +12,7 @@ import type { Address, Desired } from './core/desired.ts';
 import type { Effect, Event, Millis } from './core/event.ts';
 import { type Explanation, explain, type FlowQuestion } from './core/explain.ts';
 import type { EngineOptions } from './core/options.ts';
+import { type SlotMap, slotMap } from './core/slot-map.ts';
 import { type Status, status } from './core/status.ts';
 import { EventQueue, type EventQueueOptions } from './event-queue.ts';
 import type { Clock } from './ports/clock.ts';
@@ -87,7 +88,12 @@ export class Engine {
   }
 
   status(): Status {
-    return status(this.state, this.world.clock.now());
+    return status(this.state, this.world.clock.now(), this.options);
+  }
+
+  /** Undefined when there is no pool of this name. */
+  slots(pool: string): SlotMap | undefined {
+    return slotMap(this.state, pool);
   }
 
   explain(flow: FlowQuestion): Explanation {
@@ -176,7 +182,7 @@ export class Engine {
         this.world.switchPort.solicit(effect);
         break;
       case 'log':
-        this.world.log(effect.level, effect.message, effect.fields);
+        this.world.log(effect.level, effect.message, effect.fields, effect.topic);
     }
   }
 

@@ -6,6 +6,7 @@ import { createLogger } from './logger.ts';
 const entry = (message: string) => ({
   at: '2026-01-01T00:00:00.000Z',
   level: 'info' as const,
+  topic: 'controller' as const,
   message,
   fields: {},
 });

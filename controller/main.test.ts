@@ -6,13 +6,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { evenkeel } from '../cli/testing/screen.ts';
+import {
+  eventSchema,
+  explanationSchema,
+  readinessSchema,
+  sampleSchema,
+  slotMapSchema,
+  statusSchema,
+} from './adapters/http/schemas.ts';
 import { controllerDefaults, timerDefaults } from './config/config.ts';
 import { parseConfig } from './config/parse.ts';
 import { parseDuration } from './config/scalar.ts';
 import type { Address } from './core/desired.ts';
+import type { ProbeOutcome } from './core/health.ts';
 import { engineDefaults } from './core/options.ts';
 import { PLAIN_VIP } from './core/row.ts';
-import { BadConfigError, type RunningController, startController } from './main.ts';
+import { BadConfigError, type ControllerOptions, type RunningController, startController } from './main.ts';
+import type { Prober } from './ports/prober.ts';
 import { MemorySwitch } from './testing/memory-switch.ts';
 
 const text = `# kept
@@ -30,25 +40,62 @@ vips:
       - { name: b, address: 10.0.2.12, port: 8080 } # newer
 `;
 
+const ipv6Text = `network:
+  interfaces:
+    - { port: 1, ipv6_address: 2001:db8:1::1/64 }
+    - { port: 2, ipv6_address: 2001:db8:2::1/64 }
+vips:
+  - name: files
+    address: 2001:db8:1::100
+    port: 443
+    slots: 256
+    health: { check: tcp, interval: 100ms, fall: 2, floor: 0% }
+    load: { source: switch }
+    backends:
+      - { name: a, address: 2001:db8:2::11, port: 8080 }
+      - { name: b, address: 2001:db8:2::12, port: 443 }
+`;
+
 let path: string;
 
 beforeEach(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'evenkeel-main-'));
   path = join(folder, 'evenkeel.yaml');
   await writeFile(path, text);
-  return () => rm(folder, { recursive: true });
+  // The controller closes only afterwards, and may write its book meanwhile.
+  return () => rm(folder, { recursive: true, maxRetries: 5 });
 });
 
-async function start(): Promise<{ controller: RunningController; target: MemorySwitch }> {
+async function start(
+  options: Partial<ControllerOptions> = {},
+): Promise<{ controller: RunningController; target: MemorySwitch }> {
   const target = new MemorySwitch();
   const controller = await startController({
     configPath: path,
     listen: { host: '127.0.0.1', port: 0 },
     switchPort: target,
     engine: { tcpSettleMs: 0 },
+    ...options,
   });
   onTestFinished(() => controller.close());
   return { controller, target };
+}
+
+/** What the controller says by its API is what is described: what a schema does not know is not in what it makes of it. */
+async function expectAsDescribed({ adminUrl }: RunningController, pool: string, flow: string): Promise<void> {
+  for (const [path, schema] of [
+    ['/api/v1/status', statusSchema],
+    [`/api/v1/pools/${pool}/slots`, slotMapSchema],
+    ['/api/v1/events', eventSchema.array().min(1)],
+    ['/api/v1/history', sampleSchema.array().min(1)],
+    [`/api/v1/explain?${flow}`, explanationSchema],
+    ['/readyz', readinessSchema],
+  ] as const) {
+    const response = await fetch(new URL(path, adminUrl));
+    expect(response.status).toBe(200);
+    const json = await response.json();
+    expect(schema.parse(json)).toEqual(json);
+  }
 }
 
 /** Resolves once it is so; the test's own time limit is the end of patience. */
@@ -228,10 +275,77 @@ describe('a controller', () => {
     expect(owners(third.target)).not.toEqual(after);
   });
 
+  it('says of itself what its API describes, and no more', async () => {
+    const { controller } = await start();
+    await until(isServing(controller));
+    await controller.edit({ kind: 'add', vip: 'web', backend: 'c', address: '10.0.2.13', port: 8080 });
+    await until(() => controller.status().engine.commits.length > 0);
+    await expectAsDescribed(controller, 'web', 'source=10.0.1.7:40000&target=10.0.1.100:80');
+    const scraped = await (await fetch(new URL('/metrics', controller.adminUrl))).text();
+    expect(scraped).toContain('evenkeel_commits_total 1\n');
+    expect(controller.events(0).map(({ topic, message }) => `${topic}: ${message}`)).toEqual(
+      expect.arrayContaining(['pool: pool serves', 'commit: committed', 'config: add, by command']),
+    );
+  });
+
+  it('checks, steers and tells of IPv6 alike, and says when all are dead', async () => {
+    let outcome: ProbeOutcome = { kind: 'passed', latencyMs: 1 };
+    const asked = new Set<string>();
+    const prober: Prober = {
+      probe({ target: { address, port } }, answer) {
+        asked.add(`${address} ${port}`);
+        const answering = setImmediate(() => answer(outcome));
+        return () => clearImmediate(answering);
+      },
+      close: async () => {},
+    };
+    await writeFile(path, ipv6Text);
+    const { controller } = await start({ prober });
+    const poolOf = () => controller.status().engine.pools[0]!;
+    await until(isServing(controller));
+    expect([...asked]).toEqual(['2001:db8:2::11 8080', '2001:db8:2::12 443']);
+    expect(poolOf()).toMatchObject({ address: '2001:db8:1::100', isDead: false, forwarding: 'nat' });
+    await expectAsDescribed(controller, 'files', 'source=[2001:db8:1::7]:40000&target=[2001:db8:1::100]:443');
+    expect(controller.status().load).toMatchObject([{ pool: 'files', backends: [{ weight: 256 }, {}] }]);
+
+    outcome = { kind: 'failed', reason: 'refused', detail: 'connection refused' };
+    await until(() => poolOf().isDead);
+    expect(poolOf().backends.map(({ state }) => state)).toEqual(['down', 'down']);
+    const scraped = await (await fetch(new URL('/metrics', controller.adminUrl))).text();
+    expect(scraped).toContain('evenkeel_pool_dead{pool="files"} 1\n');
+    const env = { EVENKEEL_CONTROLLER: controller.adminUrl };
+    const { stdout } = await evenkeel('status', env);
+    expect(stdout).toContain('! vip files is dead: no backend that lives has a slot\n');
+    expect(stdout).toMatch(/^files {2}a +\[2001:db8:2::11\]:8080 +down +dead for /m);
+  });
+
+  it('can be changed by who knows its token alone', async () => {
+    const { controller } = await start();
+    const reload = (headers: Record<string, string>) =>
+      fetch(new URL('/api/v1/reload', controller.adminUrl), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: '{}',
+      });
+    expect((await reload({})).status).toBe(401);
+    expect((await reload({ authorization: `Bearer ${controller.adminToken}` })).status).toBe(200);
+  });
+
+  it('does not listen where strangers are unless somebody there is known', async () => {
+    const listen = { host: '0.0.0.0', port: 0 };
+    const options = { configPath: path, listen, switchPort: new MemorySwitch() };
+    await expect(startController(options)).rejects.toThrow(/can be reached from elsewhere, and knows nobody/);
+    await writeFile(join(path, '../admin.token'), 'a-token-of-the-operator\n', { mode: 0o600 });
+    await writeFile(path, `controller: { token_file: admin.token }\n${text}`);
+    const controller = await startController(options);
+    onTestFinished(() => controller.close());
+    expect(controller.adminToken).toBe('a-token-of-the-operator');
+  });
+
   it('is asked and told by the commands', async () => {
     const { controller, target } = await start();
     await until(isServing(controller));
-    const env = { EVENKEEL_CONTROLLER: controller.adminUrl };
+    const env = { EVENKEEL_CONTROLLER: controller.adminUrl, EVENKEEL_TOKEN: controller.adminToken };
     expect(await evenkeel('drain web a', env)).toEqual({ exitCode: 0, stdout: 'done\n', stderr: '' });
     expect(await readFile(path, 'utf8')).toContain(
       '{ name: a, address: 10.0.2.11, port: 8080, state: draining }',

@@ -2,7 +2,7 @@
 /**
  * The controller, wired to the world.
  *
- *   configuration (file, etcd) <──> ConfigKeeper ──desired──> Leadership: Engine <──> SwitchGroup (P4Runtime)
+ *   configuration (file, etcd) <──> ConfigKeeper ──Steering──> Leadership: Engine <──> SwitchGroup (P4Runtime)
  *                                        ^                        ^   ├──> book (file, etcd)
  *                                        └────── admin API ───────┘   └──> Announcing ──> BIRD, FRR
  */
@@ -13,6 +13,10 @@ import { systemClock } from './adapters/clock/system-clock.ts';
 import { configFile } from './adapters/file/config-file.ts';
 import type { Admin, ControllerStatus } from './adapters/http/admin.ts';
 import { startAdminServer } from './adapters/http/admin-server.ts';
+import { Probes } from './adapters/probe/probes.ts';
+import { createMetrics } from './adapters/prometheus/metrics.ts';
+import { bookFile } from './adapters/store-file/book-file.ts';
+import { openAccess } from './admin-access.ts';
 import { Announcing } from './announcing.ts';
 import { openBacking } from './backing.ts';
 import type { Config, SwitchTarget } from './config/config.ts';
@@ -22,11 +26,16 @@ import { formatHostPort, type HostPort } from './config/scalar.ts';
 import { ConfigKeeper } from './config-keeper.ts';
 import { type EngineOptions, engineDefaults } from './core/options.ts';
 import { EventLog } from './event-log.ts';
+import { History } from './history.ts';
 import { Leadership } from './leadership.ts';
+import { openLoadSource } from './open-load-source.ts';
 import { groupOf, openSwitches } from './open-switches.ts';
 import type { Clock } from './ports/clock.ts';
-import type { Log } from './ports/log.ts';
+import { about, type Log } from './ports/log.ts';
+import type { Prober } from './ports/prober.ts';
 import type { SwitchPort, SwitchStatus } from './ports/switch.ts';
+import { Steering } from './steering.ts';
+import { loadWebFiles } from './web-files.ts';
 
 export interface ControllerOptions {
   configPath: string;
@@ -34,17 +43,25 @@ export interface ControllerOptions {
   switchAddress?: HostPort | undefined;
   /** Instead of what the file says; port 0 chooses a free one. */
   listen?: HostPort | undefined;
+  /** Of who may change state, instead of that of the file. */
+  token?: string | undefined;
+  /** Where a token is left that is made up; undefined: nowhere. */
+  tokenFolder?: string | undefined;
   /** Instead of what the file says, and of the defaults. */
   engine?: Partial<EngineOptions> | undefined;
   /** Instead of a switch at the address; a controller that may resign needs one that can be started anew. */
   switchPort?: SwitchPort | undefined;
   clock?: Clock | undefined;
+  /** Who asks backends how they are. */
+  prober?: Prober | undefined;
   logger?: Logger | undefined;
 }
 
 export interface RunningController extends Admin {
   /** Where the admin API is: http://127.0.0.1:9580 */
   readonly adminUrl: string;
+  /** Of who may change state. */
+  readonly adminToken: string;
   /** The switch forwards as it last did. */
   close(): Promise<void>;
 }
@@ -71,12 +88,12 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const own = parsedOrThrow(fileText, file.name).config.controller;
 
   const events = new EventLog();
-  const log: Log = (level, message, fields = {}) => {
+  const log: Log = (level, message, fields = {}, topic = 'controller') => {
     logger[level](fields, message);
     // Debugging would crowd out what an operator asks for.
-    if (level !== 'debug') events.add({ at: clock.date().toISOString(), level, message, fields });
+    if (level !== 'debug') events.add({ at: clock.date().toISOString(), level, topic, message, fields });
   };
-  const backing = openBacking(file, fileText, own, clock, log);
+  const backing = openBacking(file, fileText, own, clock, about(log, 'leadership'));
   const isShared = own.store.kind === 'etcd';
   const store = backing.config;
   const text = isShared ? await store.read() : fileText;
@@ -84,16 +101,33 @@ export async function startController(options: ControllerOptions): Promise<Runni
 
   const keeper = new ConfigKeeper(text, config, warnings, {
     store,
-    log,
+    log: about(log, 'config'),
     onConfig: (changed) => {
-      leadership.want(changed.desired, engineOptions(changed));
+      steering.follow(changed);
       announcing?.drain(changed.announce?.isDraining ?? false);
     },
+  });
+  const steering = new Steering(config, {
+    clock,
+    log: about(log, 'health'),
+    prober: options.prober ?? new Probes(),
+    dice: Math.random,
+    isLeading: () => leadership.status().role === 'leader',
+    openSource: (vip, query) =>
+      openLoadSource(vip, query, {
+        clock,
+        engine: () => leadership.engine.status(),
+        traffic: () => leadership.switchPort.status().traffic,
+      }),
+    store: isShared ? undefined : bookFile(`${file.name}.weights`, log),
   });
   // Another speaker needs another start; whether it shall speak does not.
   const announcing =
     config.announce &&
-    new Announcing(openAnnouncer(config.announce.speaker, { clock, log }), config.announce);
+    new Announcing(
+      openAnnouncer(config.announce.speaker, { clock, log: about(log, 'pool') }),
+      config.announce,
+    );
   const startedAt = clock.now();
   const admin: Admin = {
     status: (): ControllerStatus => ({
@@ -105,25 +139,50 @@ export async function startController(options: ControllerOptions): Promise<Runni
       queue: { waiting: leadership.engine.waitingEvents, dropped: leadership.engine.droppedEvents },
       engine: leadership.engine.status(),
       announcer: announcing?.status(),
+      health: steering.health(),
+      load: steering.loads(),
     }),
     explain: (flow) => leadership.engine.explain(flow),
+    slots: (pool) => leadership.engine.slots(pool),
+    history: () => history.samples(),
     events: (after) => events.after(after),
+    onEvent: (listener) => events.onEntry(listener),
     edit: (edit) => keeper.edit(edit),
     reload: () => keeper.reload(),
   };
 
-  const server = await startAdminServer(admin, options.listen ?? own.listen);
+  const metrics = createMetrics(admin.status);
+  const history = new History({
+    clock,
+    log,
+    engine: () => leadership.engine.status(),
+    target: () => leadership.switchPort.status(),
+    onCommit: metrics.observeCommit,
+  });
+
+  const access = openAccess(own, options.configPath, options, log);
+  const server = await startAdminServer(admin, {
+    ...access,
+    listen: options.listen ?? own.listen,
+    clock,
+    metrics: async () => ({ type: metrics.type, text: await metrics.text() }),
+    pageFiles: loadWebFiles(),
+  });
+  const forgetToken = access.leave(server.url);
   const leadership = new Leadership(config.desired, engineOptions(config), {
     election: backing.openElection({ name: hostname(), admin: server.url }),
     clock,
-    log,
-    openSwitch: (electionId) => openSwitch(config, options, { electionId, isShared }, clock, log),
+    log: about(log, 'leadership'),
+    openSwitch: (electionId) =>
+      openSwitch(config, options, { electionId, isShared }, clock, about(log, 'switch')),
     openBook: backing.openBook,
     onChange: (engine) => announcing?.note(engine.servableVips()),
   });
   for (const warning of warnings) log('warn', formatProblem(warning, store.name));
+  await steering.start((wanted, from) => leadership.want(wanted, engineOptions(from)));
   keeper.start();
   leadership.start();
+  history.start();
   if (text !== fileText)
     log('warn', 'the shared configuration is in force, and this file says something else', {
       file: file.name,
@@ -138,9 +197,13 @@ export async function startController(options: ControllerOptions): Promise<Runni
   return {
     ...admin,
     adminUrl: server.url,
+    adminToken: access.token,
     async close() {
+      history.close();
+      forgetToken();
       await server.close();
       await keeper.close();
+      await steering.close();
       await leadership.close();
       await announcing?.close();
     },
@@ -152,7 +215,14 @@ export async function startController(options: ControllerOptions): Promise<Runni
   }
 
   function engineOptions(from: Config): EngineOptions {
-    const { listen: _, store: __, electionId: ___, ...settings } = from.controller;
+    const {
+      listen: _,
+      tokenFile: __,
+      tls: ___,
+      store: ____,
+      electionId: _____,
+      ...settings
+    } = from.controller;
     return { ...engineDefaults, ...settings, ...options.engine };
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The controller as its operator sees it: a process, a configuration file, an admin API. */
 
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Explanation } from '../controller/core/explain.ts';
@@ -23,6 +24,8 @@ export interface ControllerOptions {
   directory: string;
 }
 
+/** Beside the configuration file. */
+const tokenFile = 'admin.token';
 const requestTimeoutMs = 2_000;
 const reloadAttemptsMax = 20;
 const reloadPauseMs = 250;
@@ -31,6 +34,8 @@ export class ControllerProcess {
   readonly #options: ControllerOptions;
   readonly #path: string;
   readonly #listen: string;
+  /** Of who may change state. */
+  readonly #token = randomBytes(32).toString('hex');
   #process: Watched | undefined;
 
   static async create(options: ControllerOptions): Promise<ControllerProcess> {
@@ -42,6 +47,7 @@ export class ControllerProcess {
     this.#path = join(options.directory, 'evenkeel.yaml');
     this.#listen = `127.0.0.1:${port}`;
     mkdirSync(options.directory, { recursive: true });
+    writeFileSync(join(options.directory, tokenFile), this.#token, { mode: 0o600 });
   }
 
   /** Writes the configuration; a running controller notices by itself. */
@@ -108,10 +114,13 @@ export class ControllerProcess {
 
   async #ask<T>(method: 'GET' | 'POST', path: string): Promise<T | undefined> {
     try {
-      const response = await fetch(`http://${this.#listen}${path}`, {
+      const response = await fetch(`http://${this.#listen}/api/v1${path}`, {
         method,
         signal: AbortSignal.timeout(requestTimeoutMs),
-        ...(method === 'POST' && { body: '{}', headers: { 'content-type': 'application/json' } }),
+        ...(method === 'POST' && {
+          body: '{}',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${this.#token}` },
+        }),
       });
       return response.ok ? ((await response.json()) as T) : undefined;
     } catch {
@@ -126,6 +135,7 @@ function configText(plan: PoolPlan, options: ControllerOptions, listen: string):
     switch: { address: options.switchAddress, device_id: options.deviceId },
     controller: {
       listen,
+      token_file: tokenFile,
       timers: {
         rotation: `${options.rotationMs}ms`,
         quarantine: `${options.quarantineMs}ms`,

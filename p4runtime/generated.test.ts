@@ -31,7 +31,7 @@ test('the generated code is current', { timeout: 60_000 }, async () => {
       },
     );
     const fresh = filesUnder(join(output, 'p4runtime', 'generated'));
-    expect(Object.keys(fresh)).toHaveLength(8);
+    expect(Object.keys(fresh)).toHaveLength(9);
     expect(filesUnder(join(root, 'p4runtime', 'generated'))).toEqual(fresh);
   } finally {
     rmSync(output, { recursive: true });

@@ -57,9 +57,19 @@ const table: readonly Part[] = [
     packages: ['node', '@bufbuild/protobuf'],
   },
   {
+    folder: 'controller/adapters/probe',
+    imports: ['controller/core', 'controller/ports', 'p4runtime'],
+    packages: ['node', '@bufbuild/protobuf', '@grpc/grpc-js'],
+  },
+  {
     folder: 'controller/adapters',
     imports: ['controller/core', 'controller/ports', 'controller/config'],
     packages: ['node', 'hono', '@hono/node-server', 'zod', 'pino'],
+  },
+  {
+    folder: 'controller/adapters/prometheus',
+    imports: ['controller/core', 'controller/ports'],
+    packages: ['prom-client'],
   },
   { folder: 'controller', imports: ['controller'], packages: ['node', 'pino'] },
   { folder: 'switch/engine', imports: [], packages: ['fastest-levenshtein'], pure: true },
@@ -95,6 +105,12 @@ const table: readonly Part[] = [
   },
   { folder: 'sim/run', imports: ['sim', 'controller', 'switch/engine'], packages: ['node', 'commander'] },
   { folder: 'demo', imports: ['wire', 'lab', 'controller', 'switch', 'p4runtime'], packages: ['node'] },
+  {
+    folder: 'demo/dashboard',
+    imports: ['wire', 'controller', 'switch'],
+    packages: ['node', 'playwright-core'],
+  },
+  { folder: 'web', imports: [], packages: ['uplot'] },
   {
     folder: 'bench',
     imports: ['sim', 'wire', 'lab', 'controller', 'switch', 'p4runtime', 'demo'],

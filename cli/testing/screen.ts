@@ -82,6 +82,7 @@ export const busyStatus: ControllerStatus = {
   queue: { waiting: 0, dropped: 12 },
   engine: {
     now,
+    totals: { commits: 1, movedSlots: 1_024, mergedSlots: 0, rotations: 3 },
     state: 'running',
     pools: [
       {

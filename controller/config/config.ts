@@ -3,7 +3,9 @@
 import type { Desired, MacAddress } from '../core/desired.ts';
 import type { DigestRates } from '../core/options.ts';
 import type { AnnounceConfig } from './announce.ts';
+import type { VipHealth } from './health.ts';
 import type { HostPort } from './scalar.ts';
+import type { VipLoad } from './weights.ts';
 
 export interface SwitchConfig {
   /** The P4Runtime server of the switch. */
@@ -35,14 +37,25 @@ export interface SwitchTarget {
   deviceId: bigint;
 }
 
+/** Paths of PEM files. */
+export interface TlsFiles {
+  certificate: string;
+  key: string;
+  /** Whoever shows a certificate of this authority may change state. */
+  clientCa: string | undefined;
+}
+
 /** How long and how much; each is explained where the core uses it. */
 export interface ControllerConfig {
-  /** The admin API. It knows no passwords: loopback by default. */
+  /** The admin API; loopback by default. */
   listen: HostPort;
+  /** Has the token of who may change state in it. Undefined: the environment has, or one is made up. */
+  tokenFile: string | undefined;
+  /** Undefined: the admin API speaks plain HTTP. */
+  tls: TlsFiles | undefined;
   store: StoreConfig;
   /** Undefined: the time of the start, or with etcd the leader's term. */
   electionId: bigint | undefined;
-  memory: 'eager';
   rotationMs: number;
   quarantineMs: number;
   mergeMarginMs: number;
@@ -60,6 +73,10 @@ export interface Config {
   /** Undefined: nobody tells the routers of the vips but their own configuration. */
   announce: AnnounceConfig | undefined;
   desired: Desired;
+  /** Of the vips whose backends are checked. */
+  health: readonly VipHealth[];
+  /** Of the vips whose weights follow load. */
+  load: readonly VipLoad[];
 }
 
 export const switchDefaults = {
@@ -70,7 +87,6 @@ export const switchDefaults = {
 
 export const controllerDefaults = {
   listen: '127.0.0.1:9580',
-  memory: 'eager',
   max_pins: 100_000,
 } as const;
 

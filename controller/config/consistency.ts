@@ -4,6 +4,7 @@
 import { ADDRESS_BITS, familyOf, formatAddress } from '../core/address.ts';
 import type { Address } from '../core/desired.ts';
 import { configLimits } from './config.ts';
+import { healthTroubles } from './health.ts';
 import { error, type Inconsistency, isHost, listed, type Path, tooMany } from './inconsistency.ts';
 import { type Link, linksOf } from './links.ts';
 import { contains, formatHostPort, formatNetwork, type Network, wholeNetwork } from './scalar.ts';
@@ -21,6 +22,7 @@ export function inconsistencies(config: ConfigShape, sections: ReadonlySet<strin
     ...tunnelTroubles(config),
     ...vipTroubles(config),
     ...backendTroubles(config),
+    ...healthTroubles(config),
   ];
 }
 

@@ -59,7 +59,7 @@ describe('parseConfig', () => {
 
   it('says in the comments of the example what the defaults are', () => {
     const spelled = example.replace(
-      /# (memory|max_pins|timers|digest_rate|protocol|forwarding|affinity|hint|fragments|when_dead|slots|session_timeout|placement):/g,
+      /# (max_pins|timers|digest_rate|protocol|forwarding|affinity|hint|fragments|when_dead|slots|session_timeout|placement):/g,
       '$1:',
     );
     const withoutHints = spelled.replace(/^( {4}(?!name|address)[a-z_]+: [a-z0-9]+) +[a-z].*$/gm, '$1');

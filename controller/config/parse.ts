@@ -18,12 +18,14 @@ import {
   vipDefaults,
 } from './config.ts';
 import { inconsistencies } from './consistency.ts';
+import { toHealth } from './health.ts';
 import { linksOf } from './links.ts';
 import { nearMatch, type Problem } from './problem.ts';
 import { formatHostPort, show } from './scalar.ts';
 import { type ConfigShape, configSchema, knownKeys, type VipShape } from './schema.ts';
 import { serverIdPattern } from './server-id.ts';
 import { fragmentsOf, portOf } from './vip-consistency.ts';
+import { toLoad } from './weights.ts';
 
 export type ParsedConfig = { config: Config; warnings: Problem[] } | { problems: Problem[] };
 
@@ -118,7 +120,7 @@ function placesIn(document: Document.Parsed, lines: LineCounter) {
 }
 
 function toConfig(shape: ConfigShape): Config {
-  const { timers, listen, memory, max_pins, digest_rate, election_id } = shape.controller;
+  const { timers, listen, token_file, tls, max_pins, digest_rate, election_id } = shape.controller;
   return {
     switch: {
       address: shape.switch.address,
@@ -128,9 +130,10 @@ function toConfig(shape: ConfigShape): Config {
     switches: toTargets(shape),
     controller: {
       listen,
+      tokenFile: token_file,
+      tls: tls && { certificate: tls.certificate, key: tls.key, clientCa: tls.client_ca },
       store: toStore(shape.controller.store),
       electionId: election_id === undefined ? undefined : BigInt(election_id),
-      memory,
       rotationMs: timers.rotation,
       quarantineMs: timers.quarantine,
       mergeMarginMs: timers.merge_margin,
@@ -141,6 +144,8 @@ function toConfig(shape: ConfigShape): Config {
     },
     announce: toAnnounce(shape.announce),
     desired: toDesired(shape),
+    health: toHealth(shape),
+    load: toLoad(shape.vips),
   };
 }
 

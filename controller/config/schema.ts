@@ -18,6 +18,7 @@ import {
   vipDefaults,
 } from './config.ts';
 import { duration, integer, oneOf, parsePath, scalar } from './field.ts';
+import { controllerHealthSchema, vipHealthSchema } from './health.ts';
 import {
   formatHostPort,
   type Parsed,
@@ -28,6 +29,7 @@ import {
   parseServerId,
   show,
 } from './scalar.ts';
+import { vipLoadSchema } from './weights.ts';
 
 /** Names are typed on command lines and read in logs. */
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -63,6 +65,8 @@ const vipSchema = z.strictObject({
     duration(configLimits.sessionTimeoutMs.least, configLimits.sessionTimeoutMs.most),
   ).prefault(vipDefaults.session_timeout),
   placement: scalar(oneOf('pure', 'sticky')).default(vipDefaults.placement),
+  health: vipHealthSchema.optional(),
+  load: vipLoadSchema.optional(),
   backends: z.array(backendSchema).default([]),
 });
 
@@ -112,10 +116,18 @@ export const configSchema = z.strictObject({
   controller: z
     .strictObject({
       listen: scalar(parseHostPort).prefault(controllerDefaults.listen),
-      memory: scalar(oneOf('eager')).default(controllerDefaults.memory),
+      token_file: scalar(parsePath).optional(),
+      tls: z
+        .strictObject({
+          certificate: scalar(parsePath),
+          key: scalar(parsePath),
+          client_ca: scalar(parsePath).optional(),
+        })
+        .optional(),
       max_pins: scalar(integer(0, configLimits.pins)).default(controllerDefaults.max_pins),
       digest_rate: digestRateSchema.prefault({}),
       timers: timersSchema.prefault({}),
+      health: controllerHealthSchema.optional(),
       store: storeSchema.prefault({}),
       election_id: scalar(integer(1, Number.MAX_SAFE_INTEGER)).optional(),
     })

@@ -84,7 +84,7 @@ function handle(state: State, turn: Turn, event: Event): void {
       state.isConnected = false;
       state.isReady = false;
       state.rowsRead = undefined;
-      log(turn, 'warn', 'disconnected: the switch forwards as it last did');
+      log(turn, 'warn', 'disconnected: the switch forwards as it last did', {}, 'switch');
       return;
     case 'written':
       if (!state.isReady) return;

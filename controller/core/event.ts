@@ -49,6 +49,18 @@ export type Event =
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
+/** What a line of the log is about, for those who look for one thing. */
+export type LogTopic =
+  | 'commit'
+  | 'merge'
+  | 'backend'
+  | 'pool'
+  | 'switch'
+  | 'health'
+  | 'config'
+  | 'leadership'
+  | 'controller';
+
 export type Effect =
   /**
    * Asynchronous; answered by one `written` with the same number. Updates of one write may be sent in any order and in
@@ -62,6 +74,7 @@ export type Effect =
   | {
       kind: 'log';
       level: LogLevel;
+      topic: LogTopic;
       message: string;
       fields: Readonly<Record<string, string | number | boolean>>;
     };

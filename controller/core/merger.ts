@@ -50,6 +50,7 @@ export function mergeDue(state: State, turn: Turn): void {
 /** The switch has acknowledged a slot row; `before` says what it was. */
 export function slotSettled(state: State, turn: Turn, pool: Pool, slot: number, before: Stability): void {
   if (stabilityOf(pool, slot) !== before) pool.since[slot] = turn.now;
+  if (before !== 'stable' && !isUnstable(pool, slot)) state.totals.mergedSlots++;
   if (isUnstable(pool, slot)) pool.mergeAt = Math.min(pool.mergeAt, turn.now);
   else clearStableSlot(state, pool, slot);
 }

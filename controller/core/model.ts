@@ -21,11 +21,11 @@ import {
   type ServerId,
   type WhenDead,
 } from './desired.ts';
-import type { Effect, LogLevel, Millis } from './event.ts';
+import type { Effect, LogLevel, LogTopic, Millis } from './event.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import type { EngineOptions } from './options.ts';
 import type { Column, FilterSlot, Row, VersionRow } from './row.ts';
-import type { ChangePhase, CommitRecord, Problem } from './status.ts';
+import type { ChangePhase, CommitRecord, Problem, Totals } from './status.ts';
 
 /** p4/core/types.p4: pool_id_t, backend_id_t. */
 export const POOL_IDS = 4096;
@@ -233,6 +233,7 @@ export interface State {
 
   commits: CommitRecord[];
   problems: Problem[];
+  totals: Totals;
   /** When the next backend has waited long enough for a seat. */
   seatWaitAt: Millis;
   /** Time asked for with the last `wake`. */
@@ -299,6 +300,7 @@ export function createState(book?: Book): State {
     solicitAt: Number.POSITIVE_INFINITY,
     commits: [],
     problems: [],
+    totals: { commits: 0, movedSlots: 0, mergedSlots: 0, rotations: 0 },
     seatWaitAt: Number.POSITIVE_INFINITY,
     wakeAt: Number.POSITIVE_INFINITY,
     mustAdvance: false,
@@ -414,8 +416,9 @@ export function log(
   level: LogLevel,
   message: string,
   fields: Record<string, string | number | boolean> = {},
+  topic: LogTopic = 'controller',
 ): void {
-  turn.effects.push({ kind: 'log', level, message, fields });
+  turn.effects.push({ kind: 'log', level, topic, message, fields });
 }
 
 /** Logged, and kept for `status`. */

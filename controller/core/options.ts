@@ -4,8 +4,6 @@
 export interface EngineOptions {
   /** Rewrites slot rows in place, without versions, pins or filters. It breaks connections; it is there to show that. */
   naive: boolean;
-  /** eager: every filter slot we activate learns, so each new flow of an unstable slot is pinned at its handshake. */
-  memory: 'eager';
   /** While a slot is unstable and no filter slot rests, a fresh one is activated this often. */
   rotationMs: number;
   /**
@@ -101,7 +99,6 @@ export interface DigestRates {
 
 export const engineDefaults: Readonly<EngineOptions> = {
   naive: false,
-  memory: 'eager',
   rotationMs: 20_000,
   fillLimit: 1_000,
   quarantineMs: 30_000,

@@ -108,13 +108,16 @@ export function committed(state: State, turn: Turn): void {
     durationMs: turn.now - startedAt,
   });
   if (state.commits.length > turn.options.historyLimit) state.commits.shift();
-  log(turn, 'info', 'committed', {
-    pools: pools.join(' '),
-    movedSlots,
-    takenSlots,
-    rows,
-    durationMs: turn.now - startedAt,
-  });
+  state.totals.commits++;
+  state.totals.movedSlots += movedSlots;
+  const durationMs = Math.round(turn.now - startedAt);
+  log(
+    turn,
+    'info',
+    'committed',
+    { pools: pools.join(' '), movedSlots, takenSlots, rows, durationMs },
+    'commit',
+  );
   state.change = idleChange(turn.now);
   for (const pool of servingPools(state)) {
     pool.mergeAt = turn.now;
@@ -193,7 +196,13 @@ function buryTheDead(state: State, turn: Turn, pool: Pool): void {
     for (const pin of [...pins]) if (isDead(pool, pin.backend)) removePin(state, pin, true);
   }
   if (rewritten === 0) return;
-  log(turn, 'info', 'rows of dead backends rewritten in place', { pool: pool.name, rows: rewritten });
+  log(
+    turn,
+    'info',
+    'rows of dead backends rewritten in place',
+    { pool: pool.name, rows: rewritten },
+    'backend',
+  );
   pool.mergeAt = turn.now;
   countMoved(state, pool);
   if (isPreparing(state.change)) leaveOutTheDead(state, turn, pool);

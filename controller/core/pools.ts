@@ -44,7 +44,7 @@ export function reconcilePools(state: State, turn: Turn, desired: readonly Desir
   for (const pool of state.pools.values()) {
     if (kept.has(pool) || pool.phase === 'leaving') continue;
     if (pool.phase === 'serving') {
-      log(turn, 'warn', 'pool removed: its connections are cut', { pool: pool.name });
+      log(turn, 'warn', 'pool removed: its connections are cut', { pool: pool.name }, 'pool');
     }
     pool.phase = 'leaving';
   }
@@ -139,10 +139,8 @@ function updatePool(state: State, turn: Turn, pool: Pool, wanted: DesiredPool): 
   pool.placement = wanted.placement;
   if (pool.forwarding !== wanted.forwarding && pool.phase === 'serving') {
     const { forwarding } = wanted;
-    log(turn, 'warn', 'forwarding has changed: connections of before are cut', {
-      pool: pool.name,
-      forwarding,
-    });
+    const message = 'forwarding has changed: connections of before are cut';
+    log(turn, 'warn', message, { pool: pool.name, forwarding }, 'pool');
   }
   const isForwardedAnew = pool.forwarding !== wanted.forwarding || pool.guePort !== wanted.guePort;
   pool.forwarding = wanted.forwarding;
@@ -162,7 +160,9 @@ function updatePool(state: State, turn: Turn, pool: Pool, wanted: DesiredPool): 
     backend.serverId = wish.serverId;
     if (backend.weight !== wish.weight || backend.state !== wish.state) pool.isPlacementStale = true;
     if (wish.state === 'active' && backend.state !== 'active') beginWaiting(pool, turn, backend);
-    if (wish.state === 'down' && backend.state !== 'down') pool.lastDeathAt = turn.now;
+    // One that we have never seen alive, as after a restart, did not die just now.
+    const wasAlive = backend.state === 'active' || backend.state === 'draining';
+    if (wish.state === 'down' && wasAlive) pool.lastDeathAt = turn.now;
     backend.weight = wish.weight;
     backend.state = wish.state;
     writeBackend(state, turn, pool, backend);
@@ -248,7 +248,7 @@ function serve(state: State, turn: Turn, pool: Pool): void {
   writeVip(state, pool);
   pool.phase = 'serving';
   state.mustAdvance = true;
-  log(turn, 'info', 'pool serves', { pool: pool.name, slots: pool.slotCount });
+  log(turn, 'info', 'pool serves', { pool: pool.name, slots: pool.slotCount }, 'pool');
 }
 
 function forgetBackends(state: State, pool: Pool): void {
@@ -308,7 +308,7 @@ function leave(state: State, turn: Turn, pool: Pool): void {
   }
   state.pools.delete(pool.id);
   state.freePoolIds.push(pool.id);
-  log(turn, 'info', 'pool forgotten', { pool: pool.name });
+  log(turn, 'info', 'pool forgotten', { pool: pool.name }, 'pool');
 }
 
 function empty(state: State, pool: Pool): void {

@@ -244,3 +244,12 @@ describe('a backend that comes while no seat is open', () => {
     expect(rig.rows('slot_version').length).toBeGreaterThan(0);
   });
 });
+
+test('a controller that starts anew while a backend is dead leaves the living where they are', () => {
+  const rig = bereaved({ seatWaitMs: 60_000 });
+  rig.pass(HOLD_MS + QUARANTINE_MS + 60_000);
+  rig.takeUpdates();
+  rig.start(desired(pool([dead(1), backend(2), backend(3)])));
+  rig.pass(1_000);
+  expect(rig.takeUpdates().filter(({ row }) => row.table === 'slot')).toEqual([]);
+});

@@ -24,6 +24,18 @@ export interface Status {
   commits: CommitRecord[];
   /** Most recent last; bounded by options.historyLimit. */
   problems: Problem[];
+  totals: Totals;
+}
+
+/** Counts since the controller began; they only grow. */
+export interface Totals {
+  commits: number;
+  /** Slots whose owner for new flows a commit has changed. */
+  movedSlots: number;
+  /** Slots that have become stable again. */
+  mergedSlots: number;
+  /** Fresh filter slots without a commit. */
+  rotations: number;
 }
 
 export interface PoolStatus {
@@ -165,6 +177,7 @@ export function status(state: State, now: Millis, options: EngineOptions = engin
     },
     commits: state.commits.map((commit) => ({ ...commit, pools: [...commit.pools] })),
     problems: state.problems.map((problem) => ({ ...problem })),
+    totals: { ...state.totals },
   };
 }
 

@@ -119,6 +119,7 @@ export function versionSettled(state: State, turn: Turn): VersionChange | undefi
     last.deactivatedAt = turn.now;
     last.isSaturated = membersNow(state, turn.now) >= turn.options.floodLimit;
     if (state.admitted !== undefined) state.admittedBefore = admittedNow(state, turn.now);
+    if (change.kind !== 'commit') state.totals.rotations++;
   }
   log(turn, 'debug', `version: ${change.kind}`, {
     active: change.row.active,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A router learns a vip by BGP, loses it with the pool's last backend or when the balancer drains, and learns it again.
+ * A router learns a vip by BGP, loses it with the pool's last backend, removed by hand or found dead, or when the balancer
+ * drains, and learns it again.
  * Both speakers are real, and so are the router's daemon and its kernel's routes; the switch is in memory. Times are printed
  * and not judged.
  */
@@ -11,7 +12,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openAnnouncer } from '../../controller/adapters/announce/open-announcer.ts';
 import { systemClock } from '../../controller/adapters/clock/system-clock.ts';
 import { toAnnounce } from '../../controller/config/announce.ts';
+import type { ProbeOutcome } from '../../controller/core/health.ts';
 import { type RunningController, startController } from '../../controller/main.ts';
+import type { Prober } from '../../controller/ports/prober.ts';
 import { MemorySwitch } from '../../controller/testing/memory-switch.ts';
 import { until } from '../../demo/programs.ts';
 import { whyNoLab } from '../../lab/capability.ts';
@@ -37,6 +40,15 @@ describe.each(pairs)('a balancer that speaks by %s to a router with %s', (speake
   let directory: string;
   let pair: SpeakerPair;
   let controller: RunningController;
+  /** By every probe: the backend is an address at which nobody is. */
+  let found: ProbeOutcome = { kind: 'passed', latencyMs: 1 };
+  const prober: Prober = {
+    probe(_probe, answer) {
+      const answering = setImmediate(() => answer(found));
+      return () => clearImmediate(answering);
+    },
+    close: async () => {},
+  };
 
   beforeAll(async () => {
     if (reason !== undefined) return;
@@ -49,6 +61,7 @@ describe.each(pairs)('a balancer that speaks by %s to a router with %s', (speake
       listen: { host: '127.0.0.1', port: 0 },
       switchPort: new MemorySwitch(),
       engine: { tcpSettleMs: 0 },
+      prober,
     });
   }, testTimeoutMs);
 
@@ -71,7 +84,7 @@ describe.each(pairs)('a balancer that speaks by %s to a router with %s', (speake
       `announce: ${announce}
 network: { interfaces: [{ port: 1, address: 10.0.1.1/24 }] }
 vips:
-  - { name: web, address: ${vip}, port: 80, slots: 256, backends: [{ name: a, address: 10.0.1.11, port: 80, state: ${state} }] }
+  - { name: web, address: ${vip}, port: 80, slots: 256, health: { check: tcp, interval: 200ms, floor: 0% }, backends: [{ name: a, address: 10.0.1.11, port: 80, state: ${state} }] }
 `,
     );
     await controller?.reload();
@@ -109,6 +122,16 @@ vips:
   step('it loses the vip with the last backend, and learns it again with the next', async () => {
     await timed('the last backend is down', false, () => configure({ state: 'down' }));
     await timed('the backend is back', true, () => configure({}));
+  });
+
+  step('it loses the vip when its checks find the last backend dead, and learns it again', async () => {
+    await timed('nobody listens', false, async () => {
+      found = { kind: 'failed', reason: 'refused', detail: 'connection refused' };
+    });
+    expect(controller.status().health?.[0]?.backends[0]).toMatchObject({ verdict: 'dead' });
+    await timed('somebody listens again', true, async () => {
+      found = { kind: 'passed', latencyMs: 1 };
+    });
   });
 
   step('it loses the vip when the balancer drains', async () => {

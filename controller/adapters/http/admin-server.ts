@@ -1,37 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The admin API.
+ * The admin server: the API (operations.ts; described at /openapi.json), /healthz, /readyz, /metrics, and the dashboard.
  *
- *   GET  /status                                      everything the controller knows about itself
- *   GET  /explain?source=A:P&target=A:P&protocol=tcp  where a flow goes, and why
- *   GET  /events?after=N                              the last lines of the log
- *   POST /edit    { kind, vip, backend, ... }         changes the configuration file
- *   POST /reload  {}                                  reads it again
- *
- * It knows no passwords, so it listens on loopback; and it answers no web page of elsewhere that uses the operator's
- * browser as a way in.
+ *   request ──> no strange page (access.ts) ──> not too many (limits.ts) ──> allowed, if it changes state ──> checked ──> done
  */
+import { X509Certificate } from 'node:crypto';
+import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { serve } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { z } from 'zod';
-import type { Edit } from '../../config/edit.ts';
-import { formatHostPort, type HostPort, parseEndpoint } from '../../config/scalar.ts';
-import type { Admin, ChangeResult, Failure } from './admin.ts';
-
-export type AdminErrorCode =
-  | 'bad-request'
-  | 'forbidden'
-  | 'not-found'
-  | 'not-json'
-  | 'too-large'
-  | 'internal'
-  | Failure['code'];
-
-/** The body of every answer that is not 200. */
-export interface AdminError {
-  error: Omit<Failure, 'code'> & { code: AdminErrorCode };
-}
+import { etag } from 'hono/etag';
+import { secureHeaders } from 'hono/secure-headers';
+import { formatHostPort, type HostPort } from '../../config/scalar.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { type Access, noStrangePages, onlyAllowed } from './access.ts';
+import type { Admin } from './admin.ts';
+import { refuse } from './answers.ts';
+import { checkedInput } from './checked-input.ts';
+import { EventStreams } from './event-stream.ts';
+import { adminLimits } from './limits.ts';
+import { openApi } from './openapi.ts';
+import { type Operation, operations } from './operations.ts';
+import { type PageFiles, pages } from './pages.ts';
+import { isLoopback } from './token.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 export interface AdminServer {
   /** http://127.0.0.1:9580 */
@@ -39,187 +32,166 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-const bodyBytes = 64 * 1024;
+/** PEM. */
+export interface Tls {
+  certificate: string;
+  key: string;
+  /** Whoever shows a certificate of this authority may change state. */
+  clientCa: string | undefined;
+}
 
-const target = { vip: z.string().min(1), backend: z.string().min(1) };
-const weight = z.int().min(0).max(65_535);
-const editSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('add'),
-    ...target,
-    address: z.string(),
-    port: z.int().min(1).max(65_535),
-    weight: weight.optional(),
-    serverId: z.string().max(16).optional(),
-  }),
-  z.strictObject({ kind: z.literal('remove'), ...target }),
-  z.strictObject({ kind: z.literal('weight'), ...target, weight }),
-  z.strictObject({ kind: z.literal('state'), ...target, state: z.enum(['active', 'draining', 'down']) }),
-]) satisfies z.ZodType<Edit>;
+export interface AdminServerOptions {
+  listen: HostPort;
+  /** Of who may change state. */
+  token: string | undefined;
+  /** The token was chosen by the operator, and is known where he is: not made up for this machine. */
+  isTokenShared: boolean;
+  tls: Tls | undefined;
+  clock: Pick<Clock, 'now'>;
+  metrics: () => Promise<{ type: string; text: string }>;
+  pageFiles: PageFiles;
+}
 
-const statuses = {
-  'no-such-vip': 404,
-  'no-such-backend': 404,
-  exists: 409,
-  changed: 409,
-  invalid: 422,
-  unreadable: 500,
-  unwritable: 500,
-  busy: 503,
-} as const satisfies Record<Failure['code'], number>;
-
-/** @throws Error when the address is in use, or not ours */
-export async function startAdminServer(admin: Admin, listen: HostPort): Promise<AdminServer> {
-  const app = adminApp(admin, listen.host);
+/** @throws Error when the address is in use, or not ours; or when anybody there could change state */
+export async function startAdminServer(admin: Admin, options: AdminServerOptions): Promise<AdminServer> {
+  const { listen, tls } = options;
+  const where = formatHostPort(listen);
+  if (!isLoopback(listen.host) && tls === undefined && !options.isTokenShared)
+    throw new Error(
+      `controller.listen: ${where} can be reached from elsewhere, and knows nobody; ` +
+        'expected controller.token_file, EVENKEEL_TOKEN or controller.tls, or an address of loopback such as 127.0.0.1:9580',
+    );
+  const app = adminApp(admin, options);
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch: app.fetch, hostname: listen.host, port: listen.port }, ({ port }) => {
-      server.off('error', reject);
-      resolve({
-        url: `http://${formatHostPort({ host: listen.host, port })}`,
-        close: () =>
-          new Promise((closed) => {
-            server.close(() => closed());
-            if ('closeAllConnections' in server) server.closeAllConnections();
-          }),
-      });
-    });
-    server.once('error', (cause) => {
-      const where = formatHostPort(listen);
-      reject(new Error(`the admin API cannot listen on ${where}: ${cause.message}`, { cause }));
-    });
+    const timeouts = {
+      headersTimeout: adminLimits.headersMs,
+      requestTimeout: adminLimits.requestMs,
+    };
+    const server = serve(
+      {
+        fetch: app.fetch,
+        hostname: listen.host,
+        port: listen.port,
+        ...(tls === undefined
+          ? { createServer, serverOptions: timeouts }
+          : { createServer: createTlsServer, serverOptions: { ...timeouts, ...tlsOptions(tls) } }),
+      },
+      ({ port }) => {
+        server.off('error', reject);
+        resolve({
+          url: `${tls ? 'https' : 'http'}://${formatHostPort({ host: listen.host, port })}`,
+          close: () =>
+            new Promise((closed) => {
+              server.close(() => closed());
+              if ('closeAllConnections' in server) server.closeAllConnections();
+            }),
+        });
+      },
+    );
+    if ('maxConnections' in server) server.maxConnections = adminLimits.connections;
+    server.once('error', (cause) =>
+      reject(new Error(`the admin API cannot listen on ${where}: ${cause.message}`, { cause })),
+    );
   });
 }
 
-/** @param host  the name or address it listens on; requests for another host's name are refused */
-export function adminApp(admin: Admin, host: string): Hono {
-  const app = new Hono();
+export function adminApp(
+  admin: Admin,
+  { listen, tls, token, clock, metrics, pageFiles }: Omit<AdminServerOptions, 'isTokenShared'>,
+): Hono {
+  const certificate = tls && new X509Certificate(tls.certificate);
+  const access: Access = { host: listen.host, certificate, token };
+  const now = (): number => clock.now();
+  const requests = new TokenBucket(adminLimits.requestsPerSecond, adminLimits.requestsAtOnce, now);
+  const changes = new TokenBucket(adminLimits.changesPerSecond, adminLimits.changesAtOnce, now);
+  const streams = new EventStreams(admin);
+  let description: string | undefined;
 
-  app.use(async (context, next) => {
-    const asked = hostOf(context.req.header('host') ?? host);
-    const isName = !/^[\d.]+$|:/.test(asked);
-    if (context.req.header('origin') !== undefined || (isName && asked !== host && asked !== 'localhost'))
-      return refuse(
-        context,
-        403,
-        'forbidden',
-        'this request comes from a web page',
-        'evenkeel, curl or a script',
-      );
-    await next();
-    return undefined;
-  });
+  const app = new Hono();
+  app.use(secureHeaders(headers));
+  app.use(noStrangePages(access));
+  app.use(async (context, next) => (requests.take() ? next() : tooMany(context, 'requests')));
   app.use(
     bodyLimit({
-      maxSize: bodyBytes,
+      maxSize: adminLimits.bodyBytes,
       onError: (context) =>
-        refuse(context, 413, 'too-large', 'the body is too large', `at most ${bodyBytes} bytes`),
+        refuse(context, {
+          code: 'too-large',
+          where: 'body',
+          wrong: 'the body is too large',
+          right: `at most ${adminLimits.bodyBytes} bytes`,
+        }),
     }),
   );
+  app.use('/api/v1/pools/*', etag());
 
-  app.get('/status', (context) => context.json(admin.status()));
-
-  app.get('/events', (context) => {
-    const after = Number(context.req.query('after') ?? 0);
-    if (!Number.isSafeInteger(after))
-      return refuse(
-        context,
-        400,
-        'bad-request',
-        `after: '${context.req.query('after')}'`,
-        'the number of a line',
-      );
-    return context.json(admin.events(after));
-  });
-
-  app.get('/explain', (context) => {
-    const { protocol = 'tcp' } = context.req.query();
-    if (protocol !== 'tcp' && protocol !== 'udp')
-      return refuse(context, 400, 'bad-request', `protocol: '${protocol}' is not known here`, 'tcp or udp');
-    const source = parseEndpoint(context.req.query('source') ?? '');
-    if (!('value' in source))
-      return refuse(context, 400, 'bad-request', `source: ${source.wrong}`, source.right);
-    const flowTarget = parseEndpoint(context.req.query('target') ?? '');
-    if (!('value' in flowTarget))
-      return refuse(context, 400, 'bad-request', `target: ${flowTarget.wrong}`, flowTarget.right);
-    return context.json(
-      admin.explain({
-        sourceAddress: source.value.address,
-        sourcePort: source.value.port,
-        vipAddress: flowTarget.value.address,
-        vipPort: flowTarget.value.port,
-        protocol,
-      }),
-    );
-  });
-
-  app.post('/edit', async (context) => {
-    const body = await jsonBody(context);
-    if (body instanceof Response) return body;
-    const edit = editSchema.safeParse(body);
-    if (!edit.success) {
-      const [issue] = edit.error.issues;
-      const wrong = `${issue!.path.join('.') || 'the body'}: ${issue!.message}`;
-      return refuse(
-        context,
-        400,
-        'bad-request',
-        wrong,
-        '{ kind: add | remove | weight | state, vip, backend, ... }',
-      );
+  for (const operation of operations) {
+    const path = operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    if (operation.body !== undefined) {
+      app.post(path, onlyAllowed(access));
+      app.post(path, async (context, next) => (changes.take() ? next() : tooMany(context, 'changes')));
     }
-    return answer(context, await admin.edit(edit.data));
+    app.on(operation.method.toUpperCase(), path, (context) => carryOut(operation, context));
+  }
+  app.get('/healthz', (context) => context.text('alive\n'));
+  app.get('/metrics', async (context) => {
+    const { type, text } = await metrics();
+    return context.body(text, 200, { 'content-type': type });
   });
-
-  app.post('/reload', async (context) => {
-    const body = await jsonBody(context);
-    return body instanceof Response ? body : answer(context, await admin.reload());
+  app.get('/openapi.json', (context) => {
+    description ??= JSON.stringify(openApi(), undefined, 2);
+    return context.body(description, 200, { 'content-type': 'application/json' });
   });
+  app.route('/', pages(pageFiles));
 
   app.notFound((context) =>
-    refuse(
-      context,
-      404,
-      'not-found',
-      `there is no ${context.req.method} ${context.req.path}`,
-      'GET /status, /explain, /events; POST /edit, /reload',
-    ),
+    refuse(context, {
+      code: 'not-found',
+      where: 'path',
+      wrong: `there is no ${context.req.method} ${context.req.path}`,
+      right: 'a path of /openapi.json',
+    }),
   );
   app.onError((error, context) =>
-    refuse(context, 500, 'internal', error.message, 'no such error; please report it'),
+    refuse(context, { code: 'internal', wrong: error.message, right: 'no such error; please report it' }),
   );
   return app;
-}
 
-/** A web page can send text anywhere, but JSON only where it is allowed to; nobody allows it. */
-async function jsonBody(context: Context): Promise<unknown> {
-  if (!/^application\/json\b/.test(context.req.header('content-type') ?? ''))
-    return refuse(
-      context,
-      415,
-      'not-json',
-      'the body is not said to be JSON',
-      'content-type: application/json',
-    );
-  try {
-    return await context.req.json();
-  } catch {
-    return refuse(context, 400, 'not-json', 'the body is not JSON', 'a JSON object');
+  async function carryOut(operation: Operation, context: Context): Promise<Response> {
+    const input = await checkedInput(operation, context);
+    if (input instanceof Response) return input;
+    return operation.handle({ admin, streams, context, ...(input as { query: never; body: never }) });
   }
 }
 
-function answer(context: Context, result: ChangeResult): Response {
-  if (!('failure' in result)) return context.json(result);
-  return context.json({ error: result.failure } satisfies AdminError, statuses[result.failure.code]);
+/** The dashboard runs what the controller gives it, and nothing else; no page may hold it in a frame. */
+const headers: Parameters<typeof secureHeaders>[0] = {
+  contentSecurityPolicy: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'"],
+    connectSrc: ["'self'"],
+    imgSrc: ["'self'", 'data:'],
+    baseUri: ["'none'"],
+    formAction: ["'none'"],
+    frameAncestors: ["'none'"],
+  },
+  xFrameOptions: 'DENY',
+  // Of what is served over HTTPS only; and the controller does not speak for the whole host.
+  strictTransportSecurity: false,
+};
+
+function tooMany(context: Context, what: 'requests' | 'changes'): Response {
+  const perSecond = what === 'requests' ? adminLimits.requestsPerSecond : adminLimits.changesPerSecond;
+  return refuse(context, {
+    code: 'too-many',
+    wrong: `too many ${what}`,
+    right: `at most ${perSecond} a second in the long run`,
+  });
 }
 
-function refuse(
-  context: Context,
-  status: 400 | 403 | 404 | 413 | 415 | 500,
-  code: AdminErrorCode,
-  wrong: string,
-  right: string,
-): Response {
-  return context.json({ error: { code, wrong, right, problems: [] } } satisfies AdminError, status);
+/** Who shows no certificate may still ask, or have a token. */
+function tlsOptions({ certificate, key, clientCa }: Tls) {
+  const clients = clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: false };
+  return { cert: certificate, key, minVersion: 'TLSv1.2' as const, ...clients };
 }
-
-const hostOf = (header: string): string => header.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');

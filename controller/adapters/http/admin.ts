@@ -2,8 +2,11 @@
 /** What the admin API offers, and what stands behind it. Everything is plain JSON-able data. */
 import type { Edit } from '../../config/edit.ts';
 import type { Problem } from '../../config/problem.ts';
-import type { LogLevel } from '../../core/event.ts';
+import type { LogLevel, LogTopic } from '../../core/event.ts';
 import type { Explanation, FlowQuestion } from '../../core/explain.ts';
+import type { PoolHealthStatus } from '../../core/health-status.ts';
+import type { LoadStatus } from '../../core/load-status.ts';
+import type { SlotMap } from '../../core/slot-map.ts';
 import type { Status } from '../../core/status.ts';
 import type { SwitchStatus } from '../../ports/switch.ts';
 
@@ -18,6 +21,10 @@ export interface ControllerStatus {
   engine: Status;
   /** Undefined: nobody has been told to announce the vips. */
   announcer?: AnnouncerStatus | undefined;
+  /** Of the vips whose backends are checked. */
+  health?: readonly PoolHealthStatus[];
+  /** Of the vips whose weights follow load. */
+  load?: readonly LoadStatus[];
 }
 
 export interface AnnouncerStatus {
@@ -57,8 +64,24 @@ export interface LogLine {
   number: number;
   at: string;
   level: LogLevel;
+  topic: LogTopic;
   message: string;
   fields: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** Some numbers of a moment; totals count since the controller began. */
+export interface Sample {
+  /** ISO 8601. */
+  at: string;
+  unstableSlots: number;
+  pinsInstalled: number;
+  pinsOutstanding: number;
+  /** Totals: digests and idle notifications, commits, slots that became stable again. */
+  notices: number;
+  commits: number;
+  mergedSlots: number;
+  /** How long the last commit took; undefined before the first. */
+  lastCommitMs: number | undefined;
 }
 
 /** no-such-vip ... invalid: as config/edit.ts. unwritable: of the file. busy: too many commands wait. */
@@ -86,8 +109,14 @@ export type ChangeResult =
 export interface Admin {
   status(): ControllerStatus;
   explain(flow: FlowQuestion): Explanation;
+  /** Undefined when there is no pool of this name. */
+  slots(pool: string): SlotMap | undefined;
+  /** Of the last quarter of an hour, oldest first. */
+  history(): readonly Sample[];
   /** Lines after the one of this number, oldest first. */
   events(after: number): readonly LogLine[];
+  /** Calls back whenever there is another line. @returns ends it */
+  onEvent(listener: () => void): () => void;
   /** Writes the change into the file, and wants what the file then says. */
   edit(edit: Edit): Promise<ChangeResult>;
   /** Reads the file again. */

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What health checks cost, and how soon they tell: processor time of a controller that asks many backends every second, and the time from
+ * the kill of a server process until its backend is down and the switch holds no row that names it. Servers are processes of their own.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../controller/adapters/clock/system-clock.ts';
+import { Probes } from '../controller/adapters/probe/probes.ts';
+import type { Check } from '../controller/core/check.ts';
+import { PLAIN_POOL } from '../controller/core/desired.ts';
+import { healthDefaults } from '../controller/core/health.ts';
+import { HealthMonitor } from '../controller/health-monitor.ts';
+import { type RunningController, startController } from '../controller/main.ts';
+import { pause } from '../demo/programs.ts';
+import { startSwitch } from '../switch/server/switch.ts';
+import { type Distribution, distributionOf, formatDistribution } from './distribution.ts';
+
+export interface HealthBenchOptions {
+  backends: number;
+  intervalMs: number;
+  /** Each measures once without checks and once with them. */
+  rounds: number;
+  roundMs: number;
+  kinds: readonly HealthBenchKind[];
+  kills: number;
+  killIntervalMs: number;
+}
+
+export type HealthBenchKind = 'tcp' | 'http' | 'udp';
+
+export const healthBenchDefaults: Readonly<HealthBenchOptions> = {
+  backends: 1_000,
+  intervalMs: 1_000,
+  rounds: 5,
+  roundMs: 8_000,
+  kinds: ['tcp', 'http', 'udp'],
+  kills: 20,
+  killIntervalMs: 1_000,
+};
+
+export interface HealthCost {
+  kind: HealthBenchKind;
+  probesPerSecond: number;
+  failures: number;
+  /** Share of one core, medians. */
+  idle: number;
+  checking: number;
+}
+
+const checks: Readonly<Record<HealthBenchKind, Check>> = {
+  tcp: { kind: 'tcp' },
+  http: {
+    kind: 'http',
+    tls: false,
+    verify: true,
+    path: '/',
+    host: undefined,
+    statuses: [{ least: 200, most: 299 }],
+    body: undefined,
+  },
+  udp: { kind: 'udp', send: Buffer.from('ping'), expect: Buffer.from('ping') },
+};
+
+/** One process is all the servers: it listens at every address of loopback. */
+const serversScript = `const http = require('node:http').createServer((request, response) => response.end('well'));
+http.listen(0, '0.0.0.0', () => process.send(http.address().port));
+process.on('message', ({ first, count, port }) => {
+  let left = count;
+  for (let i = first; i < first + count; i++) {
+    const socket = require('node:dgram').createSocket('udp4');
+    socket.on('message', (datagram, from) => socket.send(datagram, from.port, from.address));
+    socket.bind(port, '127.1.' + (i >> 8) + '.' + (i & 255), () => { if (--left === 0) process.send('bound'); });
+  }
+});`;
+
+export async function benchHealthCost(options: HealthBenchOptions): Promise<HealthCost[]> {
+  const child = spawn(process.execPath, ['-e', serversScript], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  try {
+    const [port] = (await once(child, 'message')) as [number];
+    child.send({ first: 1, count: options.backends, port });
+    await once(child, 'message');
+    const costs: HealthCost[] = [];
+    for (const kind of options.kinds) costs.push(await costOf(kind, port, options));
+    return costs;
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+async function costOf(kind: HealthBenchKind, port: number, options: HealthBenchOptions): Promise<HealthCost> {
+  const idle: number[] = [];
+  const checking: number[] = [];
+  let asked = 0;
+  let failures = 0;
+  let failed = 0;
+  for (let round = 0; round < options.rounds; round++) {
+    idle.push(await processorShare(options.roundMs));
+    const probes = new Probes();
+    const monitor = new HealthMonitor({
+      clock: systemClock,
+      prober: {
+        probe: (probe, answer) =>
+          probes.probe(probe, (outcome) => {
+            asked++;
+            if (outcome.kind !== 'passed') failures++;
+            answer(outcome);
+          }),
+        close: () => probes.close(),
+      },
+      log: () => {},
+      dice: Math.random,
+      onChange: () => {},
+    });
+    monitor.check(manyBackends(kind, port, options));
+    // The first probes come all at once.
+    await pause(options.intervalMs);
+    asked = 0;
+    failures = 0;
+    checking.push(await processorShare(options.roundMs));
+    failed += failures;
+    await monitor.close();
+  }
+  return {
+    kind,
+    probesPerSecond: asked / (options.roundMs / 1_000),
+    failures: failed,
+    idle: medianOf(idle),
+    checking: medianOf(checking),
+  };
+}
+
+function manyBackends(kind: HealthBenchKind, port: number, { backends, intervalMs }: HealthBenchOptions) {
+  const pool = {
+    name: 'web',
+    vip: { address: 0x0a00_0164, protocol: 'tcp', port: 80 },
+    ...PLAIN_POOL,
+    slotCount: 65_536,
+    sessionTimeoutMs: 900_000,
+    placement: 'sticky',
+    backends: Array.from({ length: backends }, (_, i) => ({
+      name: `b${i}`,
+      address: 0x7f01_0001 + i,
+      port,
+      weight: 1,
+      state: 'active' as const,
+    })),
+  } as const;
+  return {
+    desired: { pools: [pool], interfaces: [], routes: [], neighbours: [] },
+    health: [
+      { vip: 'web', check: checks[kind], port: undefined, options: { ...healthDefaults, intervalMs } },
+    ],
+  };
+}
+
+/** Of one core, user and system, that this process uses meanwhile. */
+async function processorShare(forMs: number): Promise<number> {
+  const startedAt = performance.now();
+  const before = process.cpuUsage();
+  await pause(forMs);
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000 / (performance.now() - startedAt);
+}
+
+const medianOf = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+
+export interface KillTimes {
+  intervalMs: number;
+  fall: number;
+  /** From the kill. */
+  downMs: Distribution;
+  rewrittenMs: Distribution;
+}
+
+/** @throws Error when a server or the switch does not start */
+export async function benchKills(options: HealthBenchOptions): Promise<KillTimes> {
+  const folder = mkdtempSync(join(tmpdir(), 'evenkeel-bench-health-'));
+  const target = await startSwitch({ grpcAddress: '127.0.0.1:0', deviceId: 1n, cpuPort: 510 });
+  const servers = await Promise.all([11, 12, 13, 14].map((last) => startServer(`127.0.2.${last}`)));
+  const configPath = join(folder, 'evenkeel.yaml');
+  const lines = servers.map(
+    ({ port }, i) => `      - { name: b${i}, address: 10.0.2.${11 + i}, port: ${port} }`,
+  );
+  writeFileSync(
+    configPath,
+    `switch: { address: '${target.address}' }
+network:
+  interfaces: [{ port: 1, address: 10.0.1.1/24 }, { port: 2, address: 10.0.2.1/24 }]
+vips:
+  - name: web
+    address: 10.0.1.100
+    port: 80
+    slots: 4096
+    health: { check: tcp, interval: ${options.killIntervalMs}ms, flapping: { hold: false } }
+    backends:
+${lines.join('\n')}
+`,
+  );
+  const probes = new Probes();
+  const controller = await startController({
+    configPath,
+    listen: { host: '127.0.0.1', port: 0 },
+    engine: { tcpSettleMs: 0, seatWaitMs: 0 },
+    prober: {
+      probe: (probe, answer) => {
+        const address = probe.target.address.replace(/^10\./, '127.');
+        return probes.probe({ ...probe, target: { ...probe.target, address } }, answer);
+      },
+      close: () => probes.close(),
+    },
+  });
+  const downMs: number[] = [];
+  const rewrittenMs: number[] = [];
+  try {
+    await until('everybody serves', 60_000, () => isSettled(controller, 'active'));
+    for (let kill = 0; kill < options.kills; kill++) {
+      const index = kill % servers.length;
+      const { process: server, port } = servers[index]!;
+      // At any moment of an interval.
+      await pause(options.killIntervalMs * Math.random());
+      const killedAt = performance.now();
+      server.kill('SIGKILL');
+      await until('it is down', 60_000, () => backendOf(controller, index).state === 'down');
+      downMs.push(performance.now() - killedAt);
+      await until('no row names it', 60_000, () => isSettled(controller, 'down', index));
+      rewrittenMs.push(performance.now() - killedAt);
+      servers[index] = await startServer(`127.0.2.${11 + index}`, port);
+      await until('everybody serves', 60_000, () => isSettled(controller, 'active'));
+    }
+  } finally {
+    await controller.close();
+    await target.close();
+    for (const { process: server } of servers) server.kill('SIGKILL');
+    rmSync(folder, { recursive: true });
+  }
+  return {
+    intervalMs: options.killIntervalMs,
+    fall: healthDefaults.fall,
+    downMs: distributionOf(downMs),
+    rewrittenMs: distributionOf(rewrittenMs),
+  };
+}
+
+/** Looks often: its steps are part of what is measured. */
+async function until(what: string, timeoutMs: number, isSo: () => boolean): Promise<void> {
+  for (const end = performance.now() + timeoutMs; !isSo(); await pause(2))
+    if (performance.now() > end) throw new Error(`${what}: not within ${timeoutMs / 1_000} s`);
+}
+
+const backendOf = (controller: RunningController, index: number) =>
+  controller.status().engine.pools[0]!.backends.find(({ name }) => name === `b${index}`)!;
+
+/** Every row is as wanted; all serve, or one serves nobody. */
+function isSettled(controller: RunningController, state: 'active' | 'down', index?: number): boolean {
+  const { writes, change, pools } = controller.status().engine;
+  if (writes.unsettledRows > 0 || pools[0]?.phase !== 'serving') return false;
+  if (index !== undefined)
+    return backendOf(controller, index).state === state && backendOf(controller, index).slots === 0;
+  return (
+    change.phase === 'idle' &&
+    pools[0].backends.every((backend) => backend.state === state && backend.slots > 0)
+  );
+}
+
+async function startServer(address: string, port = 0): Promise<{ process: ChildProcess; port: number }> {
+  const script = `require('node:net').createServer((socket) => socket.on('error', () => {}))
+    .listen(${port}, '${address}', function () { process.send(this.address().port); });`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const [bound] = (await once(child, 'message')) as [number];
+  return { process: child, port: bound };
+}
+
+export function formatHealthCosts(
+  { backends, intervalMs }: HealthBenchOptions,
+  costs: readonly HealthCost[],
+): string[] {
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  return [
+    `${backends} backends, each every ${intervalMs} ms; share of one core, medians`,
+    '| check | probes/s | failed | controller at rest | checking | a probe, µs of processor |',
+    '|---|---|---|---|---|---|',
+    ...costs.map(({ kind, probesPerSecond, failures, idle, checking }) => {
+      const microseconds = (1e6 * (checking - idle)) / probesPerSecond;
+      return `| ${kind} | ${probesPerSecond.toFixed(0)} | ${failures} | ${percent(idle)} | ${percent(checking)} | ${microseconds.toFixed(0)} |`;
+    }),
+  ];
+}
+
+export function formatKillTimes({ intervalMs, fall, downMs, rewrittenMs }: KillTimes): string[] {
+  return [
+    `kill -9 of a server; asked every ${intervalMs} ms, down after ${fall} failures`,
+    `until it is down, ms: ${formatDistribution(downMs)}`,
+    `until no row of the switch names it, ms: ${formatDistribution(rewrittenMs)}`,
+  ];
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Between what the operator wants and what the engine is told: what the checks say of backends, and the weights that follow load.
+ *
+ *   configuration ──follow──> Steering ──what is wanted, as it stands──> Leadership
+ *                               ^   ^
+ *          HealthMonitor: verdicts   LoadSteering: weights
+ */
+import type { Config } from './config/config.ts';
+import type { Desired } from './core/desired.ts';
+import type { PoolHealthStatus } from './core/health-status.ts';
+import type { LoadStatus } from './core/load-status.ts';
+import { asItStands, stateBy } from './core/standing.ts';
+import { HealthMonitor, type HealthMonitorWorld } from './health-monitor.ts';
+import { LoadSteering, type LoadSteeringWorld } from './load-steering.ts';
+
+export type SteeringWorld = Omit<HealthMonitorWorld, 'onChange'> &
+  Omit<LoadSteeringWorld, 'onChange' | 'isInUse'>;
+
+/** Is told what is wanted, and by which configuration. */
+export type Wanting = (desired: Desired, config: Config) => void;
+
+/** What is found at about the same time is told at once. */
+const coalesceMs = 5;
+/** At the start, first answers are waited for so long at most. */
+const firstAnswersMs = 5_000;
+
+export class Steering {
+  private readonly world: SteeringWorld;
+  private readonly monitor: HealthMonitor;
+  private readonly load: LoadSteering;
+  private config: Config;
+  private want: Wanting | undefined;
+  private cancelTelling: (() => void) | undefined;
+
+  constructor(config: Config, world: SteeringWorld) {
+    this.world = world;
+    this.config = config;
+    this.monitor = new HealthMonitor({ ...world, onChange: () => this.tellSoon() });
+    this.load = new LoadSteering({
+      ...world,
+      isInUse: (pool, { name, state }) => stateBy(state, this.monitor.verdictOf(pool, name)) === 'active',
+      onChange: () => this.tellSoon(),
+    });
+  }
+
+  /** Tells what is wanted once the backends have been asked for the first time, and from then on whenever it is another. */
+  async start(want: Wanting): Promise<void> {
+    await this.load.restore();
+    this.monitor.check(this.config);
+    this.load.follow(this.config);
+    let cancel = () => {};
+    const patience = new Promise<void>((resolve) => {
+      cancel = this.world.clock.after(firstAnswersMs, resolve);
+    });
+    await Promise.race([this.monitor.answeredOnce(), patience]);
+    cancel();
+    this.want = want;
+    this.tell();
+  }
+
+  /** The operator wants something else. */
+  follow(config: Config): void {
+    this.config = config;
+    this.monitor.check(config);
+    this.load.follow(config);
+    this.tell();
+  }
+
+  health(): PoolHealthStatus[] {
+    return this.monitor.status();
+  }
+
+  loads(): LoadStatus[] {
+    return this.load.status();
+  }
+
+  async close(): Promise<void> {
+    this.want = undefined;
+    this.cancelTelling?.();
+    await this.monitor.close();
+    await this.load.close();
+  }
+
+  private desired(): Desired {
+    return asItStands(this.config.desired, {
+      verdictOf: (pool, backend) => this.monitor.verdictOf(pool, backend),
+      weightOf: (pool, backend) => this.load.weightOf(pool, backend),
+    });
+  }
+
+  private tellSoon(): void {
+    this.cancelTelling ??= this.world.clock.after(coalesceMs, () => this.tell());
+  }
+
+  private tell(): void {
+    this.cancelTelling?.();
+    this.cancelTelling = undefined;
+    this.want?.(this.desired(), this.config);
+  }
+}

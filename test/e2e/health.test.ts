@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Server processes that die, recover or say that they want no more: the controller sees it by real probes, and the embedded switch
+ * follows over real gRPC. Servers listen on loopback; the address 10.0.2.x of a backend is 127.0.2.x to the probes.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { Probes } from '../../controller/adapters/probe/probes.ts';
+import { type RunningController, startController } from '../../controller/main.ts';
+import type { Prober } from '../../controller/ports/prober.ts';
+import { arpOperations, decodeArp, encodeArp } from '../../wire/arp.ts';
+import { decodeEthernet, encodeEthernet, etherTypes } from '../../wire/ethernet.ts';
+import { decodeIpv4, encodeIpv4, ipv4Defaults, protocols } from '../../wire/ipv4.ts';
+import { decodeTcp, encodeTcp, tcpDefaults, tcpFlags } from '../../wire/tcp.ts';
+import { EmbeddedTarget } from './group-target.ts';
+
+const vip = { address: 0x0a00_0164, port: 80 };
+const client = { address: 0x0a00_0107, mac: 0x0200_0000_0107, port: 1, gatewayMac: 0x0200_0000_0001 };
+const flows = Array.from({ length: 200 }, (_, i) => 20_000 + i);
+const addressOf = { a: 0x0a00_020b, b: 0x0a00_020c, c: 0x0a00_020d } as const;
+type Name = keyof typeof addressOf;
+
+/** Says 503 once it is told SIGUSR2. */
+const serverScript = `let status = 200;
+process.on('SIGUSR2', () => { status = status === 200 ? 503 : 200; process.send('turned'); });
+require('node:http').createServer((request, response) => { response.statusCode = status; response.end(); })
+  .listen(Number(process.argv[2]), process.argv[1], function () { process.send(this.address().port); });`;
+
+async function startServer(name: Name, port = 0): Promise<{ process: ChildProcess; port: number }> {
+  const address = `127.0.2.${addressOf[name] & 0xff}`;
+  const child = spawn(process.execPath, ['-e', serverScript, address, String(port)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const [bound] = (await once(child, 'message')) as [number];
+  return { process: child, port: bound };
+}
+
+function loopbackProbes(): Prober {
+  const probes = new Probes();
+  return {
+    probe: (probe, answer) => {
+      const target = { ...probe.target, address: probe.target.address.replace(/^10\./, '127.') };
+      return probes.probe({ ...probe, target }, answer);
+    },
+    close: () => probes.close(),
+  };
+}
+
+/** Hosts that answer ARP, and note whose packets they get. */
+class Network {
+  readonly target = new EmbeddedTarget((port, frame) => this.receive(port, frame));
+  private readonly served = new Map<number, number>();
+
+  /** @returns the address of the server that got the packet */
+  send(sourcePort: number, flags: number): number | undefined {
+    this.served.delete(sourcePort);
+    const addresses = { source: client.address, target: vip.address };
+    const numbers = { sourcePort, targetPort: vip.port, sequence: 1, acknowledgement: 1, flags };
+    const payload = encodeTcp({ ...tcpDefaults, ...numbers }, addresses);
+    const ip = encodeIpv4({ ...ipv4Defaults, ...addresses, protocol: protocols.tcp, payload });
+    const macs = { targetMac: client.gatewayMac, sourceMac: client.mac };
+    const frame = encodeEthernet({ ...macs, etherType: etherTypes.ipv4, payload: ip });
+    this.target.running!.inject(client.port, frame);
+    return this.served.get(sourcePort);
+  }
+
+  sendAll(flags: number, offset = 0): Map<number, number | undefined> {
+    return new Map(flows.map((port) => [port, this.send(port + offset, flags)]));
+  }
+
+  private receive(port: number, frame: Uint8Array): void {
+    const { etherType, payload } = decodeEthernet(frame);
+    if (etherType === etherTypes.arp) {
+      const asked = decodeArp(payload);
+      const mac = 0x0200_0000_0000 + (asked.targetAddress & 0xffff);
+      const reply = { operation: arpOperations.reply, senderMac: mac, senderAddress: asked.targetAddress };
+      const arp = encodeArp({ ...reply, targetMac: asked.senderMac, targetAddress: asked.senderAddress });
+      const answer = encodeEthernet({ targetMac: asked.senderMac, sourceMac: mac, etherType, payload: arp });
+      // Not within the switch's own call.
+      setImmediate(() => this.target.running?.inject(port, answer));
+      return;
+    }
+    const ip = decodeIpv4(payload);
+    this.served.set(decodeTcp(ip.payload, ip).sourcePort, ip.target);
+  }
+}
+
+/** The test's own time limit is the end of patience. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+const stateOf = (controller: RunningController, name: Name) =>
+  controller.status().engine.pools[0]!.backends.find((backend) => backend.name === name)!;
+
+function isQuiet(controller: RunningController): boolean {
+  const { change, writes, state } = controller.status().engine;
+  return state === 'running' && change.phase === 'idle' && writes.unsettledRows === 0;
+}
+
+describe('three server processes', () => {
+  let servers: Record<Name, { process: ChildProcess; port: number }>;
+  let network: Network;
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'evenkeel-health-'));
+    // The controller closes only afterwards, and may write its book meanwhile.
+    return () => rm(folder, { recursive: true, maxRetries: 5 });
+  });
+
+  async function start(check: string): Promise<RunningController> {
+    servers = { a: await startServer('a'), b: await startServer('b'), c: await startServer('c') };
+    network = new Network();
+    onTestFinished(() => network.target.stop());
+    await network.target.start();
+    const configPath = join(folder, 'evenkeel.yaml');
+    const line = (name: Name) =>
+      `      - { name: ${name}, address: 10.0.2.${addressOf[name] & 0xff}, port: ${servers[name].port} }`;
+    await writeFile(
+      configPath,
+      `switch: { address: '${network.target.address}' }
+network:
+  interfaces:
+    - { port: 1, address: 10.0.1.1/24 }
+    - { port: 2, address: 10.0.2.1/24 }
+vips:
+  - name: web
+    address: 10.0.1.100
+    port: 80
+    slots: 512
+    health: { check: ${check}, interval: 500ms, fall: 2, floor: 30% }
+    backends:
+${line('a')}
+${line('b')}
+${line('c')}
+`,
+    );
+    const controller = await startController({
+      configPath,
+      listen: { host: '127.0.0.1', port: 0 },
+      engine: { tcpSettleMs: 50, solicitMs: 50, seatWaitMs: 0 },
+      prober: loopbackProbes(),
+    });
+    onTestFinished(() => controller.close());
+    await until(() => isQuiet(controller) && controller.status().engine.pools[0]?.phase === 'serving');
+    await until(() => controller.status().engine.neighbours.known >= 3);
+    return controller;
+  }
+
+  it('lose one by kill -9: its flows go to the living, those of the others stay, and it comes back', async () => {
+    const controller = await start('tcp');
+    const before = network.sendAll(tcpFlags.syn);
+    expect([...new Set(before.values())].sort()).toEqual(Object.values(addressOf));
+
+    servers.b.process.kill('SIGKILL');
+    await until(() => stateOf(controller, 'b').state === 'down' && isQuiet(controller));
+    expect(controller.status().health?.[0]?.backends[1]).toMatchObject({
+      verdict: 'dead',
+      failure: 'refused: connection refused',
+    });
+    expect(stateOf(controller, 'b').slots).toBe(0);
+    const after = network.sendAll(tcpFlags.ack);
+    for (const port of flows) {
+      if (before.get(port) === addressOf.b) expect([addressOf.a, addressOf.c]).toContain(after.get(port));
+      else expect(after.get(port)).toBe(before.get(port));
+    }
+    expect([...network.sendAll(tcpFlags.syn, 10_000).values()]).not.toContain(addressOf.b);
+
+    await startServer('b', servers.b.port);
+    await until(() => stateOf(controller, 'b').state === 'active' && stateOf(controller, 'b').slots > 100);
+    await until(() => isQuiet(controller));
+    expect([...network.sendAll(tcpFlags.syn, 20_000).values()]).toContain(addressOf.b);
+    expect(controller.events(0).map(({ message }) => message)).toEqual(
+      expect.arrayContaining([
+        'a backend is dead: its connections are given up',
+        'a backend is trusted again',
+      ]),
+    );
+  });
+
+  it('have one that wants no more: it keeps its flows and gets no new ones', async () => {
+    const controller = await start('http');
+    const before = network.sendAll(tcpFlags.syn);
+    servers.b.process.kill('SIGUSR2');
+    await until(() => {
+      // Whoever speaks meanwhile is known.
+      network.sendAll(tcpFlags.ack);
+      return stateOf(controller, 'b').state === 'draining' && stateOf(controller, 'b').slots === 0;
+    });
+    const healthOfB = () => controller.status().health?.[0]?.backends[1];
+    // On a busy machine an answer may be late for once, and is then called so.
+    await until(() => healthOfB()?.failure === 'wrong: status 503');
+    expect(healthOfB()).toMatchObject({ verdict: 'avoided' });
+    expect(network.sendAll(tcpFlags.ack)).toEqual(before);
+    expect([...network.sendAll(tcpFlags.syn, 10_000).values()]).not.toContain(addressOf.b);
+  });
+
+  it('are all used when all of them fail: there is a floor', async () => {
+    const controller = await start('http');
+    for (const { process: server } of Object.values(servers)) server.kill('SIGUSR2');
+    await until(() => controller.status().health?.[0]?.isPanicking === true);
+    await until(() => isQuiet(controller));
+    const names: readonly Name[] = ['a', 'b', 'c'];
+    expect(names.map((name) => stateOf(controller, name).state)).toEqual(['active', 'active', 'active']);
+    expect(new Set(network.sendAll(tcpFlags.syn).values())).toEqual(new Set(Object.values(addressOf)));
+  });
+
+  it('are known to a controller that is started while one is dead', async () => {
+    const first = await start('tcp');
+    servers.b.process.kill('SIGKILL');
+    await until(() => stateOf(first, 'b').state === 'down' && isQuiet(first));
+    await first.close();
+    const second = await startController({
+      configPath: join(folder, 'evenkeel.yaml'),
+      listen: { host: '127.0.0.1', port: 0 },
+      engine: { tcpSettleMs: 50, solicitMs: 50 },
+      prober: loopbackProbes(),
+    });
+    onTestFinished(() => second.close());
+    await until(() => isQuiet(second));
+    expect(stateOf(second, 'b').state).toBe('down');
+    expect(second.status().engine.commits).toEqual([]);
+  });
+});

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Forms that change what is wanted. They are behind the token; it is forgotten when the tab is closed. */
+import { checkAllowed, type EditView, edit, type PoolView, RefusedError } from './api.ts';
+import { byId, element, keepList } from './dom.ts';
+
+const storageKey = 'evenkeel-token';
+
+export class Changes {
+  private readonly unlockForm = byId('unlock', HTMLFormElement);
+  private readonly token = byId('token', HTMLInputElement);
+  private readonly lock = byId('lock', HTMLButtonElement);
+  private readonly forms = byId('change-forms', HTMLFieldSetElement);
+  private readonly addForm = byId('add', HTMLFormElement);
+  private readonly weightForm = byId('weight', HTMLFormElement);
+  private readonly weightBackend = byId('weight-backend', HTMLSelectElement);
+  private readonly result = byId('change-result', HTMLElement);
+  private readonly onUnlocked: (isUnlocked: boolean) => void;
+  private known = sessionStorage.getItem(storageKey) ?? undefined;
+  private pool: string | undefined;
+
+  /** @param onUnlocked  is told whenever changes become possible, or impossible */
+  constructor(onUnlocked: (isUnlocked: boolean) => void) {
+    this.onUnlocked = onUnlocked;
+    listen(this.unlockForm, () => this.unlock(this.token.value.trim()));
+    this.lock.addEventListener('click', () => this.forget('Changes are locked.'));
+    listen(this.addForm, () => this.add());
+    listen(this.weightForm, () => {
+      const { backend, value } = valuesOf(this.weightForm);
+      const weight = Number(value);
+      return this.change(
+        { kind: 'weight', vip: this.pool ?? '', backend: backend ?? '', weight },
+        `weight ${weight} for ${backend}`,
+      );
+    });
+    this.setUnlocked(false);
+    if (this.known !== undefined) void this.unlock(this.known);
+  }
+
+  show(pool: PoolView): void {
+    this.pool = pool.name;
+    keepList(
+      this.weightBackend,
+      pool.backends,
+      ({ name }) => name,
+      ({ name }) => element('option', { value: name }, name),
+    );
+  }
+
+  async change(wanted: EditView, words: string): Promise<void> {
+    try {
+      const isChanged = await edit(wanted, this.known ?? '');
+      this.tell(isChanged ? `Done: ${words}.` : `Nothing to do: ${words} is so already.`, 'good');
+    } catch (error) {
+      if (error instanceof RefusedError && error.code === 'unauthorized') this.forget(error.message);
+      else this.tell(`Not done: ${(error as Error).message}.`, 'bad');
+    }
+  }
+
+  private async add(): Promise<void> {
+    const { name = '', address = '', port, weight, serverId = '' } = valuesOf(this.addForm);
+    await this.change(
+      {
+        kind: 'add',
+        vip: this.pool ?? '',
+        backend: name,
+        address,
+        port: Number(port),
+        weight: Number(weight),
+        ...(serverId !== '' && { serverId }),
+      },
+      `add ${name}`,
+    );
+  }
+
+  private async unlock(token: string): Promise<void> {
+    try {
+      await checkAllowed(token);
+      this.known = token;
+      sessionStorage.setItem(storageKey, token);
+      this.token.value = '';
+      this.setUnlocked(true);
+      this.tell('Changes are possible until this tab is closed.', 'good');
+    } catch (error) {
+      this.forget((error as Error).message);
+      this.token.focus();
+    }
+  }
+
+  private forget(why: string): void {
+    this.known = undefined;
+    sessionStorage.removeItem(storageKey);
+    this.setUnlocked(false);
+    this.tell(why, 'bad');
+  }
+
+  private setUnlocked(isUnlocked: boolean): void {
+    this.forms.disabled = !isUnlocked;
+    this.unlockForm.hidden = isUnlocked;
+    this.lock.hidden = !isUnlocked;
+    this.onUnlocked(isUnlocked);
+  }
+
+  private tell(text: string, kind: 'good' | 'bad'): void {
+    this.result.textContent = text;
+    this.result.className = kind;
+  }
+}
+
+function listen(form: HTMLFormElement, submitted: () => Promise<void>): void {
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void submitted();
+  });
+}
+
+function valuesOf(form: HTMLFormElement): Readonly<Record<string, string>> {
+  return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
+}
