@@ -37,16 +37,17 @@ let target: RunningSwitch;
 let served: Map<number, number>;
 let path: string;
 
-beforeEach(async () => {
+beforeEach(async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'evenkeel-embedded-'));
   path = join(folder, 'evenkeel.yaml');
   await writeFile(path, text);
   served = new Map();
   target = await startSwitch({ grpcAddress: '127.0.0.1:0', deviceId: 1n, cpuPort: 510, onTransmit: receive });
-  return async () => {
+  // The first to be asked for comes last: controllers are closed by then, and write no more.
+  context.onTestFinished(async () => {
     await target.close();
     await rm(folder, { recursive: true });
-  };
+  });
 });
 
 /** The hosts' side of the wire: servers answer ARP, and note whose packets they get. */

@@ -58,12 +58,12 @@ vips:
 
 let path: string;
 
-beforeEach(async () => {
+beforeEach(async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'evenkeel-main-'));
   path = join(folder, 'evenkeel.yaml');
   await writeFile(path, text);
-  // The controller closes only afterwards, and may write its book meanwhile.
-  return () => rm(folder, { recursive: true, maxRetries: 5 });
+  // The first to be asked for comes last: controllers are closed by then, and write no more.
+  context.onTestFinished(() => rm(folder, { recursive: true }));
 });
 
 async function start(
