@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Placement } from '../controller/core/desired.ts';
 import { type RunningController, startController } from '../controller/main.ts';
-import { freePort, pause, startProgram, until } from '../demo/programs.ts';
+import { freePort, pause, startProgram, switchOptions, until } from '../demo/programs.ts';
 import { embeddedSwitch, findBmv2, type Target } from '../demo/targets.ts';
 import { type Distribution, distributionOf, formatDistribution } from './distribution.ts';
 
@@ -46,19 +46,8 @@ export async function benchCommit(
   if ('unavailable' in program) return program;
   const folder = mkdtempSync(join(tmpdir(), 'evenkeel-bench-'));
   const address = `127.0.0.1:${await freePort()}`;
-  const switchProcess = startProgram([
-    ...program.command,
-    '--no-p4',
-    '--device-id',
-    String(deviceId),
-    '--thrift-port',
-    String(await freePort()),
-    '--',
-    '--grpc-server-addr',
-    address,
-    '--cpu-port',
-    '510',
-  ]);
+  const parameters = await switchOptions({ deviceId, address, cpuPort: 510 });
+  const switchProcess = startProgram([...program.command, ...parameters]);
   const configPath = join(folder, 'evenkeel.yaml');
   writeFileSync(configPath, configText(options, address));
   const startedAt = performance.now();

@@ -7,7 +7,15 @@ import { openPacketPorts } from '../switch/ports/packet-socket.ts';
 import type { Command, HostReport } from './host-process.ts';
 import { client, hosts, prefixLength, serverHosts, serverPlaces, vip } from './layout.ts';
 import { emptySummary, type Network } from './network.ts';
-import { freePort, programPath, startProgram, until, type Watched, watch } from './programs.ts';
+import {
+  freePort,
+  programPath,
+  startProgram,
+  switchOptions,
+  until,
+  type Watched,
+  watch,
+} from './programs.ts';
 import type { BrokenConnection, TrafficOptions } from './traffic.ts';
 
 export interface SwitchProgram {
@@ -47,21 +55,8 @@ export async function openNamespaceNetwork(program: SwitchProgram): Promise<Netw
   for (const { name } of serverHosts) lab.host(name).namespace.setSysctls(floodProofServer);
   const grpcPort = await freePort();
   const switchAddress = `127.0.0.1:${grpcPort}`;
-  const switchProcess = startProgram([
-    ...program.command,
-    '--no-p4',
-    '--device-id',
-    String(deviceId),
-    // BMv2 takes 9090 by default, and stops when another switch has it.
-    '--thrift-port',
-    String(await freePort()),
-    ...lab.ports.flatMap(({ port, interfaceName }) => ['-i', `${port}@${interfaceName}`]),
-    '--',
-    '--grpc-server-addr',
-    switchAddress,
-    '--cpu-port',
-    String(cpuPort),
-  ]);
+  const options = { deviceId, address: switchAddress, cpuPort, ports: lab.ports };
+  const switchProcess = startProgram([...program.command, ...(await switchOptions(options))]);
   const servers = new Map<string, Watched>();
   const clientHost = lab.host(client.name);
   const raw = openPacketPorts([

@@ -73,6 +73,35 @@ function readLines(stream: NodeJS.ReadableStream | null, onLine: (line: string) 
   });
 }
 
+/** A switch that waits for its program: the options of simple_switch_grpc, which ours takes as well. */
+export async function switchOptions({
+  deviceId,
+  address,
+  cpuPort,
+  ports = [],
+}: {
+  deviceId: number;
+  /** Of its P4Runtime server. */
+  address: string;
+  cpuPort: number;
+  ports?: readonly { port: number; interfaceName: string }[];
+}): Promise<string[]> {
+  return [
+    '--no-p4',
+    '--device-id',
+    String(deviceId),
+    // BMv2 takes 9090 by default, and stops when another switch has it.
+    '--thrift-port',
+    String(await freePort()),
+    ...ports.flatMap(({ port, interfaceName }) => ['-i', `${port}@${interfaceName}`]),
+    '--',
+    '--grpc-server-addr',
+    address,
+    '--cpu-port',
+    String(cpuPort),
+  ];
+}
+
 /** A TCP port that nobody listens on now. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The switches that are compared: ours, simple_switch_grpc, and frames passed on without a pipeline, as a yardstick. */
 
-import { freePort, pause, programPath, startProgram, until, type Watched } from '../../demo/programs.ts';
+import {
+  freePort,
+  pause,
+  programPath,
+  startProgram,
+  switchOptions,
+  until,
+  type Watched,
+} from '../../demo/programs.ts';
 import { embeddedSwitch, findBmv2 } from '../../demo/targets.ts';
 import type { LabPort } from '../../lab/topology.ts';
 import { P4RuntimeClient } from '../../p4runtime/client.ts';
@@ -62,17 +70,7 @@ export async function startP4RuntimeSwitch(
     // As its first line has it, for who starts it by name.
     ...(kind === 'embedded' ? ['--max-semi-space-size=64'] : []),
     ...parameters,
-    '--no-p4',
-    '--device-id',
-    String(deviceId),
-    '--thrift-port',
-    String(await freePort()),
-    ...ports.flatMap(({ port, interfaceName }) => ['-i', `${port}@${interfaceName}`]),
-    '--',
-    '--grpc-server-addr',
-    address,
-    '--cpu-port',
-    '510',
+    ...(await switchOptions({ deviceId, address, cpuPort: 510, ports })),
   ]);
   const client = new P4RuntimeClient({
     address,

@@ -14,7 +14,7 @@ import type { EngineOptions } from '../../../controller/core/options.ts';
 import type { PoolStatus } from '../../../controller/core/status.ts';
 import { type RunningController, startController } from '../../../controller/main.ts';
 import type { SwitchProgram } from '../../../demo/namespace-network.ts';
-import { freePort, startProgram, until, type Watched, watch } from '../../../demo/programs.ts';
+import { freePort, startProgram, switchOptions, until, type Watched, watch } from '../../../demo/programs.ts';
 import { embeddedSwitch, findBmv2 } from '../../../demo/targets.ts';
 import { whyNoLab } from '../../../lab/capability.ts';
 import { ip, Namespace } from '../../../lab/namespace.ts';
@@ -138,7 +138,8 @@ export async function startL4Lab(
     processes.push(...(await startServers(lab)));
     const grpcPort = await freePort();
     const address = `127.0.0.1:${grpcPort}`;
-    const switchProcess = startProgram(await switchCommand(program, lab, address));
+    const options = { deviceId, address, cpuPort, ports: lab.ports };
+    const switchProcess = startProgram([...program.command, ...(await switchOptions(options))]);
     processes.push(switchProcess);
     await until('the switch listens', startTimeoutMs, () => {
       const ending = switchProcess.ending();
@@ -305,24 +306,6 @@ async function startReady(namespace: Namespace, argv: readonly string[]): Promis
     return process.lines.includes('ready');
   });
   return process;
-}
-
-async function switchCommand(program: SwitchProgram, lab: Lab, address: string): Promise<string[]> {
-  return [
-    ...program.command,
-    '--no-p4',
-    '--device-id',
-    String(deviceId),
-    // BMv2 takes 9090 by default, and stops when another switch has it.
-    '--thrift-port',
-    String(await freePort()),
-    ...lab.ports.flatMap(({ port, interfaceName }) => ['-i', `${port}@${interfaceName}`]),
-    '--',
-    '--grpc-server-addr',
-    address,
-    '--cpu-port',
-    String(cpuPort),
-  ];
 }
 
 /** Until every pool is served, nothing is under way, and every neighbour that is needed has answered. */
