@@ -2,13 +2,13 @@
 /** The command line of evenkeel: what can be said, and what comes of it. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { LogLine } from '../controller/adapters/http/admin.ts';
-import { controllerDefaults } from '../controller/config/config.ts';
 import type { Edit } from '../controller/config/edit.ts';
 import { formatProblem } from '../controller/config/problem.ts';
 import { parseEndpoint } from '../controller/config/scalar.ts';
 import { formatAddress } from '../controller/core/address.ts';
 import type { LogTopic } from '../controller/core/event.ts';
-import { AdminClient, type Changed, type ClientOptions as Controller } from './admin-client.ts';
+import { AdminClient, type Changed } from './admin-client.ts';
+import { type ClientOptions, json, withClient } from './client-options.ts';
 import { eventText } from './event-text.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit-code.ts';
 import { explanationText } from './explanation-text.ts';
@@ -20,10 +20,6 @@ import type { LiveOptions, TraceOptions } from './trace.ts';
 
 /** A question to a running controller need not wait until a switch has been loaded. */
 const processes = () => import('./processes.ts');
-
-interface ClientOptions extends Controller {
-  output: 'table' | 'json';
-}
 
 /** Before events are asked for again. */
 const reconnectMs = 500;
@@ -413,37 +409,6 @@ async function follow(client: AdminClient, terminal: Terminal, show: (line: LogL
   }
 }
 
-/** Commands that talk to a running controller. */
-function withClient(command: Command, terminal: Terminal): Command {
-  const { env } = terminal;
-  return command
-    .addOption(
-      new Option('--controller <address>', 'admin API of the controller (EVENKEEL_CONTROLLER)').default(
-        env.EVENKEEL_CONTROLLER ?? controllerDefaults.listen,
-      ),
-    )
-    .addOption(
-      new Option(
-        '--token <token>',
-        'to change something (EVENKEEL_TOKEN); not needed where the controller is ours',
-      ).default(env.EVENKEEL_TOKEN, 'the one that a controller of ours has left on this machine'),
-    )
-    .addOption(
-      new Option('--ca <file>', 'with https: the authority to believe (EVENKEEL_CA)').default(
-        env.EVENKEEL_CA,
-      ),
-    )
-    .addOption(
-      new Option('--cert <file>', 'with https: our certificate (EVENKEEL_CERT)').default(env.EVENKEEL_CERT),
-    )
-    .addOption(new Option('--key <file>', 'and its key (EVENKEEL_KEY)').default(env.EVENKEEL_KEY))
-    .addOption(
-      new Option('-o, --output <format>', 'for people or for programs')
-        .choices(['table', 'json'])
-        .default('table'),
-    );
-}
-
 type Endpoint = { address: string; port: number };
 
 function endpoint(text: string): Endpoint {
@@ -464,5 +429,3 @@ function positiveNumber(text: string): number {
     throw new InvalidArgumentError('Expected a number of seconds above 0.');
   return value;
 }
-
-const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
