@@ -6,15 +6,21 @@ import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import { evenkeel } from '../cli/testing/screen.ts';
 import { type RunningSwitch, startSwitch } from '../switch/server/switch.ts';
-import { arpOperations, decodeArp, encodeArp } from '../wire/arp.ts';
-import { decodeEthernet, encodeEthernet, etherTypes } from '../wire/ethernet.ts';
-import { decodeIpv4, encodeIpv4, ipv4Defaults, protocols } from '../wire/ipv4.ts';
-import { decodeTcp, encodeTcp, tcpDefaults, tcpFlags } from '../wire/tcp.ts';
+import { decodeEthernet } from '../wire/ethernet.ts';
+import { answerArp, encodeTcpFrame } from '../wire/frames.ts';
+import { decodeIpv4 } from '../wire/ipv4.ts';
+import { decodeTcp, tcpFlags } from '../wire/tcp.ts';
 import type { EngineOptions } from './core/options.ts';
 import { type RunningController, startController } from './main.ts';
 
 const vip = { address: 0x0a00_0164, port: 80 };
-const client = { address: 0x0a00_0107, mac: 0x0200_0000_0107, port: 1, gatewayMac: 0x0200_0000_0001 };
+const clientPort = 1;
+const toVip = {
+  source: 0x0a00_0107,
+  target: vip.address,
+  sourceMac: 0x0200_0000_0107,
+  targetMac: 0x0200_0000_0001,
+};
 const serverMac = (address: number) => 0x0200_0000_0000 + (address & 0xffff);
 
 const text = `network:
@@ -52,44 +58,20 @@ beforeEach(async (context) => {
 
 /** The hosts' side of the wire: servers answer ARP, and note whose packets they get. */
 function receive(port: number, frame: Uint8Array): void {
-  const { etherType, payload } = decodeEthernet(frame);
-  if (etherType === etherTypes.arp) {
-    const asked = decodeArp(payload);
-    const mac = serverMac(asked.targetAddress);
-    const reply = { operation: arpOperations.reply, senderMac: mac, senderAddress: asked.targetAddress };
-    const arp = encodeArp({ ...reply, targetMac: asked.senderMac, targetAddress: asked.senderAddress });
-    const answer = encodeEthernet({ targetMac: asked.senderMac, sourceMac: mac, etherType, payload: arp });
+  const answer = answerArp(frame, serverMac);
+  if (answer) {
     // Not within the switch's own call.
     setImmediate(() => target.inject(port, answer));
     return;
   }
-  const ip = decodeIpv4(payload);
+  const ip = decodeIpv4(decodeEthernet(frame).payload);
   served.set(decodeTcp(ip.payload, ip).sourcePort, ip.target);
 }
 
 /** @returns the server that got the packet */
 function send(sourcePort: number, flags: number): number | undefined {
   served.delete(sourcePort);
-  const addresses = { source: client.address, target: vip.address };
-  const segment = {
-    ...tcpDefaults,
-    sourcePort,
-    targetPort: vip.port,
-    sequence: 1,
-    acknowledgement: 1,
-    flags,
-  };
-  const payload = encodeTcp(segment, addresses);
-  const ip = encodeIpv4({ ...ipv4Defaults, ...addresses, protocol: protocols.tcp, payload });
-  target.inject(
-    client.port,
-    encodeEthernet({
-      targetMac: client.gatewayMac,
-      sourceMac: client.mac,
-      etherType: etherTypes.ipv4,
-      payload: ip,
-    }),
-  );
+  target.inject(clientPort, encodeTcpFrame({ sourcePort, targetPort: vip.port, flags }, toVip));
   return served.get(sourcePort);
 }
 
@@ -140,7 +122,7 @@ it('serves, keeps every connection through changes, and survives its controller'
   // What the controller says of a flow is what the switch does with it.
   for (const port of ports.slice(0, 50)) {
     const { outcomes } = first.explain({
-      sourceAddress: client.address,
+      sourceAddress: toVip.source,
       sourcePort: port,
       vipAddress: vip.address,
       vipPort: vip.port,

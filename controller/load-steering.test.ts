@@ -111,14 +111,13 @@ describe('the load that a switch knows', () => {
 });
 
 describe('a controller whose backends tell their load', () => {
-  let folder: string;
   let path: string;
 
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'evenkeel-load-'));
+  beforeEach(async (context) => {
+    const folder = await mkdtemp(join(tmpdir(), 'evenkeel-load-'));
     path = join(folder, 'evenkeel.yaml');
-    // The controller closes only afterwards, and may write its book meanwhile.
-    return () => rm(folder, { recursive: true, maxRetries: 5 });
+    // The first to be asked for comes last: controllers are closed by then, and write no more.
+    context.onTestFinished(() => rm(folder, { recursive: true }));
   });
 
   async function start(): Promise<RunningController> {

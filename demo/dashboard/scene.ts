@@ -10,10 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningController, startController } from '../../controller/main.ts';
 import { type RunningSwitch, startSwitch } from '../../switch/server/switch.ts';
-import { arpOperations, decodeArp, encodeArp } from '../../wire/arp.ts';
-import { decodeEthernet, encodeEthernet, etherTypes } from '../../wire/ethernet.ts';
-import { encodeIpv4, ipv4Defaults, protocols } from '../../wire/ipv4.ts';
-import { encodeTcp, tcpDefaults, tcpFlags } from '../../wire/tcp.ts';
+import { answerArp, encodeTcpFrame } from '../../wire/frames.ts';
+import { tcpFlags } from '../../wire/tcp.ts';
 
 export interface SceneOptions {
   sessionTimeout: string;
@@ -21,7 +19,13 @@ export interface SceneOptions {
 }
 
 const vip = { address: 0x0a00_0164, port: 80 };
-const client = { address: 0x0a00_0107, mac: 0x0200_0000_0107, port: 1 };
+const clientPort = 1;
+const toVip = {
+  source: 0x0a00_0107,
+  target: vip.address,
+  sourceMac: 0x0200_0000_0107,
+  targetMac: 0x0200_0000_0001,
+};
 const serverMac = (address: number) => 0x0200_0000_0000 + (address & 0xffff);
 
 const clientFlows = 400;
@@ -48,7 +52,7 @@ export class Scene {
           grpcAddress: '127.0.0.1:0',
           deviceId: 1n,
           cpuPort: 510,
-          onTransmit: (port, frame) => answerArp(() => switches[index]!, port, frame),
+          onTransmit: (port, frame) => answer(() => switches[index]!, port, frame),
         }),
       );
     const configPath = join(folder, 'evenkeel.yaml');
@@ -102,38 +106,16 @@ export class Scene {
   }
 
   private send(sourcePort: number, flags: number): void {
-    const addresses = { source: client.address, target: vip.address };
-    const segment = {
-      ...tcpDefaults,
-      sourcePort,
-      targetPort: vip.port,
-      sequence: 1,
-      acknowledgement: 1,
-      flags,
-    };
-    const payload = encodeTcp(segment, addresses);
-    const ip = encodeIpv4({ ...ipv4Defaults, ...addresses, protocol: protocols.tcp, payload });
-    const frame = {
-      targetMac: 0x0200_0000_0001,
-      sourceMac: client.mac,
-      etherType: etherTypes.ipv4,
-      payload: ip,
-    };
-    this.switches[sourcePort % this.switches.length]!.inject(client.port, encodeEthernet(frame));
+    const frame = encodeTcpFrame({ sourcePort, targetPort: vip.port, flags }, toVip);
+    this.switches[sourcePort % this.switches.length]!.inject(clientPort, frame);
   }
 }
 
 /** What the servers say when they are looked for; what they are sent is of no interest here. */
-function answerArp(target: () => RunningSwitch, port: number, frame: Uint8Array): void {
-  const { etherType, payload } = decodeEthernet(frame);
-  if (etherType !== etherTypes.arp) return;
-  const asked = decodeArp(payload);
-  const mac = serverMac(asked.targetAddress);
-  const reply = { operation: arpOperations.reply, senderMac: mac, senderAddress: asked.targetAddress };
-  const arp = encodeArp({ ...reply, targetMac: asked.senderMac, targetAddress: asked.senderAddress });
-  const answer = encodeEthernet({ targetMac: asked.senderMac, sourceMac: mac, etherType, payload: arp });
+function answer(target: () => RunningSwitch, port: number, frame: Uint8Array): void {
+  const arp = answerArp(frame, serverMac);
   // Not within the switch's own call.
-  setImmediate(() => target().inject(port, answer));
+  if (arp) setImmediate(() => target().inject(port, arp));
 }
 
 /** JSON is YAML too. */

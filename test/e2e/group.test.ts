@@ -6,21 +6,29 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { RowUpdate } from '../../controller/core/row.ts';
 import { type RunningController, startController } from '../../controller/main.ts';
-import { arpOperations, decodeArp, encodeArp } from '../../wire/arp.ts';
-import { decodeEthernet, encodeEthernet, etherTypes } from '../../wire/ethernet.ts';
-import { decodeIpv4, encodeIpv4, ipv4Defaults, protocols } from '../../wire/ipv4.ts';
-import { decodeTcp, encodeTcp, tcpDefaults, tcpFlags } from '../../wire/tcp.ts';
+import { decodeEthernet } from '../../wire/ethernet.ts';
+import { answerArp, encodeTcpFrame } from '../../wire/frames.ts';
+import { decodeIpv4 } from '../../wire/ipv4.ts';
+import { decodeTcp, tcpFlags } from '../../wire/tcp.ts';
 import { Bmv2Target, EmbeddedTarget, type GroupTarget, rowsOf, writeAsAnother } from './group-target.ts';
 
 const vip = { address: 0x0a00_0164, port: 80 };
-const client = { address: 0x0a00_0107, mac: 0x0200_0000_0107, port: 1, gatewayMac: 0x0200_0000_0001 };
+const clientPort = 1;
+const toVip = {
+  source: 0x0a00_0107,
+  target: vip.address,
+  sourceMac: 0x0200_0000_0107,
+  targetMac: 0x0200_0000_0001,
+};
+const serverMac = (address: number) => 0x0200_0000_0000 + (address & 0xffff);
 const ports = Array.from({ length: 200 }, (_, i) => 20_000 + i);
 
 let folder: string;
 
-beforeEach(async () => {
+beforeEach(async (context) => {
   folder = await mkdtemp(join(tmpdir(), 'evenkeel-group-'));
-  return () => rm(folder, { recursive: true });
+  // The first to be asked for comes last: controllers are closed by then, and write no more.
+  context.onTestFinished(() => rm(folder, { recursive: true }));
 });
 
 async function start(left: GroupTarget, right: GroupTarget): Promise<RunningController> {
@@ -90,38 +98,18 @@ class Network {
   /** @returns the server that got the packet */
   send(through: EmbeddedTarget, sourcePort: number, flags: number): number | undefined {
     this.served.delete(sourcePort);
-    const addresses = { source: client.address, target: vip.address };
-    const segment = {
-      ...tcpDefaults,
-      sourcePort,
-      targetPort: vip.port,
-      sequence: 1,
-      acknowledgement: 1,
-      flags,
-    };
-    const payload = encodeTcp(segment, addresses);
-    const ip = encodeIpv4({ ...ipv4Defaults, ...addresses, protocol: protocols.tcp, payload });
-    const macs = { targetMac: client.gatewayMac, sourceMac: client.mac };
-    through.running!.inject(
-      client.port,
-      encodeEthernet({ ...macs, etherType: etherTypes.ipv4, payload: ip }),
-    );
+    through.running!.inject(clientPort, encodeTcpFrame({ sourcePort, targetPort: vip.port, flags }, toVip));
     return this.served.get(sourcePort);
   }
 
   private receive(from: EmbeddedTarget, port: number, frame: Uint8Array): void {
-    const { etherType, payload } = decodeEthernet(frame);
-    if (etherType === etherTypes.arp) {
-      const asked = decodeArp(payload);
-      const mac = 0x0200_0000_0000 + (asked.targetAddress & 0xffff);
-      const reply = { operation: arpOperations.reply, senderMac: mac, senderAddress: asked.targetAddress };
-      const arp = encodeArp({ ...reply, targetMac: asked.senderMac, targetAddress: asked.senderAddress });
-      const answer = encodeEthernet({ targetMac: asked.senderMac, sourceMac: mac, etherType, payload: arp });
+    const answer = answerArp(frame, serverMac);
+    if (answer) {
       // Not within the switch's own call.
       setImmediate(() => from.running?.inject(port, answer));
       return;
     }
-    const ip = decodeIpv4(payload);
+    const ip = decodeIpv4(decodeEthernet(frame).payload);
     this.served.set(decodeTcp(ip.payload, ip).sourcePort, ip.target);
   }
 }
@@ -221,7 +209,7 @@ describe.skipIf(executable === undefined)(
         row: {
           table: 'pin',
           pool: 1,
-          sourceAddress: client.address,
+          sourceAddress: toVip.source,
           sourcePort,
           backend: other,
           idleTimeoutMs: 900_000,

@@ -12,14 +12,21 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { Probes } from '../../controller/adapters/probe/probes.ts';
 import { type RunningController, startController } from '../../controller/main.ts';
 import type { Prober } from '../../controller/ports/prober.ts';
-import { arpOperations, decodeArp, encodeArp } from '../../wire/arp.ts';
-import { decodeEthernet, encodeEthernet, etherTypes } from '../../wire/ethernet.ts';
-import { decodeIpv4, encodeIpv4, ipv4Defaults, protocols } from '../../wire/ipv4.ts';
-import { decodeTcp, encodeTcp, tcpDefaults, tcpFlags } from '../../wire/tcp.ts';
+import { decodeEthernet } from '../../wire/ethernet.ts';
+import { answerArp, encodeTcpFrame } from '../../wire/frames.ts';
+import { decodeIpv4 } from '../../wire/ipv4.ts';
+import { decodeTcp, tcpFlags } from '../../wire/tcp.ts';
 import { EmbeddedTarget } from './group-target.ts';
 
 const vip = { address: 0x0a00_0164, port: 80 };
-const client = { address: 0x0a00_0107, mac: 0x0200_0000_0107, port: 1, gatewayMac: 0x0200_0000_0001 };
+const clientPort = 1;
+const toVip = {
+  source: 0x0a00_0107,
+  target: vip.address,
+  sourceMac: 0x0200_0000_0107,
+  targetMac: 0x0200_0000_0001,
+};
+const serverMac = (address: number) => 0x0200_0000_0000 + (address & 0xffff);
 const flows = Array.from({ length: 200 }, (_, i) => 20_000 + i);
 const addressOf = { a: 0x0a00_020b, b: 0x0a00_020c, c: 0x0a00_020d } as const;
 type Name = keyof typeof addressOf;
@@ -59,13 +66,10 @@ class Network {
   /** @returns the address of the server that got the packet */
   send(sourcePort: number, flags: number): number | undefined {
     this.served.delete(sourcePort);
-    const addresses = { source: client.address, target: vip.address };
-    const numbers = { sourcePort, targetPort: vip.port, sequence: 1, acknowledgement: 1, flags };
-    const payload = encodeTcp({ ...tcpDefaults, ...numbers }, addresses);
-    const ip = encodeIpv4({ ...ipv4Defaults, ...addresses, protocol: protocols.tcp, payload });
-    const macs = { targetMac: client.gatewayMac, sourceMac: client.mac };
-    const frame = encodeEthernet({ ...macs, etherType: etherTypes.ipv4, payload: ip });
-    this.target.running!.inject(client.port, frame);
+    this.target.running!.inject(
+      clientPort,
+      encodeTcpFrame({ sourcePort, targetPort: vip.port, flags }, toVip),
+    );
     return this.served.get(sourcePort);
   }
 
@@ -74,18 +78,13 @@ class Network {
   }
 
   private receive(port: number, frame: Uint8Array): void {
-    const { etherType, payload } = decodeEthernet(frame);
-    if (etherType === etherTypes.arp) {
-      const asked = decodeArp(payload);
-      const mac = 0x0200_0000_0000 + (asked.targetAddress & 0xffff);
-      const reply = { operation: arpOperations.reply, senderMac: mac, senderAddress: asked.targetAddress };
-      const arp = encodeArp({ ...reply, targetMac: asked.senderMac, targetAddress: asked.senderAddress });
-      const answer = encodeEthernet({ targetMac: asked.senderMac, sourceMac: mac, etherType, payload: arp });
+    const answer = answerArp(frame, serverMac);
+    if (answer) {
       // Not within the switch's own call.
       setImmediate(() => this.target.running?.inject(port, answer));
       return;
     }
-    const ip = decodeIpv4(payload);
+    const ip = decodeIpv4(decodeEthernet(frame).payload);
     this.served.set(decodeTcp(ip.payload, ip).sourcePort, ip.target);
   }
 }
@@ -108,10 +107,10 @@ describe('three server processes', () => {
   let network: Network;
   let folder: string;
 
-  beforeEach(async () => {
+  beforeEach(async (context) => {
     folder = await mkdtemp(join(tmpdir(), 'evenkeel-health-'));
-    // The controller closes only afterwards, and may write its book meanwhile.
-    return () => rm(folder, { recursive: true, maxRetries: 5 });
+    // The first to be asked for comes last: controllers are closed by then, and write no more.
+    context.onTestFinished(() => rm(folder, { recursive: true }));
   });
 
   async function start(check: string): Promise<RunningController> {

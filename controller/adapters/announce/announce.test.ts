@@ -16,9 +16,10 @@ const vip = 0x0a000164;
 const vip6 = 0xfd000000000000000000000000000100n;
 
 let folder: string;
-beforeEach(async () => {
+beforeEach(async (context) => {
   folder = await mkdtemp(join(tmpdir(), 'evenkeel-announce-'));
-  return () => rm(folder, { recursive: true });
+  // The first to be asked for comes last: announcers are closed by then, and write no more.
+  context.onTestFinished(() => rm(folder, { recursive: true }));
 });
 
 /** What BIRD 2.0 says to `configure` and `show status`, and the commands that it heard. */

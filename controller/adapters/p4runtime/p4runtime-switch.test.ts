@@ -4,12 +4,13 @@ import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { P4RuntimeClient } from '../../../p4runtime/client.ts';
 import { type RunningSwitch, startSwitch } from '../../../switch/server/switch.ts';
-import { arpOperations, decodeArp, encodeArp } from '../../../wire/arp.ts';
+import { arpOperations, decodeArp } from '../../../wire/arp.ts';
 import { decodeEthernet, encodeEthernet, etherTypes } from '../../../wire/ethernet.ts';
-import { encodeIpv4, ipv4Defaults, protocols } from '../../../wire/ipv4.ts';
+import { answerArp, encodeTcpFrame } from '../../../wire/frames.ts';
+import { protocols } from '../../../wire/ipv4.ts';
 import { decodeIpv6, encodeIpv6, ipv6Defaults } from '../../../wire/ipv6.ts';
 import { decodeNeighbourSolicitation, encodeNeighbourAdvertisement } from '../../../wire/ndp.ts';
-import { encodeTcp, tcpDefaults, tcpFlags } from '../../../wire/tcp.ts';
+import { tcpFlags } from '../../../wire/tcp.ts';
 import { PLAIN_VIP, type Row, type RowUpdate } from '../../core/row.ts';
 import type { SwitchEvent } from '../../ports/switch.ts';
 import { systemClock } from '../clock/system-clock.ts';
@@ -132,16 +133,8 @@ function createSwitch(options: { electionId?: bigint; address?: string } = {}) {
 
 /** From a client to the vip. */
 function segment(source: number, sourcePort: number, flags: number): Uint8Array {
-  const addresses = { source, target: 0x0a00_0064 };
-  const tcp = { ...tcpDefaults, sourcePort, targetPort: 80, sequence: 1, acknowledgement: 1, flags };
-  const payload = encodeTcp(tcp, addresses);
-  const ip = encodeIpv4({ ...ipv4Defaults, ...addresses, protocol: protocols.tcp, payload });
-  return encodeEthernet({
-    targetMac: mac,
-    sourceMac: 0x0200_0000_0009,
-    etherType: etherTypes.ipv4,
-    payload: ip,
-  });
+  const way = { source, target: 0x0a00_0064, sourceMac: 0x0200_0000_0009, targetMac: mac };
+  return encodeTcpFrame({ sourcePort, targetPort: 80, flags }, way);
 }
 
 describe('a switch over P4Runtime', () => {
@@ -217,16 +210,7 @@ describe('a switch over P4Runtime', () => {
       targetAddress: 0x0a00_0005,
     });
 
-    const reply = { operation: arpOperations.reply, senderMac: 0x0200_0000_0005, senderAddress: 0x0a00_0005 };
-    target.inject(
-      3,
-      encodeEthernet({
-        targetMac: mac,
-        sourceMac: 0x0200_0000_0005,
-        etherType: etherTypes.arp,
-        payload: encodeArp({ ...reply, targetMac: mac, targetAddress: own.address }),
-      }),
-    );
+    target.inject(3, answerArp(transmitted[0]!.frame, () => 0x0200_0000_0005)!);
     expect(await next('neighbour-digest')).toEqual({
       kind: 'neighbour-digest',
       port: 3,
@@ -295,18 +279,8 @@ describe('a switch over P4Runtime', () => {
     await next('connected');
     port.write(1, inserts);
     await next('written');
-    const addresses = { source: ipv6(0x99n), target: vipIpv6 };
-    const tcp = { ...tcpDefaults, sourcePort: 4321, targetPort: 80, sequence: 1, acknowledgement: 1 };
-    const payload = encodeIpv6({
-      ...ipv6Defaults,
-      ...addresses,
-      protocol: protocols.tcp,
-      payload: encodeTcp({ ...tcp, flags: tcpFlags.ack }, addresses),
-    });
-    target.inject(
-      1,
-      encodeEthernet({ targetMac: mac, sourceMac: 0x0200_0000_0009, etherType: etherTypes.ipv6, payload }),
-    );
+    const way = { source: ipv6(0x99n), target: vipIpv6, sourceMac: 0x0200_0000_0009, targetMac: mac };
+    target.inject(1, encodeTcpFrame({ sourcePort: 4321, targetPort: 80, flags: tcpFlags.ack }, way));
     expect(await next('flow-digest')).toEqual({
       kind: 'flow-digest',
       reason: 'old',
