@@ -179,6 +179,12 @@ export const knownSeeds: readonly KnownSeed[] = [
     why: 'a switch that failed to join had pins of every attempt (the world: as many as its table has room for)',
   },
   {
+    seed: 258,
+    switches: 3,
+    hasSlowSwitches: true,
+    why: 'a 5-tuple came again while its pin was deleted on two of three switches, and the next controller believed the third (the world: not promised)',
+  },
+  {
     seed: 10550,
     why: 'in a flood, a slot went to base while it was being merged onto its newest backend, and back again',
   },

@@ -7,7 +7,8 @@
  *   answered the ones before
  * - does not come again with the same 5-tuple before `staleDigestMs`, nor just when the last connection's pin expires
  *   (several switches take up to `idleAgreeMs` to agree that it has), nor
- *   when the filter slot that still knows that connection's first packet is emptied before this one is pinned
+ *   when the filter slot that still knows that connection's first packet is emptied before this one is pinned, nor while one
+ *   switch still has that connection's pin and the one that it comes to has not: the next controller believes the pin
  * - is never silent for longer than the session timeout; over UDP, which has no beginning, for longer than `udpSettleMs`
  * - sends again within `sendsAgainMs` when a digest of it was lost and nobody could know: at most twice in a row, then it
  *   arrives. Digests lost with their stream, which the controller notices, need no help
@@ -304,6 +305,8 @@ export class Clients {
       else this.#lose(client, 'nobody answers');
       if (pool !== undefined && this.#leaving.get(vipKey(device, client.flow.targetAddress)) === pool)
         this.#lose(client, 'its vip is about to be served by another pool');
+      if (this.#isPinnedElsewhere(client, device))
+        this.#lose(client, "its last connection's pin is deleted on its switch, and on another not yet");
       client.isReopened = decision === 'pinned';
       client.isOldest = decision === 'stable';
     } else if (!client.isLost && endpoint !== client.endpoint) {
@@ -363,6 +366,19 @@ export class Clients {
     const slot = next.mirror.slotOf(client.flow);
     if (slot && !slot.unstable) return true;
     return client.isOldest && !client.isUdp;
+  }
+
+  /** Another switch has a pin for its 5-tuple that its own has not, and that leads elsewhere. */
+  #isPinnedElsewhere({ flow, endpoint }: Client, device: Device): boolean {
+    const pinOn = ({ mirror }: Device) => {
+      const vip = mirror.vipOf(flow);
+      return vip && mirror.pin(vip.pool, flow);
+    };
+    if (endpoint === undefined || pinOn(device) !== undefined) return false;
+    return this.#world.devices.some((other) => {
+      const pin = pinOn(other);
+      return pin !== undefined && other.mirror.endpointOf(pin.backend) !== endpoint;
+    });
   }
 
   /** A lost digest does no harm as long as the flow sends again soon. */
