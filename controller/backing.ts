@@ -22,8 +22,9 @@ export interface Backing {
   config: ConfigStore;
   /** @param candidate  how the others see us */
   openElection: (candidate: Candidate) => Election;
-  /** To be called by who leads. */
+  /** To be called by who leads: the book of the engine, and the factors of weights that follow load. */
   openBook: () => BookStore;
+  openWeights: () => BookStore;
 }
 
 const etcdTimeoutMs = 2_000;
@@ -45,6 +46,7 @@ export function openBacking(
       // Who was started last is meant to be in charge; P4Runtime keeps the other one from writing.
       openElection: () => aloneElection(electionId ?? BigInt(clock.date().getTime())),
       openBook: () => bookFile(path, log),
+      openWeights: () => bookFile(`${file.name}.weights`, log),
     };
   }
   const { endpoints, prefix, leaseMs } = store;
@@ -63,10 +65,13 @@ export function openBacking(
       });
       return election;
     },
-    openBook: () => {
-      const fence = election?.fence;
-      assert(fence !== undefined, 'only who leads opens the book');
-      return etcdBook(client, `${prefix}book/`, fence);
-    },
+    openBook: () => open('book/'),
+    openWeights: () => open('weights/'),
   };
+
+  function open(folder: string): BookStore {
+    const fence = election?.fence;
+    assert(fence !== undefined, 'only who leads opens a store');
+    return etcdBook(client, prefix + folder, fence);
+  }
 }

@@ -23,6 +23,8 @@ export interface LeadershipWorld {
   openSwitch: (electionId: bigint) => SwitchPort;
   /** The book as whoever leads now may write it. */
   openBook: () => BookStore;
+  /** We begin to lead. Nothing is wanted of a switch before it is done. */
+  onLead?: () => Promise<void>;
   /** What the engine in charge knows may have changed. */
   onChange?: (engine: Engine) => void;
 }
@@ -128,7 +130,7 @@ export class Leadership {
   private async takeOver(term: bigint, told: number): Promise<void> {
     const { clock, log, openBook, openSwitch } = this.world;
     const store = openBook();
-    const book = await readBook(store, log);
+    const [book] = await Promise.all([readBook(store, log), this.world.onLead?.()]);
     await this.closing;
     if (told !== this.told) {
       await store.close();

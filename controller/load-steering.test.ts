@@ -12,7 +12,10 @@ import { formatProblem } from './config/problem.ts';
 import { loadDefaults } from './core/load-weights.ts';
 import { type RunningController, startController } from './main.ts';
 import { SwitchLoad } from './switch-load.ts';
+import { startEtcd, whyNoEtcd } from './testing/etcd-process.ts';
 import { MemorySwitch } from './testing/memory-switch.ts';
+
+const noEtcd = whyNoEtcd();
 
 const textOf = (load: string, slots = 256): string => `network:
   interfaces:
@@ -133,15 +136,21 @@ describe('a controller whose backends tell their load', () => {
 
   const backends = (controller: RunningController) => controller.status().engine.pools[0]?.backends ?? [];
 
-  it('gives less to the one that has more, and goes on from there when it is started anew', async () => {
+  const pace = 'interval: 1s, min_interval: 1s, smoothing: 1s, lag: 1s';
+
+  /** Backend a has three times the load of b. @returns `load` of the configuration */
+  async function loadedServers(): Promise<string> {
     const server = createServer(({ url }, response) =>
       response.end(url === '/a' ? '{"load":0.9}' : '{"load":0.3}'),
     );
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/{name}`;
-    const pace = 'interval: 1s, min_interval: 1s, smoothing: 1s, lag: 1s';
-    await writeFile(path, textOf(`{ source: http, url: '${url}', ${pace} }`));
+    return `{ source: http, url: '${url}', ${pace} }`;
+  }
+
+  it('gives less to the one that has more, and goes on from there when it is started anew', async () => {
+    await writeFile(path, textOf(await loadedServers()));
     const first = await start();
     await until(
       () => (backends(first)[0]?.slots ?? 128) < 100 && first.status().engine.change.phase === 'idle',
@@ -159,8 +168,28 @@ describe('a controller whose backends tell their load', () => {
     expect(backends(second).map(({ weight }) => weight)).toEqual(weights);
   }, 60_000);
 
+  it.skipIf(noEtcd)(
+    `is followed by one that goes on from there, too, by an etcd${noEtcd ? ` (skipped: ${noEtcd})` : ''}`,
+    async () => {
+      const etcd = await startEtcd();
+      onTestFinished(() => etcd.close());
+      const store = `{ store: { kind: etcd, endpoints: [${etcd.endpoint}], lease: 2s } }`;
+      await writeFile(path, `controller: ${store}\n${textOf(await loadedServers())}`);
+      const first = await start();
+      await until(() => (backends(first)[0]?.slots ?? 128) < 100);
+      const second = await start();
+      await until(() => second.status().leadership.role === 'standby');
+      await first.close();
+      const weights = first.status().load![0]!.backends.map(({ weight }) => weight);
+      await until(() => backends(second).length === 2);
+      expect(backends(second).map(({ weight }) => weight)).toEqual(weights);
+      // A switch of its own in this test: it was given these weights at once, without a change.
+      expect(second.status().engine.commits).toEqual([]);
+    },
+    60_000,
+  );
+
   it('says when it cannot know', async () => {
-    const pace = 'interval: 1s, min_interval: 1s, smoothing: 1s, lag: 1s';
     await writeFile(path, textOf(`{ source: http, url: 'http://127.0.0.1:1/', ${pace} }`));
     const controller = await start();
     await until(() => controller.status().load?.[0]?.problem !== undefined);

@@ -3,7 +3,7 @@
  * Reads how loaded backends are, each vip in its own rhythm, and says when weights should follow (core/load-weights.ts).
  *
  *   configuration ──> LoadSteering ──read──> LoadSource ──loads──> core/load-weights ──weights──> onChange
- *                          └──> store: what the next controller goes on from
+ *                          └──> FactorKeeper: what who leads next goes on from
  *
  * A vip has one reading under way at most.
  */
@@ -25,6 +25,7 @@ import {
   restoreFactors,
   weightsOf,
 } from './core/load-weights.ts';
+import { FactorKeeper } from './factor-keeper.ts';
 import type { Clock } from './ports/clock.ts';
 import type { LoadSource } from './ports/load-source.ts';
 import type { Log } from './ports/log.ts';
@@ -40,8 +41,8 @@ export interface LoadSteeringWorld {
   isInUse: (pool: string, backend: DesiredBackend) => boolean;
   /** What `weightOf` says may have changed. */
   onChange: () => void;
-  /** Undefined: the next controller begins with the configured weights. */
-  store: BookStore | undefined;
+  /** Where factors are kept, as whoever leads now may write there. */
+  openStore: () => BookStore;
 }
 
 interface SteeredPool {
@@ -57,20 +58,23 @@ interface SteeredPool {
 export class LoadSteering {
   private readonly world: LoadSteeringWorld;
   private pools = new Map<string, SteeredPool>();
-  private stored = new Map<string, ReadonlyMap<string, number>>();
+  private readonly keeper: FactorKeeper;
   private isClosed = false;
 
   constructor(world: LoadSteeringWorld) {
     this.world = world;
+    this.keeper = new FactorKeeper(world);
   }
 
-  /** To be called once, before `follow`: what a controller before us has left. */
-  async restore(): Promise<void> {
-    const { store, log } = this.world;
-    try {
-      for (const [vip, text] of (await store?.read()) ?? []) this.stored.set(vip, factorsIn(text));
-    } catch (error) {
-      log('warn', 'weights by load begin anew', { reason: (error as Error).message });
+  /** We begin to lead, and go on from where who led before has stopped. */
+  async takeOver(): Promise<void> {
+    const factors = await this.keeper.open();
+    if (factors === undefined) return;
+    const now = this.world.clock.now();
+    for (const [vip, pool] of this.pools) {
+      pool.state = createLoadWeights(pool.config.options, now);
+      restoreFactors(pool.state, factors.get(vip) ?? new Map());
+      pool.weights = weightsOf(pool.state, this.membersOf(pool));
     }
   }
 
@@ -114,14 +118,14 @@ export class LoadSteering {
   async close(): Promise<void> {
     this.isClosed = true;
     for (const { cancel } of this.pools.values()) cancel();
-    await this.world.store?.close();
+    await this.keeper.close();
   }
 
   private begin(config: VipLoad, before: SteeredPool | undefined): SteeredPool {
     before?.cancel();
     const { clock, openSource } = this.world;
     const state = createLoadWeights(config.options, clock.now());
-    restoreFactors(state, before ? factorsOf(before.state) : (this.stored.get(config.vip) ?? new Map()));
+    if (before) restoreFactors(state, factorsOf(before.state));
     const source = openSource(config.vip, config.query);
     const pool: SteeredPool = {
       config,
@@ -155,6 +159,10 @@ export class LoadSteering {
     const timeoutMs = Math.min(loadLimits.readMs, options.intervalMs);
     const { loads, problem } = await pool.source.read(targets, timeoutMs);
     if (this.isClosed || this.pools.get(vip) !== pool) return;
+    if (!this.world.isLeading()) {
+      this.readLater(pool);
+      return;
+    }
     if (problem !== undefined && pool.problem === undefined)
       this.world.log('warn', 'the load of backends is not known', { pool: vip, reason: problem });
     pool.problem = problem;
@@ -167,13 +175,10 @@ export class LoadSteering {
     const members = this.membersOf(pool);
     if (!adjust(pool.state, members, now)) return;
     pool.weights = weightsOf(pool.state, members);
-    const { log, onChange, store } = this.world;
+    const { log, onChange } = this.world;
     const shown = [...pool.weights].slice(0, shownWeights).map(([name, weight]) => `${name}=${weight}`);
     log('info', 'weights follow load', { pool: pool.config.vip, weights: shown.join(' ') });
-    const text = JSON.stringify(Object.fromEntries(factorsOf(pool.state)));
-    store?.write(new Map([[pool.config.vip, text]])).catch((error: unknown) => {
-      log('warn', 'weights by load are not kept', { reason: (error as Error).message });
-    });
+    this.keeper.keep(new Map([...this.pools].map(([vip, { state }]) => [vip, factorsOf(state)])));
     onChange();
   }
 
@@ -184,15 +189,6 @@ export class LoadSteering {
       isInUse: this.world.isInUse(config.vip, backend),
     }));
   }
-}
-
-function factorsIn(text: string): Map<string, number> {
-  const entries = Object.entries(JSON.parse(text) as Record<string, unknown>);
-  return new Map(
-    entries.filter(
-      (entry): entry is [string, number] => typeof entry[1] === 'number' && Number.isFinite(entry[1]),
-    ),
-  );
 }
 
 /** In a line of the log. */

@@ -15,7 +15,6 @@ import type { Admin, ControllerStatus } from './adapters/http/admin.ts';
 import { startAdminServer } from './adapters/http/admin-server.ts';
 import { Probes } from './adapters/probe/probes.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
-import { bookFile } from './adapters/store-file/book-file.ts';
 import { openAccess } from './admin-access.ts';
 import { Announcing } from './announcing.ts';
 import { openBacking } from './backing.ts';
@@ -119,7 +118,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
         engine: () => leadership.engine.status(),
         traffic: () => leadership.switchPort.status().traffic,
       }),
-    store: isShared ? undefined : bookFile(`${file.name}.weights`, log),
+    openStore: backing.openWeights,
   });
   // Another speaker needs another start; whether it shall speak does not.
   const announcing =
@@ -176,6 +175,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     openSwitch: (electionId) =>
       openSwitch(config, options, { electionId, isShared }, clock, about(log, 'switch')),
     openBook: backing.openBook,
+    onLead: () => steering.takeOver(),
     onChange: (engine) => announcing?.note(engine.servableVips()),
   });
   for (const warning of warnings) log('warn', formatProblem(warning, store.name));

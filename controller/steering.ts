@@ -46,7 +46,6 @@ export class Steering {
 
   /** Tells what is wanted once the backends have been asked for the first time, and from then on whenever it is another. */
   async start(want: Wanting): Promise<void> {
-    await this.load.restore();
     this.monitor.check(this.config);
     this.load.follow(this.config);
     let cancel = () => {};
@@ -56,6 +55,12 @@ export class Steering {
     await Promise.race([this.monitor.answeredOnce(), patience]);
     cancel();
     this.want = want;
+    this.tell();
+  }
+
+  /** We begin to lead: from now on what is wanted goes on from the weights of who led before. */
+  async takeOver(): Promise<void> {
+    await this.load.takeOver();
     this.tell();
   }
 
