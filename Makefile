@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets itself up from a fresh clone.
 
-.PHONY: demo screenshots test check p4 bench sim evaluate load build generate clean
+.PHONY: docs demo screenshots test check p4 bench sim evaluate load build generate clean
 
 # What `npm ci` left is current as long as the lock file is older.
 node_modules/.package-lock.json: package-lock.json
@@ -43,6 +43,10 @@ evaluate: build
 # Writes the tables and the picture of docs/load-aware.md; takes some minutes.
 load: build
 	node dist/sim/run/load.js
+
+# The reference of the configuration file, and its schema for editors: whenever controller/config/*schema.ts has changed.
+docs: build
+	npm run --silent docs
 
 generate: node_modules/.package-lock.json
 	npm run --silent generate

@@ -119,6 +119,7 @@ describe('evenkeel', () => {
     'fail',
     'restore',
     'reload',
+    'schema',
   ])('%s --help says what it does, with an example', async (command) => {
     const { exitCode, stdout, stderr } = await evenkeel(`${command} --help`);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });

@@ -14,6 +14,7 @@ import { CommandError, type ExitCode, exitCodes } from './exit-code.ts';
 import { explanationText } from './explanation-text.ts';
 import { parseFlow } from './flow.ts';
 import type { ControllerCommandOptions } from './processes.ts';
+import { addSchema } from './schema-command.ts';
 import { statusText } from './status-text.ts';
 import { pause, type Terminal } from './terminal.ts';
 import type { LiveOptions, TraceOptions } from './trace.ts';
@@ -74,6 +75,7 @@ function buildProgram(terminal: Terminal): Command {
   addQuestions(program, terminal);
   addChanges(program, terminal);
   addTrace(program, terminal);
+  addSchema(program, terminal);
   for (const command of [program, ...program.commands])
     command
       .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })

@@ -6,7 +6,7 @@
  *   announce: { speaker: frr, vtysh: vtysh, pathspace: blue, tag: 10300, drain: false }
  */
 import { z } from 'zod';
-import { integer, oneOf, parsePath, scalar } from './field.ts';
+import { integer, keysByTag, oneOf, pathField, scalar, text } from './field.ts';
 import { type Parsed, show } from './scalar.ts';
 
 export type SpeakerConfig =
@@ -29,17 +29,36 @@ export const speakerDefaults = {
 
 const speakerKeys = { bird: ['file', 'control'], frr: ['vtysh', 'pathspace', 'tag'] } as const;
 
+const absolutePathField = text('path from the root', '^/(.*[^/])?$', parseAbsolutePath);
+const pathspaceField = text('letters, digits, `-`, `_`; at most 32', '^[A-Za-z0-9_-]{1,32}$', parsePathspace);
+
 export const announceSchema = z
   .strictObject({
-    speaker: scalar(oneOf('bird', 'frr')),
-    drain: scalar(oneOf(true, false)).default(false),
-    file: scalar(parseAbsolutePath).optional(),
-    control: scalar(parseAbsolutePath).optional(),
-    vtysh: scalar(parsePath).optional(),
-    pathspace: scalar(parsePathspace).optional(),
+    speaker: scalar(oneOf('bird', 'frr')).describe('Which one is there.'),
+    drain: scalar(oneOf(true, false))
+      .default(false)
+      .describe('Withdraws all vips; what still arrives is forwarded.'),
+    file: scalar(absolutePathField).optional().meta({
+      default: speakerDefaults.bird.file,
+      description: 'Of `bird`: written by us, included by its own file.',
+    }),
+    control: scalar(absolutePathField)
+      .optional()
+      .meta({ default: speakerDefaults.bird.control, description: 'Of `bird`: its control socket.' }),
+    vtysh: scalar(pathField)
+      .optional()
+      .meta({ default: speakerDefaults.frr.vtysh, description: 'Of `frr`: the command.' }),
+    pathspace: scalar(pathspaceField)
+      .optional()
+      .describe('Of an `frr` that is not the only one of its machine (`-N`).'),
     // FRR's tags are 32 bits wide; 0 is none.
-    tag: scalar(integer(1, 0xffff_ffff)).optional(),
+    tag: scalar(integer(1, 0xffff_ffff)).optional().meta({
+      default: speakerDefaults.frr.tag,
+      description: 'Of `frr`: of the static routes that are ours.',
+    }),
   })
+  .meta(keysByTag('speaker', speakerKeys))
+  .describe('A BGP speaker is told of the vips ([vips announced by BGP](announce.md)).')
   .superRefine((shape, context) => {
     const other = shape.speaker === 'bird' ? 'frr' : 'bird';
     for (const key of speakerKeys[other]) {

@@ -9,8 +9,8 @@ import { z } from 'zod';
 import type { Check } from '../core/check.ts';
 import { dampingDefaults } from '../core/flap-damping.ts';
 import { type HealthOptions, healthDefaults } from '../core/health.ts';
-import { duration, integer, oneOf, scalar } from './field.ts';
-import { type Parsed, show } from './scalar.ts';
+import { duration, formed, integer, keysByTag, oneOf, percentage, scalar, text } from './field.ts';
+import { formatDuration, type Parsed, show } from './scalar.ts';
 
 export interface VipHealth {
   vip: string;
@@ -45,47 +45,138 @@ const keysOfChecks: Readonly<Record<(typeof checks)[number], readonly CheckKey[]
   grpc: ['service'],
   command: ['command'],
 };
+/** As the refinement below, for editors. */
+const { allOf } = keysByTag('check', keysOfChecks) as { allOf: object[] };
+const needsCommand = {
+  if: { properties: { check: { const: 'command' } } },
+  // biome-ignore lint/suspicious/noThenProperty: it is JSON Schema's
+  then: { required: ['command'] },
+};
+const tagged = { allOf: [...allOf, needsCommand] };
 type CheckKey = 'path' | 'host' | 'status' | 'body' | 'verify' | 'send' | 'expect' | 'service' | 'command';
+
+const urlPathField = text('path of a URL', '^/', parseUrlPath);
+const hostField = text('name of a host', '^[\\w.:\\[\\]-]{1,255}$', parseHost);
+const wordsField = text(`text, at most ${healthLimits.bytes} characters`, '.', parseWords);
+const bytesField = text(`text, or \`hex:\` and bytes; at most ${healthLimits.bytes}`, '', parseBytes);
+const oneStatus = {
+  type: ['integer', 'string'],
+  pattern: '^[1-5]\\d\\d(-[1-5]\\d\\d)?$',
+  minimum: 100,
+  maximum: 599,
+};
+const statusesField = formed(
+  'a status, a range, or a list of them',
+  { anyOf: [oneStatus, { type: 'array', items: oneStatus, minItems: 1, maxItems: healthLimits.arguments }] },
+  parseStatuses,
+);
+const commandField = formed(
+  'a list of words',
+  { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: healthLimits.arguments },
+  parseCommand,
+);
 
 const time = ({ least, most }: { least: number; most: number }) => scalar(duration(least, most));
 const penalty = scalar(integer(1, healthLimits.penalty));
 
-const strictness = {
-  interval: time(healthLimits.intervalMs).optional(),
-  timeout: time(healthLimits.timeoutMs).optional(),
-  rise: scalar(integer(1, healthLimits.answers)).optional(),
-  fall: scalar(integer(1, healthLimits.answers)).optional(),
-  jitter: scalar(percentage(0, 50)).optional(),
-  dead_after: time(healthLimits.deadAfterMs).optional(),
-  floor: scalar(percentage(0, 100)).optional(),
-  flapping: z
-    .strictObject({
-      hold: scalar(oneOf(true, false)).optional(),
-      half_life: time(healthLimits.halfLifeMs).optional(),
-      suppress_above: penalty.optional(),
-      reuse_below: penalty.optional(),
-      suppress_max: time(healthLimits.halfLifeMs).optional(),
-    })
-    .optional(),
-};
+/** @param isCommon  for all vips, where ours are the defaults; else of one vip, where those for all are */
+function strictness(isCommon: boolean) {
+  const about = (description: string, standard: unknown) => ({
+    description,
+    ...(isCommon ? { default: standard } : { otherwise: 'that of `controller.health`' }),
+  });
+  const { intervalMs, timeoutMs, rise, fall, jitter, deadAfterMs, floor } = healthDefaults;
+  const { halfLifeMs, suppressAbove, reuseBelow, suppressMaxMs, fallPenalty } = dampingDefaults;
+  const percent = (share: number): string => `${share * 100}%`;
+  return {
+    interval: time(healthLimits.intervalMs)
+      .optional()
+      .meta(about('Between two probes of a backend.', formatDuration(intervalMs))),
+    timeout: time(healthLimits.timeoutMs)
+      .optional()
+      .meta(about('Of a probe; no longer than the interval.', formatDuration(timeoutMs))),
+    rise: scalar(integer(1, healthLimits.answers))
+      .optional()
+      .meta(about('Passes in a row until it is up. A first answer decides alone.', rise)),
+    fall: scalar(integer(1, healthLimits.answers))
+      .optional()
+      .meta(about('Failures in a row until it is down.', fall)),
+    jitter: scalar(percentage(0, 50))
+      .optional()
+      .meta(about('Intervals are longer or shorter by up to so much.', percent(jitter))),
+    dead_after: time(healthLimits.deadAfterMs)
+      .optional()
+      .meta(about('Who is silent for so long is dead; before, it is avoided.', formatDuration(deadAfterMs))),
+    floor: scalar(percentage(0, 100))
+      .optional()
+      .meta(
+        about(
+          'If less of the pool were left, none of the checks is trusted; `0%` for never.',
+          percent(floor),
+        ),
+      ),
+    flapping: z
+      .strictObject({
+        hold: scalar(oneOf(true, false)).optional().meta(about('Whether one that flaps is held out.', true)),
+        half_life: time(healthLimits.halfLifeMs)
+          .optional()
+          .meta(about('Of the penalty.', formatDuration(halfLifeMs))),
+        suppress_above: penalty
+          .optional()
+          .meta(about(`It is held out above so much penalty; a fall costs ${fallPenalty}.`, suppressAbove)),
+        reuse_below: penalty
+          .optional()
+          .meta(about('It is taken back below so much; less than `suppress_above`.', reuseBelow)),
+        suppress_max: time(healthLimits.halfLifeMs)
+          .optional()
+          .meta(about('It is held out for so long at most.', formatDuration(suppressMaxMs))),
+      })
+      .optional()
+      .describe('One that falls again and again is held out until it was quiet for a while (RFC 2439).'),
+  };
+}
 
-export const controllerHealthSchema = z.strictObject(strictness);
+export const controllerHealthSchema = z
+  .strictObject(strictness(true))
+  .describe('How strict checks are, for all vips that have any; each may say otherwise.');
 
 export const vipHealthSchema = z
   .strictObject({
-    check: scalar(oneOf(...checks)),
-    port: scalar(integer(1, 65_535)).optional(),
-    path: scalar(parseUrlPath).optional(),
-    host: scalar(parseHost).optional(),
-    status: scalar(parseStatuses).optional(),
-    body: scalar(parseWords).optional(),
-    verify: scalar(oneOf(true, false)).optional(),
-    send: scalar(parseBytes).optional(),
-    expect: scalar(parseBytes).optional(),
-    service: scalar(parseWords).optional(),
-    command: scalar(parseCommand).optional(),
-    ...strictness,
+    check: scalar(oneOf(...checks)).describe('How backends are asked.'),
+    port: scalar(integer(1, 65_535))
+      .optional()
+      .meta({ otherwise: 'that of the backend', description: 'Where backends are asked.' }),
+    path: scalar(urlPathField)
+      .optional()
+      .meta({ default: checkDefaults.path, description: 'Of `http` and `https`.' }),
+    host: scalar(hostField).optional().meta({
+      otherwise: 'its address',
+      description: 'Of `http` and `https`: the Host header and the name in TLS.',
+    }),
+    status: scalar(statusesField)
+      .optional()
+      .meta({ default: checkDefaults.status, description: 'Of `http` and `https`: the answers that pass.' }),
+    body: scalar(wordsField)
+      .optional()
+      .describe('Of `http` and `https`: text that the first 64 KiB of the answer must have.'),
+    verify: scalar(oneOf(true, false)).optional().meta({
+      default: checkDefaults.verify,
+      description: 'Of `https`: whether the certificate must be good.',
+    }),
+    send: scalar(bytesField).optional().meta({ otherwise: 'an empty datagram', description: 'Of `udp`.' }),
+    expect: scalar(bytesField)
+      .optional()
+      .meta({ otherwise: 'any answer', description: 'Of `udp`: what the answer must have.' }),
+    service: scalar(wordsField)
+      .optional()
+      .meta({ otherwise: 'the server as a whole', description: 'Of `grpc`: the service that is asked for.' }),
+    command: scalar(commandField)
+      .optional()
+      .describe('Of `command`, and required there. No shell reads it; exit code 0 passes.'),
+    ...strictness(false),
   })
+  .meta(tagged)
+  .describe('Backends are asked how they are ([health checks](health.md)). Absent: not checked.')
   .superRefine((shape, context) => {
     const right = keysOfChecks[shape.check];
     for (const key of new Set(Object.values(keysOfChecks).flat())) {
@@ -194,20 +285,7 @@ function toCheck(shape: VipHealthShape): Check {
   }
 }
 
-/** '50%' as 0.5. */
-export function percentage(least: number, most: number): (input: unknown) => Parsed<number> {
-  const right = `a share from ${least}% to ${most}%`;
-  return (input) => {
-    const [, digits] = /^(\d{1,3}(?:\.\d+)?) ?%$/.exec(typeof input === 'string' ? input : '') ?? [];
-    if (digits === undefined) return { wrong: `${show(input)} is not a percentage`, right };
-    const value = Number(digits);
-    return value >= least && value <= most
-      ? { value: value / 100 }
-      : { wrong: `${value}% is out of range`, right };
-  };
-}
-
-export function parseUrlPath(input: unknown): Parsed<string> {
+function parseUrlPath(input: unknown): Parsed<string> {
   if (typeof input === 'string' && /^\/[\x21-\x7e]{0,1023}$/.test(input)) return { value: input };
   return { wrong: `${show(input)} is not a path`, right: 'one that begins with a slash, such as /healthz' };
 }

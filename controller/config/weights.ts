@@ -9,9 +9,8 @@
 import { z } from 'zod';
 import type { LoadQuery } from '../core/load-query.ts';
 import { type LoadOptions, loadDefaults } from '../core/load-weights.ts';
-import { duration, integer, oneOf, scalar } from './field.ts';
-import { percentage } from './health.ts';
-import { type Parsed, show } from './scalar.ts';
+import { duration, formed, integer, keysByTag, oneOf, percentage, scalar, text } from './field.ts';
+import { formatDuration, type Parsed, show } from './scalar.ts';
 
 export interface VipLoad {
   vip: string;
@@ -44,26 +43,90 @@ const neededKeys: Readonly<Record<keyof typeof keysOfSources, readonly SourceKey
   switch: [],
 };
 
+const urlField = text('URL', '^https?://', parseUrl);
+const textField = text(`text, at most ${loadLimits.textLength} characters`, '.', parseText);
+const loadField = formed('a number, 0 or more', { type: 'number', minimum: 0 }, parseLoad);
 const time = scalar(duration(loadLimits.timeMs.least, loadLimits.timeMs.most));
+const percent = (share: number): string => `${share * 100}%`;
+
+/** As the refinement below, for editors. */
+const { allOf } = keysByTag('source', keysOfSources) as { allOf: object[] };
+const needs = Object.entries(neededKeys).map(([source, required]) => ({
+  if: { properties: { source: { const: source } } },
+  // biome-ignore lint/suspicious/noThenProperty: it is JSON Schema's
+  then: { required },
+}));
 
 export const vipLoadSchema = z
   .strictObject({
-    source: scalar(oneOf('http', 'prometheus', 'switch')),
-    url: scalar(parseUrl).optional(),
-    field: scalar(parseText).optional(),
-    query: scalar(parseText).optional(),
-    label: scalar(parseText).optional(),
-    count: scalar(oneOf('bytes', 'packets')).optional(),
-    interval: scalar(duration(loadLimits.intervalMs.least, loadLimits.intervalMs.most)).optional(),
-    smoothing: time.optional(),
-    dead_band: scalar(percentage(0, 100)).optional(),
-    gain: scalar(percentage(1, 100)).optional(),
-    step: scalar(percentage(1, 100)).optional(),
-    min_interval: time.optional(),
-    lag: time.optional(),
-    range: scalar(integer(2, loadLimits.range)).optional(),
-    idle_below: scalar(parseLoad).optional(),
+    source: scalar(oneOf('http', 'prometheus', 'switch')).describe('Who tells the load.'),
+    url: scalar(urlField)
+      .optional()
+      .describe(
+        'Of `http` and `prometheus`, and required there. `{address}`, `{port}`, `{name}` are those of a backend.',
+      ),
+    field: scalar(textField).optional().meta({
+      default: queryDefaults.field,
+      description: 'Of `http`: where the load stands in the JSON, such as `load.cpu`.',
+    }),
+    query: scalar(textField)
+      .optional()
+      .describe('Of `prometheus`, and required there: one sample for each backend.'),
+    label: scalar(textField).optional().meta({
+      default: queryDefaults.label,
+      description: 'Of `prometheus`: the label that says which backend.',
+    }),
+    count: scalar(oneOf('bytes', 'packets'))
+      .optional()
+      .meta({ default: queryDefaults.count, description: 'Of `switch`: which counter.' }),
+    interval: scalar(duration(loadLimits.intervalMs.least, loadLimits.intervalMs.most))
+      .optional()
+      .meta({ default: formatDuration(loadDefaults.intervalMs), description: 'Between two readings.' }),
+    smoothing: time.optional().meta({
+      default: formatDuration(loadDefaults.smoothingMs),
+      description: 'A reading counts for 63 % after so long.',
+    }),
+    dead_band: scalar(percentage(0, 100))
+      .optional()
+      .meta({
+        default: percent(loadDefaults.deadBand),
+        description: 'Who is so near to the mean is left alone.',
+      }),
+    gain: scalar(percentage(1, 100))
+      .optional()
+      .meta({
+        default: percent(loadDefaults.gain),
+        description: 'Share of an error that is corrected at a time.',
+      }),
+    step: scalar(percentage(1, 100))
+      .optional()
+      .meta({
+        default: percent(loadDefaults.stepMax),
+        description: 'A weight changes by so much at a time at most.',
+      }),
+    min_interval: time.optional().meta({
+      default: formatDuration(loadDefaults.minIntervalMs),
+      description: 'Between two changes of weights.',
+    }),
+    lag: time.optional().meta({
+      default: formatDuration(loadDefaults.lagMs),
+      description: 'How long a change takes to show: the mean life of a connection and the age of readings.',
+    }),
+    range: scalar(integer(2, loadLimits.range)).optional().meta({
+      default: loadDefaults.range,
+      description: 'A weight is at most so many times the configured one, and at least that part of it.',
+    }),
+    idle_below: scalar(loadField)
+      .optional()
+      .meta({
+        otherwise: `${loadDefaults.idleBelow}; 0 with \`switch\``,
+        description: 'Nothing is concluded while the mean load is lower; in the unit of the readings.',
+      }),
   })
+  .meta({ allOf: [...allOf, ...needs] })
+  .describe(
+    'Weights follow load ([weights that follow load](load-aware.md)). Absent: they are those of the file.',
+  )
   .superRefine((shape, context) => {
     const say = (key: SourceKey, message: string, right: string): void =>
       context.addIssue({ code: 'custom', path: [key], message, params: { right } });
