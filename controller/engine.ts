@@ -12,12 +12,14 @@ import type { Address, Desired } from './core/desired.ts';
 import type { Effect, Event, Millis } from './core/event.ts';
 import { type Explanation, explain, type FlowQuestion } from './core/explain.ts';
 import type { EngineOptions } from './core/options.ts';
+import { type Plan, planInSteps } from './core/plan.ts';
 import { type SlotMap, slotMap } from './core/slot-map.ts';
 import { type Status, status } from './core/status.ts';
 import { EventQueue, type EventQueueOptions } from './event-queue.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import type { SwitchPort } from './ports/switch.ts';
+import { WriteSpeedometer } from './write-speed.ts';
 
 export interface EngineWorld {
   clock: Clock;
@@ -44,6 +46,9 @@ const longestTimerMs = 3_600_000;
 const heartbeatMs = 250;
 const longestStopMs = 1_000;
 
+/** A plan is computed for so long before others have their turn. */
+const planSliceMs = 20;
+
 /** Notices come in storms, and what they change is on the switch alone. */
 const changesBook: ReadonlySet<Event['kind']> = new Set(['desired', 'connected', 'written', 'tick']);
 
@@ -52,6 +57,7 @@ export class Engine {
   private options: EngineOptions;
   private state: ReturnType<typeof createState>;
   private readonly queue: EventQueue;
+  private readonly speedometer = new WriteSpeedometer();
   private cancelWake = () => {};
   private cancelHeartbeat = () => {};
   /** When the process was last seen to run. */
@@ -98,6 +104,19 @@ export class Engine {
 
   explain(flow: FlowQuestion): Explanation {
     return explain(this.state, flow);
+  }
+
+  /** What would come of it if this were wanted; undefined while the switch is not known. */
+  async plan(desired: Desired, options: EngineOptions): Promise<Plan | undefined> {
+    const { clock } = this.world;
+    const steps = planInSteps(this.state, desired, clock.now(), options, this.speedometer.speed());
+    for (let until = clock.now() + planSliceMs; ; ) {
+      const { done, value } = steps.next();
+      if (done) return value;
+      if (clock.now() < until) continue;
+      await new Promise<void>((resolve) => clock.after(0, resolve));
+      until = clock.now() + planSliceMs;
+    }
   }
 
   /** What the next controller should know; undefined while we do not know ourselves. */
@@ -161,7 +180,11 @@ export class Engine {
   }
 
   private advance(event: Event): void {
-    if (isStreamEvent(event)) this.streamEventsKnown++;
+    if (isStreamEvent(event)) {
+      this.streamEventsKnown++;
+      this.speedometer.forget();
+    }
+    if (event.kind === 'written') this.speedometer.answer(event.write, this.world.clock.now());
     const { state, effects } = step(this.state, event, this.options);
     this.state = state;
     for (const effect of effects) this.carryOut(effect);
@@ -173,6 +196,7 @@ export class Engine {
       case 'write':
         // Meant for a stream that is gone: on the next one it would come after the tables have been read.
         if (this.streamEventsKnown < this.streamEventsTold) break;
+        this.speedometer.sent(effect.write, effect.updates.length, this.world.clock.now());
         this.world.switchPort.write(effect.write, effect.updates);
         break;
       case 'wake':

@@ -87,8 +87,9 @@ export class Steering {
     await this.load.close();
   }
 
-  private desired(): Desired {
-    return asItStands(this.config.desired, {
+  /** What the engine would be told if this were the configuration. */
+  desiredBy(config: Config): Desired {
+    return asItStands(config.desired, {
       verdictOf: (pool, backend) => this.monitor.verdictOf(pool, backend),
       weightOf: (pool, backend) => this.load.weightOf(pool, backend),
     });
@@ -101,6 +102,6 @@ export class Steering {
   private tell(): void {
     this.cancelTelling?.();
     this.cancelTelling = undefined;
-    this.want?.(this.desired(), this.config);
+    this.want?.(this.desiredBy(this.config), this.config);
   }
 }
