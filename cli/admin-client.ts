@@ -4,7 +4,13 @@ import { readFileSync } from 'node:fs';
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { createInterface } from 'node:readline';
-import type { ChangeResult, ControllerStatus, LogLine } from '../controller/adapters/http/admin.ts';
+import type {
+  AppliedResult,
+  ChangeResult,
+  ControllerStatus,
+  LogLine,
+  PlanResult,
+} from '../controller/adapters/http/admin.ts';
 import type { AdminError } from '../controller/adapters/http/answers.ts';
 import { foundToken } from '../controller/adapters/http/token.ts';
 import type { Edit } from '../controller/config/edit.ts';
@@ -34,6 +40,8 @@ export interface ClientOptions {
 type Env = Readonly<Record<string, string | undefined>>;
 
 const timeoutMs = 10_000;
+/** Of what the controller has to work for. */
+const longTimeoutMs = 120_000;
 /** More than the status of the largest network. */
 const answerBytesMax = 64 * 1024 * 1024;
 
@@ -106,14 +114,27 @@ export class AdminClient {
     return this.call('POST', '/reload', {});
   }
 
-  private async call<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
+  plan(text: string): Promise<PlanResult> {
+    return this.call('POST', '/plan', { text }, longTimeoutMs);
+  }
+
+  apply(text: string, basis: string | undefined): Promise<AppliedResult> {
+    return this.call('POST', '/apply', { text, basis });
+  }
+
+  private async call<T>(
+    method: 'GET' | 'POST',
+    path: string,
+    body?: unknown,
+    patienceMs = timeoutMs,
+  ): Promise<T> {
     const token = method === 'POST' ? this.token() : undefined;
     const headers = {
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
     };
     const text = body === undefined ? undefined : JSON.stringify(body);
-    const response = await this.send(method, path, headers, text, AbortSignal.timeout(timeoutMs));
+    const response = await this.send(method, path, headers, text, AbortSignal.timeout(patienceMs));
     const answer = await jsonOf(response);
     if (response.statusCode === 200 && answer !== undefined) return answer as T;
     throw this.refused(answer as Partial<AdminError> | undefined, response.statusCode ?? 0);

@@ -75,6 +75,8 @@ const admin: Admin = {
     edits.push(edit);
     return result;
   },
+  plan: () => Promise.reject(new Error('nobody plans here')),
+  apply: () => Promise.reject(new Error('nobody applies here')),
   reload: async () => result,
 };
 

@@ -13,6 +13,7 @@ import { eventText } from './event-text.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit-code.ts';
 import { explanationText } from './explanation-text.ts';
 import { parseFlow } from './flow.ts';
+import { addPlans } from './plan-commands.ts';
 import type { ControllerCommandOptions } from './processes.ts';
 import { addSchema } from './schema-command.ts';
 import { statusText } from './status-text.ts';
@@ -39,7 +40,7 @@ const topics = [
 
 const endings = `
 Exit codes: 0 done, 1 failed or refused, 2 wrong command line, 3 no controller answers,
-            4 the configuration has problems.`;
+            4 the configuration has problems, 5 something differs (--exit-code).`;
 
 const examples = `
 Examples:
@@ -49,6 +50,7 @@ Examples:
   $ evenkeel add web web-5 10.0.2.15:8080 --weight 2   a new server
   $ evenkeel drain web web-1                           no new connections; those it has go on
   $ evenkeel fail web web-2                            it is dead: its connections cannot be saved
+  $ evenkeel plan new.yaml                             what would change, without touching anything
   $ evenkeel explain 10.0.1.7:40000 10.0.1.100:80      where does this connection go, and why?
 ${endings}`;
 
@@ -60,7 +62,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     if (!(error instanceof CommandError)) throw error;
-    terminal.err(`${error.message.replace(/^/gm, 'evenkeel: ')}\n`);
+    if (error.message !== '') terminal.err(`${error.message.replace(/^/gm, 'evenkeel: ')}\n`);
     return error.exitCode;
   }
 }
@@ -74,6 +76,7 @@ function buildProgram(terminal: Terminal): Command {
   addProcesses(program, terminal);
   addQuestions(program, terminal);
   addChanges(program, terminal);
+  addPlans(program, terminal);
   addTrace(program, terminal);
   addSchema(program, terminal);
   for (const command of [program, ...program.commands])

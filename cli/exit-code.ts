@@ -11,11 +11,13 @@ export const exitCodes = {
   unreachable: 3,
   /** The configuration file has problems. */
   badConfig: 4,
+  /** Something differs, and --exit-code asked for a word about it. */
+  differs: 5,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** Ends a command: the message goes to stderr as it is. */
+/** Ends a command: the message, if there is one, goes to stderr as it is. */
 export class CommandError extends Error {
   readonly exitCode: ExitCode;
 

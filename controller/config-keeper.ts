@@ -3,8 +3,10 @@
  * Keeps what is wanted and the configuration file the same: reads it when it changes, changes it by command. A file
  * with problems changes nothing; they are told, and what was wanted before stays wanted.
  */
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { ChangeResult, ConfigStatus, Failure } from './adapters/http/admin.ts';
+import type { AppliedResult, ChangeResult, ConfigStatus, Failure } from './adapters/http/admin.ts';
+import { type ConfigChange, compareConfigs } from './config/compare.ts';
 import type { Config } from './config/config.ts';
 import { type Edit, editConfig } from './config/edit.ts';
 import { parseConfig } from './config/parse.ts';
@@ -21,6 +23,19 @@ export interface ConfigKeeperWorld {
   /** Is told every configuration that comes into force. */
   onConfig: (config: Config) => void;
 }
+
+/** A text that is not in force. */
+export interface ConfigInQuestion {
+  config: Config;
+  warnings: Problem[];
+  needsRestart: string[];
+  /** To what is in force. */
+  changes: ConfigChange[];
+  /** Tells the text of now from every other. */
+  basis: string;
+}
+
+type Failed = { failure: Failure };
 
 export class ConfigKeeper {
   private readonly world: ConfigKeeperWorld;
@@ -95,6 +110,43 @@ export class ConfigKeeper {
     });
   }
 
+  /** What another text would be, without touching anything. */
+  async look(text: string): Promise<ConfigInQuestion | Failed> {
+    const parsed = parseConfig(text);
+    if ('problems' in parsed)
+      return failed('invalid', 'it has problems', 'a configuration without problems', parsed.problems);
+    const { config, warnings } = parsed;
+    const needsRestart = restartsFor(this.initial, config);
+    try {
+      const basis = basisOf(await this.world.store.read());
+      return { config, warnings, needsRestart, changes: compareConfigs(this.text, text), basis };
+    } catch (error) {
+      return { failure: storeFailure(error) };
+    }
+  }
+
+  /**
+   * Puts another text in the place of the file's.
+   *
+   * @param basis  of the text that it is to replace, as `look` has told; undefined: of any
+   */
+  apply(text: string, basis: string | undefined): Promise<AppliedResult | Failed> {
+    return this.inTurn(async () => {
+      const { store, log } = this.world;
+      const parsed = parseConfig(text);
+      if ('problems' in parsed)
+        return failed('invalid', 'it has problems', 'a configuration without problems', parsed.problems);
+      const previous = await store.read();
+      if (basis !== undefined && basis !== basisOf(previous))
+        return failed('changed', `${store.name} has changed since the plan was made`, 'a new plan');
+      const isChanged = text !== previous;
+      if (isChanged) await store.replace(previous, text);
+      if (text !== this.text) this.accept(text, parsed.config, parsed.warnings);
+      if (isChanged) log('info', 'apply, by command', { file: store.name });
+      return { ...this.done(isChanged), previous };
+    });
+  }
+
   async close(): Promise<void> {
     this.unwatch();
     await this.last;
@@ -122,16 +174,16 @@ export class ConfigKeeper {
     for (const problem of problems) this.world.log(level, formatProblem(problem, this.world.store.name));
   }
 
-  private done(isChanged: boolean): ChangeResult {
+  private done(isChanged: boolean): Exclude<ChangeResult, { failure: Failure }> {
     return { isChanged, warnings: this.warnings, needsRestart: this.needsRestart };
   }
 
   /** One after the other: each change starts from what the one before it has written. */
-  private inTurn(change: () => Promise<ChangeResult>): Promise<ChangeResult> {
+  private inTurn<R>(change: () => Promise<R | Failed>): Promise<R | Failed> {
     if (this.waiting >= waitingChangesMax)
       return Promise.resolve(failed('busy', `${this.waiting} changes wait already`, 'a little patience'));
     this.waiting++;
-    const result = this.last.then(change).catch((error: unknown): ChangeResult => {
+    const result = this.last.then(change).catch((error: unknown): Failed => {
       const failure = storeFailure(error);
       this.world.log('error', failure.wrong, { file: this.world.store.name });
       return { failure };
@@ -140,6 +192,8 @@ export class ConfigKeeper {
     return result;
   }
 }
+
+const basisOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
 /** The settings that are read once. */
 function restartsFor(before: Config, after: Config): string[] {
@@ -175,7 +229,7 @@ function storeFailure(error: unknown): Failure {
   };
 }
 
-function failed(code: Failure['code'], wrong: string, right: string, problems: Problem[] = []): ChangeResult {
+function failed(code: Failure['code'], wrong: string, right: string, problems: Problem[] = []): Failed {
   return { failure: { code, wrong, right, problems } };
 }
 

@@ -23,12 +23,14 @@ import { parseConfig } from './config/parse.ts';
 import { formatProblem, type Problem } from './config/problem.ts';
 import { formatHostPort, type HostPort } from './config/scalar.ts';
 import { ConfigKeeper } from './config-keeper.ts';
-import { type EngineOptions, engineDefaults } from './core/options.ts';
+import type { EngineOptions } from './core/options.ts';
+import { engineOptionsOf } from './engine-options.ts';
 import { EventLog } from './event-log.ts';
 import { History } from './history.ts';
 import { Leadership } from './leadership.ts';
 import { openLoadSource } from './open-load-source.ts';
 import { groupOf, openSwitches } from './open-switches.ts';
+import { Planner } from './planner.ts';
 import type { Clock } from './ports/clock.ts';
 import { about, type Log } from './ports/log.ts';
 import type { Prober } from './ports/prober.ts';
@@ -148,7 +150,15 @@ export async function startController(options: ControllerOptions): Promise<Runni
     onEvent: (listener) => events.onEntry(listener),
     edit: (edit) => keeper.edit(edit),
     reload: () => keeper.reload(),
+    plan: (text) => planner.plan(text),
+    apply: (text, basis) => keeper.apply(text, basis),
   };
+  const planner = new Planner({
+    keeper,
+    desiredBy: (changed) => steering.desiredBy(changed),
+    engine: () => leadership.engine,
+    engineOptions,
+  });
 
   const metrics = createMetrics(admin.status);
   const history = new History({
@@ -215,15 +225,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
   }
 
   function engineOptions(from: Config): EngineOptions {
-    const {
-      listen: _,
-      tokenFile: __,
-      tls: ___,
-      store: ____,
-      electionId: _____,
-      ...settings
-    } = from.controller;
-    return { ...engineDefaults, ...settings, ...options.engine };
+    return { ...engineOptionsOf(from), ...options.engine };
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** How fast the switch takes what is written, as seen from here: updates for the time in which some were unanswered. */
-import type { WriteSpeed } from './core/plan.ts';
+
 import type { Millis } from './core/event.ts';
+import type { WriteSpeed } from './core/plan.ts';
 
 /** Of simple_switch_grpc on a machine of today; until there is something to measure. */
 const assumedPerSecond = 5_000;

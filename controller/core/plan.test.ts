@@ -4,7 +4,7 @@
 import { expect, it } from 'vitest';
 import type { DesiredBackend, DesiredPool } from './desired.ts';
 import { engineDefaults } from './options.ts';
-import { type Plan, planOf } from './plan.ts';
+import { type Plan, planBetween, planOf } from './plan.ts';
 import type { RowUpdate } from './row.ts';
 import { backend, desired, pool, Rig, VIP } from './testing/rig.ts';
 
@@ -213,4 +213,14 @@ it('has none while the switch is not known', () => {
   const rig = new Rig();
   rig.want(web(hundred));
   expect(planOf(rig.state, web(hundred), 0, options, instantly)).toBeUndefined();
+});
+
+it('can be made without a switch, and foretells the same of one that is new', () => {
+  const rig = new Rig().start(web(hundred));
+  const { writes, pools } = plan(rig);
+  expect(planBetween(web(hundred), web(changed), options, instantly)).toMatchObject({
+    writes,
+    pools,
+    busy: undefined,
+  });
 });

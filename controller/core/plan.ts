@@ -2,9 +2,10 @@
 /** What would come of another wish, before anything is touched; made of a rehearsal. As plain JSON-able data. */
 
 import { formatAddress, formatEndpoint } from './address.ts';
+import { step } from './controller.ts';
 import type { Desired, DesiredBackend, DesiredPool } from './desired.ts';
 import type { Millis } from './event.ts';
-import { isServedBy, NO_BACKEND, newestColumn, type Pool, type State } from './model.ts';
+import { createState, isServedBy, NO_BACKEND, newestColumn, type Pool, type State } from './model.ts';
 import type { EngineOptions } from './options.ts';
 import { type Rehearsal, rehearse, type WriteCount } from './rehearsal.ts';
 import { backendOf, baseOf } from './slots.ts';
@@ -13,7 +14,7 @@ import type { ChangePhase } from './status.ts';
 export interface Plan {
   /** Nothing would be written that will not be written anyway. */
   isEmpty: boolean;
-  /** Pools, then their backends, that would be other than they are. */
+  /** All, with the backends that would be other than they are, or will be when what is under way is done. */
   pools: PoolPlan[];
   /** Of the whole way to rest, what is under way already included. */
   writes: WriteCount[];
@@ -56,9 +57,8 @@ export interface PoolPlan {
   movedSlots: number;
   /** Of these, more than the new shares ask for. */
   collateralSlots: number;
-  /** The most that would be unstable at once; and how many are now. */
+  /** The most that would be unstable at once. */
   unstableSlots: number;
-  unstableSlotsNow: number;
   /** Of the flows that are alive, as far as they are spread evenly over the slots: from 0 to 1. */
   flows: FlowShares;
   backends: BackendPlan[];
@@ -91,14 +91,30 @@ export function planOf(
   options: EngineOptions,
   speed: WriteSpeed,
 ): Plan | undefined {
-  const steps = planInSteps(state, desired, now, options, speed);
+  return outcomeOf(planInSteps(state, desired, now, options, speed));
+}
+
+function outcomeOf<Outcome>(steps: Generator<undefined, Outcome>): Outcome {
   for (;;) {
     const { done, value } = steps.next();
     if (done) return value;
   }
 }
 
-/** The same with pauses. The state is copied before the first of them, and may go on. */
+/** Without a switch: from one that has held what was wanted since it was filled, and that nothing ever happened to. */
+export function planBetween(
+  before: Desired,
+  after: Desired,
+  options: EngineOptions,
+  speed: WriteSpeed,
+): Plan | undefined {
+  const { state } = step(createState(), { kind: 'desired', now: 0, desired: before }, options);
+  step(state, { kind: 'connected', now: 0, rows: [] }, options);
+  const filled = outcomeOf(rehearse(state, before, 0, options, 0));
+  return planOf(filled.state, after, filled.endedAt, options, speed);
+}
+
+/** As planOf, with pauses. The state is copied before the first of them, and may go on. */
 export function* planInSteps(
   state: State,
   desired: Desired,
@@ -113,7 +129,8 @@ export function* planInSteps(
   const wished = yield* rehearse(before, desired, now, options, msPerUpdate);
   const busy = busyWith(before);
   const anyway = busy && (yield* rehearse(before, before.desired!, now, options, msPerUpdate));
-  const pools = poolPlans(before, desired, wished);
+  // What is under way comes to its end either way: the plan tells what is other than that end.
+  const pools = poolPlans(anyway?.state ?? before, desired, wished);
   const writesAnyway = anyway?.writes ?? [];
   const hasWrites = withoutClock(wished.writes) !== withoutClock(writesAnyway);
   return {
@@ -121,7 +138,7 @@ export function* planInSteps(
     pools,
     writes: wished.writes,
     writesAnyway,
-    movedSlots: wished.movedSlots,
+    movedSlots: pools.reduce((sum, pool) => sum + pool.movedSlots, 0),
     commits: wished.commits,
     committedMs: wished.committedMs,
     mergedMs: wished.mergedMs,
@@ -197,7 +214,6 @@ function poolPlan({ state, was, wished, is, wish, isOther }: PoolInQuestion): Po
     movedSlots,
     collateralSlots: was && is ? Math.max(0, movedSlots - gained) : 0,
     unstableSlots,
-    unstableSlotsNow: was?.unstableCount ?? 0,
     flows: isOther ? { kept: 0, cut: 1 } : flowShares(was, is, wish, from, to),
     backends: backends.filter(({ change, slots }) => change !== undefined || slots.from !== slots.to),
   };

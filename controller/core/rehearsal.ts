@@ -38,6 +38,7 @@ export interface WriteCount {
 export interface Rehearsal {
   /** At rest: everything written, committed and merged. */
   state: State;
+  endedAt: Millis;
   writes: WriteCount[];
   /** After the beginning: until the last commit is acknowledged, and until the last slot is stable again. Undefined: none was. */
   committedMs: number | undefined;
@@ -202,6 +203,7 @@ class Run {
     const wasUnstable = this.unstable.size > 0;
     return {
       state,
+      endedAt: this.now,
       writes: this.counts(),
       committedMs: committedAt === undefined ? undefined : committedAt - startedAt,
       mergedMs: wasUnstable && mergedAt !== undefined ? mergedAt - startedAt : undefined,

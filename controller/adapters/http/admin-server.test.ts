@@ -78,6 +78,8 @@ function createAdmin(result: ChangeResult = done) {
       asked.edits.push(edit);
       return result;
     },
+    plan: () => Promise.reject(new Error('nobody plans here')),
+    apply: () => Promise.reject(new Error('nobody applies here')),
     reload: async () => {
       asked.reloads++;
       return result;

@@ -21,7 +21,8 @@ import { checkedInput } from './checked-input.ts';
 import { EventStreams } from './event-stream.ts';
 import { adminLimits } from './limits.ts';
 import { openApi } from './openapi.ts';
-import { type Operation, operations } from './operations.ts';
+import type { Operation } from './operation.ts';
+import { operations } from './operations.ts';
 import { type PageFiles, pages } from './pages.ts';
 import { isLoopback } from './token.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -111,18 +112,11 @@ export function adminApp(
   app.use(secureHeaders(headers));
   app.use(noStrangePages(access));
   app.use(async (context, next) => (requests.take() ? next() : tooMany(context, 'requests')));
-  app.use(
-    bodyLimit({
-      maxSize: adminLimits.bodyBytes,
-      onError: (context) =>
-        refuse(context, {
-          code: 'too-large',
-          where: 'body',
-          wrong: 'the body is too large',
-          right: `at most ${adminLimits.bodyBytes} bytes`,
-        }),
-    }),
+  const larger = new Map(
+    operations.flatMap(({ path, bodyBytes }) => (bodyBytes ? [[path, limited(bodyBytes)] as const] : [])),
   );
+  const small = limited(adminLimits.bodyBytes);
+  app.use((context, next) => (larger.get(context.req.path) ?? small)(context, next));
   app.use('/api/v1/pools/*', etag());
 
   for (const operation of operations) {
@@ -180,6 +174,19 @@ const headers: Parameters<typeof secureHeaders>[0] = {
   // Of what is served over HTTPS only; and the controller does not speak for the whole host.
   strictTransportSecurity: false,
 };
+
+function limited(maxSize: number) {
+  return bodyLimit({
+    maxSize,
+    onError: (context) =>
+      refuse(context, {
+        code: 'too-large',
+        where: 'body',
+        wrong: 'the body is too large',
+        right: `at most ${maxSize} bytes`,
+      }),
+  });
+}
 
 function tooMany(context: Context, what: 'requests' | 'changes'): Response {
   const perSecond = what === 'requests' ? adminLimits.requestsPerSecond : adminLimits.changesPerSecond;

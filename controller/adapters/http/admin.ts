@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the admin API offers, and what stands behind it. Everything is plain JSON-able data. */
+import type { ConfigChange } from '../../config/compare.ts';
 import type { Edit } from '../../config/edit.ts';
 import type { Problem } from '../../config/problem.ts';
 import type { LogLevel, LogTopic } from '../../core/event.ts';
 import type { Explanation, FlowQuestion } from '../../core/explain.ts';
 import type { PoolHealthStatus } from '../../core/health-status.ts';
 import type { LoadStatus } from '../../core/load-status.ts';
+import type { Plan } from '../../core/plan.ts';
 import type { SlotMap } from '../../core/slot-map.ts';
 import type { Status } from '../../core/status.ts';
 import type { SwitchStatus } from '../../ports/switch.ts';
@@ -106,6 +108,25 @@ export type ChangeResult =
   | { isChanged: boolean; warnings: Problem[]; needsRestart: string[] }
   | { failure: Failure };
 
+/** As it would be; nothing has been done. */
+export interface PlanResult {
+  /** Of the configuration to be replaced: who applies the plan says it, and is refused if it has changed since. */
+  basis: string;
+  changes: ConfigChange[];
+  warnings: Problem[];
+  needsRestart: string[];
+  /** Undefined: the engine does not know its switch, or another controller leads. */
+  plan: Plan | undefined;
+}
+
+export interface AppliedResult {
+  isChanged: boolean;
+  warnings: Problem[];
+  needsRestart: string[];
+  /** The configuration that was replaced: the way back. */
+  previous: string;
+}
+
 export interface Admin {
   status(): ControllerStatus;
   explain(flow: FlowQuestion): Explanation;
@@ -121,4 +142,8 @@ export interface Admin {
   edit(edit: Edit): Promise<ChangeResult>;
   /** Reads the file again. */
   reload(): Promise<ChangeResult>;
+  /** What would come of another configuration. */
+  plan(text: string): Promise<PlanResult | { failure: Failure }>;
+  /** Puts another configuration in the place of the one there is, if that is still of this basis. */
+  apply(text: string, basis: string | undefined): Promise<AppliedResult | { failure: Failure }>;
 }

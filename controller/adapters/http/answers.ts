@@ -2,7 +2,7 @@
 /** What the admin API answers when it does not do what it was asked. */
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { ChangeResult, Failure } from './admin.ts';
+import type { Failure } from './admin.ts';
 
 const statuses = {
   'bad-request': 400,
@@ -58,7 +58,7 @@ export function refuse(context: Context, { code, where, wrong, right }: Refusal)
   return context.json({ error } satisfies AdminError, statuses[code]);
 }
 
-export function answerChange(context: Context, result: ChangeResult): Response {
+export function answerChange(context: Context, result: object | { failure: Failure }): Response {
   if (!('failure' in result)) return context.json(result);
   return context.json({ error: result.failure } satisfies AdminError, statuses[result.failure.code]);
 }

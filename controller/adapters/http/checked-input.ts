@@ -3,7 +3,7 @@
 import type { Context } from 'hono';
 import { z } from 'zod';
 import { refuse } from './answers.ts';
-import type { Operation } from './operations.ts';
+import type { Operation } from './operation.ts';
 
 export interface Input {
   query: unknown;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The description of the API (OpenAPI 3.1), made of the table that its routes are made of. */
 import { z } from 'zod';
-import { type Operation, operations } from './operations.ts';
+import type { Operation } from './operation.ts';
+import { operations } from './operations.ts';
 import { errorSchema } from './schemas.ts';
 
 type Json = Record<string, unknown>;

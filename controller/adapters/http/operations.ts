@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Everything that the API can be asked: one table, of which its routes and its description are made. */
-import type { Context } from 'hono';
 import type { z } from 'zod';
 import type { SlotMap } from '../../core/slot-map.ts';
-import type { Admin, ControllerStatus } from './admin.ts';
+import type { ControllerStatus } from './admin.ts';
 import { answerChange, refuse } from './answers.ts';
-import type { EventStreams } from './event-stream.ts';
+import { type Operation, operation } from './operation.ts';
+import { planOperations } from './plan-operations.ts';
 import {
   afterSchema,
   changedSchema,
@@ -19,30 +19,6 @@ import {
   slotMapSchema,
   statusSchema,
 } from './schemas.ts';
-
-export interface Call<Query, Body> {
-  admin: Admin;
-  streams: EventStreams;
-  context: Context;
-  query: Query;
-  body: Body;
-}
-
-export interface Operation {
-  method: 'get' | 'post';
-  /** With {names} of what stands there. */
-  path: string;
-  id: string;
-  summary: string;
-  description?: string;
-  query?: z.ZodObject;
-  /** What has one changes state. */
-  body?: z.ZodType;
-  answer: z.ZodType;
-  /** Statuses other than 200 that are no errors of the request. */
-  otherAnswers?: Readonly<Record<number, string>>;
-  handle: (call: Call<never, never>) => Response | Promise<Response>;
-}
 
 export const operations: readonly Operation[] = [
   operation({
@@ -135,6 +111,7 @@ export const operations: readonly Operation[] = [
     answer: changedSchema,
     handle: async ({ admin, context }) => answerChange(context, await admin.reload()),
   }),
+  ...planOperations,
   operation({
     method: 'post',
     path: '/api/v1/allowed',
@@ -157,16 +134,6 @@ export const operations: readonly Operation[] = [
     },
   }),
 ];
-
-function operation<Query extends z.ZodObject, Body extends z.ZodType>(
-  of: Omit<Operation, 'query' | 'body' | 'handle'> & {
-    query?: Query;
-    body?: Body;
-    handle: (call: Call<z.output<Query>, z.output<Body>>) => Response | Promise<Response>;
-  },
-): Operation {
-  return of as Operation;
-}
 
 function readinessOf({ leadership: { role }, engine, switch: target }: ControllerStatus) {
   const isReady = role === 'standby' || (role === 'leader' && engine.state === 'running');

@@ -73,7 +73,7 @@ export const flowSchema = z.object({
   protocol: z.enum(['tcp', 'udp']).default('tcp').describe('tcp or udp'),
 });
 
-const problem = z
+export const problemSchema = z
   .object({
     severity: z.enum(['error', 'warning']),
     line: z.int(),
@@ -91,7 +91,7 @@ export const errorSchema = z
       where: z.string().optional().describe('The part of the request that is wrong, such as body.weight.'),
       wrong: z.string(),
       right: z.string().describe('What would be right, to follow "expected".'),
-      problems: z.array(problem),
+      problems: z.array(problemSchema),
     }),
   })
   .meta(named('Error'));
@@ -99,7 +99,7 @@ export const errorSchema = z
 export const changedSchema = z
   .object({
     isChanged: z.boolean().describe('Whether it was not so already.'),
-    warnings: z.array(problem),
+    warnings: z.array(problemSchema),
     needsRestart: z.array(z.string()),
   })
   .meta(named('Changed'));
@@ -314,8 +314,8 @@ export const statusSchema = z
     uptimeMs: z.number(),
     config: z.object({
       file: z.string(),
-      problems: z.array(problem),
-      warnings: z.array(problem),
+      problems: z.array(problemSchema),
+      warnings: z.array(problemSchema),
       needsRestart: z.array(z.string()),
     }),
     leadership: z.object({
