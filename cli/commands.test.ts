@@ -121,6 +121,9 @@ describe('evenkeel', () => {
     'fail',
     'restore',
     'reload',
+    'plan',
+    'diff',
+    'apply',
     'schema',
   ])('%s --help says what it does, with an example', async (command) => {
     const { exitCode, stdout, stderr } = await evenkeel(`${command} --help`);
