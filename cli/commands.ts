@@ -18,6 +18,7 @@ import type { ControllerCommandOptions } from './processes.ts';
 import { addSchema } from './schema-command.ts';
 import { statusText } from './status-text.ts';
 import { pause, type Terminal } from './terminal.ts';
+import { addTop } from './top-command.ts';
 import type { LiveOptions, TraceOptions } from './trace.ts';
 
 /** A question to a running controller need not wait until a switch has been loaded. */
@@ -77,6 +78,7 @@ function buildProgram(terminal: Terminal): Command {
   addQuestions(program, terminal);
   addChanges(program, terminal);
   addPlans(program, terminal);
+  addTop(program, terminal);
   addTrace(program, terminal);
   addSchema(program, terminal);
   for (const command of [program, ...program.commands])

@@ -11,6 +11,24 @@ export interface Terminal {
   stop: AbortSignal;
   /** Calls back on SIGHUP. */
   onHangup(callback: () => void): void;
+  /** Undefined unless somebody sits there: both ends are a terminal. */
+  live?: LiveTerminal;
+}
+
+export interface LiveHandlers {
+  /** What the keyboard sends, unread by the terminal. */
+  onKeys(text: string): void;
+  onResize(): void;
+  /** The process ends, whatever the reason: the last chance to leave the terminal as it was. */
+  onEnd(): void;
+}
+
+export interface LiveTerminal {
+  size(): { columns: number; rows: number };
+  /** @returns ends it */
+  open(handlers: LiveHandlers): () => void;
+  /** Hands the terminal back to the shell, as Ctrl-Z does; calls back when the shell gives it again. */
+  suspend(onReturn: () => void): void;
 }
 
 export function processTerminal(): Terminal {
@@ -28,6 +46,35 @@ export function processTerminal(): Terminal {
     env: process.env,
     stop: stop.signal,
     onHangup: (callback) => void process.on('SIGHUP', callback),
+    ...(process.stdin.isTTY && process.stdout.isTTY && { live: liveTerminal() }),
+  };
+}
+
+function liveTerminal(): LiveTerminal {
+  const { stdin, stdout } = process;
+  return {
+    // A terminal that does not know its size says 0.
+    size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
+    open({ onKeys, onResize, onEnd }) {
+      // A terminal that is closed takes the process with it; one that is not gets back what it had.
+      const hangUp = (): never => process.exit(129);
+      const listen = (bytes: Buffer): void => onKeys(bytes.toString('utf8'));
+      stdin.setRawMode(true);
+      stdin.on('data', listen).resume();
+      stdout.on('resize', onResize);
+      process.on('exit', onEnd).on('SIGHUP', hangUp);
+      return () => {
+        process.off('exit', onEnd).off('SIGHUP', hangUp);
+        stdout.off('resize', onResize);
+        stdin.off('data', listen).pause();
+        stdin.setRawMode(false);
+      };
+    },
+    suspend(onReturn) {
+      process.kill(process.pid, 'SIGTSTP');
+      // Whether it was stopped and has been continued, or there is no shell that could.
+      setTimeout(onReturn, 20);
+    },
   };
 }
 

@@ -145,6 +145,13 @@ export function slotsOwned(state: State, pool: Pool): Uint32Array {
   return owned;
 }
 
+/** Backend id -> slots that the table wanted would give it, as it was last placed. */
+export function slotsWanted({ target }: Pool): Uint32Array {
+  const wanted = new Uint32Array(BACKEND_IDS);
+  for (const id of target) wanted[id]!++;
+  return wanted;
+}
+
 /** Per slot, how willingly it is given up: the youngest seat first, of whose flows there are the fewest. */
 function seatsOf(pool: Pool): Uint32Array {
   const willingness = new Uint32Array(pool.slotCount);

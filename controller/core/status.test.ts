@@ -49,6 +49,19 @@ describe('status', () => {
     expect(told.writes).toMatchObject({ updatesInFlight: 0, unsettledRows: 0 });
   });
 
+  test('tells what each backend would have if what is wanted were in force', () => {
+    const rig = new Rig().start(desired(pool(three)));
+    for (const weight of [100, 300, 20, 600, 100])
+      rig.want(desired(pool([...three, backend(4, { weight })])));
+    const slots = () =>
+      status(rig.state, rig.now).pools[0]!.backends.map((each) => [each.name, each.slots, each.wantedSlots]);
+    // No column is free: the last change has to wait.
+    expect(slots().map(([, , wanted]) => wanted)).toEqual([4, 4, 4, 4]);
+    expect(slots().map(([, owned]) => owned)).not.toEqual([4, 4, 4, 4]);
+    rig.pass(60_000);
+    expect(slots().map(([, owned]) => owned)).toEqual([4, 4, 4, 4]);
+  });
+
   test('says what a change is waiting for', () => {
     const rig = new Rig().start(desired(pool(three)));
     for (const weight of [100, 300, 20, 600, 50]) rig.want(desired(pool([...three, backend(4, { weight })])));

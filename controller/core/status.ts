@@ -6,7 +6,7 @@ import type { Affinity, Forwarding, Placement, Protocol } from './desired.ts';
 import type { Millis } from './event.ts';
 import { activeFilter, type Backend, type Pool, type State } from './model.ts';
 import { type EngineOptions, engineDefaults } from './options.ts';
-import { slotsOwned } from './placement.ts';
+import { slotsOwned, slotsWanted } from './placement.ts';
 import type { Column, FilterSlot } from './row.ts';
 import { retireAt } from './versions.ts';
 
@@ -70,6 +70,8 @@ export interface BackendStatus {
   state: 'active' | 'draining' | 'down' | 'leaving';
   /** Slots whose new flows it gets. */
   slots: number;
+  /** Those it would have if what is wanted were in force already. */
+  wantedSlots: number;
   /** slots / slotCount. */
   share: number;
   /** Pins that name it. */
@@ -188,6 +190,7 @@ function statusState(state: State): Status['state'] {
 
 function poolStatus(state: State, pool: Pool): PoolStatus {
   const owned = slotsOwned(state, pool);
+  const wanted = slotsWanted(pool);
   let pins = 0;
   for (const slotPins of pool.pins.values()) pins += slotPins.size;
   return {
@@ -206,7 +209,9 @@ function poolStatus(state: State, pool: Pool): PoolStatus {
     stableSlots: pool.slotCount - pool.unstableCount,
     unstableSlots: pool.unstableCount,
     pins,
-    backends: [...pool.backends.values()].map((backend) => backendStatus(pool, backend, owned[backend.id]!)),
+    backends: [...pool.backends.values()].map((backend) =>
+      backendStatus(pool, backend, owned[backend.id]!, wanted[backend.id]!),
+    ),
   };
 }
 
@@ -214,7 +219,7 @@ function hasLivingOwner(pool: Pool, owned: ArrayLike<number>): boolean {
   return [...pool.backends.values()].some(({ id, state }) => state !== 'down' && owned[id]! > 0);
 }
 
-function backendStatus(pool: Pool, backend: Backend, slots: number): BackendStatus {
+function backendStatus(pool: Pool, backend: Backend, slots: number, wantedSlots: number): BackendStatus {
   return {
     name: backend.name,
     id: backend.id,
@@ -223,6 +228,7 @@ function backendStatus(pool: Pool, backend: Backend, slots: number): BackendStat
     weight: backend.weight,
     state: backend.state,
     slots,
+    wantedSlots,
     share: slots / pool.slotCount,
     pins: backend.pinRefs,
   };

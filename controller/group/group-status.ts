@@ -24,6 +24,8 @@ export function groupStatus(members: readonly Member[], isReady: boolean, now: n
       unreadable: sum(statuses.map(({ notices }) => notices.unreadable)),
     },
     traffic: traffics.length === 0 ? undefined : traffics.reduce(added),
+    trafficAgeMs:
+      traffics.length === 0 ? undefined : Math.max(...statuses.map(({ trafficAgeMs = 0 }) => trafficAgeMs)),
     written: statuses.map(({ written = {} }) => written).reduce(addedNumbers, {}),
     members: all.map(({ member, status }) => memberStatus(member, status, now)),
   };

@@ -60,6 +60,8 @@ export interface SwitchStatus {
   notices: { received: number; unreadable: number };
   /** Undefined until it has been read once. */
   traffic: Traffic | undefined;
+  /** How long ago the counters of pools and backends were read; of a group, those read longest ago. */
+  trafficAgeMs?: number | undefined;
   /** Updates sent since the start, by table. */
   written?: Readonly<Record<string, number>>;
   /** Of a group. */

@@ -194,6 +194,10 @@ const switchStatus = z
         backends: counts,
       })
       .optional(),
+    trafficAgeMs: z
+      .number()
+      .optional()
+      .describe('For so long the counters of pools and backends have not been read.'),
     written: z.record(z.string(), z.number()).optional(),
     members: z
       .array(
@@ -236,6 +240,7 @@ const poolStatus = z
         weight: z.number(),
         state: backendState,
         slots: z.int(),
+        wantedSlots: z.int().describe('Those it would have if what is wanted were in force already.'),
         share: z.number(),
         pins: z.int(),
       }),

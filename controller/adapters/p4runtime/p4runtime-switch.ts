@@ -87,6 +87,7 @@ export class P4RuntimeSwitch implements SwitchPort {
   private problem: string | undefined;
   private readonly notices = { received: 0, unreadable: 0 };
   private traffic: Traffic | undefined;
+  private trafficAt = 0;
   /** Updates sent, by table. */
   private readonly written: Record<string, number> = {};
   private polls = 0;
@@ -188,6 +189,7 @@ export class P4RuntimeSwitch implements SwitchPort {
       problem: this.problem,
       notices: { ...this.notices },
       traffic: this.traffic,
+      trafficAgeMs: this.traffic && Math.round(this.options.clock.now() - this.trafficAt),
       written: { ...this.written },
     };
   }
@@ -346,6 +348,7 @@ export class P4RuntimeSwitch implements SwitchPort {
         if (this.spell !== spell) return;
         const { pools, backends } = isWhole ? traffic : (this.traffic ?? traffic);
         this.traffic = { ...traffic, pools, backends };
+        if (isWhole) this.trafficAt = this.options.clock.now();
         this.problem = undefined;
         const admitted = traffic.decisions.new;
         if (admitted !== undefined) this.listener({ kind: 'admitted', flows: admitted.packets });
