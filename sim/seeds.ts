@@ -185,6 +185,18 @@ export const knownSeeds: readonly KnownSeed[] = [
     why: 'a 5-tuple came again while its pin was deleted on two of three switches, and the next controller believed the third (the world: not promised)',
   },
   {
+    seed: 1990,
+    switches: 3,
+    hasSlowSwitches: true,
+    why: 'a switch that joined had columns of before for a moment (the world: it had not heard yet that the switch carries no traffic)',
+  },
+  {
+    seed: 728,
+    switches: 3,
+    hasSlowSwitches: true,
+    why: "a flow moved to a switch that had not been given the row of a dead backend's heir, when the backend was back (the world: not promised)",
+  },
+  {
     seed: 10550,
     why: 'in a flood, a slot went to base while it was being merged onto its newest backend, and back again',
   },

@@ -350,7 +350,7 @@ export class Clients {
    * the time that takes on all switches; or when it came while its slot was stable, so that it belongs to base.
    */
   #isKnownOn(client: Client, current: Device, next: Device): boolean {
-    const { clock, plan, judge } = this.#world;
+    const { clock, plan, judge, fleet } = this.#world;
     const { stallMs, clockLagMs } = plan.faults;
     const vip = current.mirror.vipOf(client.flow);
     const pinnedOn = (device: Device): boolean =>
@@ -364,7 +364,11 @@ export class Clients {
       return pinnedOn(next) || isWritten;
     }
     const slot = next.mirror.slotOf(client.flow);
-    if (slot && !slot.unstable) return true;
+    if (slot && !slot.unstable) {
+      // Its owner has died, and the heir's row has not come to all switches.
+      const owner = next.mirror.endpointOf(slot.backend);
+      return owner === client.endpoint || fleet.isAlive(owner);
+    }
     return client.isOldest && !client.isUdp;
   }
 

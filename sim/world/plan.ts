@@ -27,7 +27,8 @@ export function drawPlan(seed: number): WorldPlan {
     placement: dice.pick(['sticky', 'sticky', 'pure']),
     turmoilMs: dice.pick([20_000, 40_000, 60_000]),
     sessionTimeoutMs: dice.pick([8_000, 10_000, 15_000]),
-    switchCount: 1,
+    // Dice of their own: worlds that were drawn before there were groups are the same but for this.
+    switchCount: diceOf(seed, 'switches').pick([1, 1, 2, 3]),
     isGroup: false,
     flowsPerSecond: dice.pick([4, 8]),
     faults: drawFaults(seed),
