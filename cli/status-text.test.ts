@@ -106,7 +106,13 @@ it('says whom the checks speak against, why and since when', () => {
 
 it('says what is announced, and what is the matter with it', () => {
   const shown = (announcer: typeof busyStatus.announcer) => statusText({ ...busyStatus, announcer });
-  const well = { speaker: 'BIRD', announced: ['10.0.1.100/32'], problem: undefined, isDraining: false };
+  const well = {
+    speaker: 'BIRD',
+    announced: ['10.0.1.100/32'],
+    problem: undefined,
+    isDraining: false,
+    refused: [],
+  };
   expect(statusText(busyStatus)).not.toContain('announces');
   expect(shown(well)).toMatch(/^announces {3}10\.0\.1\.100\/32 by BIRD$/m);
   expect(shown({ ...well, announced: [], isDraining: true })).toMatch(
@@ -114,5 +120,8 @@ it('says what is announced, and what is the matter with it', () => {
   );
   expect(shown({ ...well, announced: undefined, problem: 'it hung up' })).toMatch(
     /^announces {3}nothing yet by BIRD: it hung up$/m,
+  );
+  expect(shown({ ...well, announced: [], refused: ['web', 'dns'] })).toMatch(
+    /^announces {3}nothing by BIRD, without web dns: too few pass their checks$/m,
   );
 });

@@ -41,10 +41,13 @@ function headLines(status: ControllerStatus): string[] {
 /** Where a speaker tells routers of the vips. */
 function announceLine({ announcer }: ControllerStatus): string[] {
   if (announcer === undefined) return [];
-  const { announced, isDraining, problem, speaker } = announcer;
+  const { announced, isDraining, problem, refused, speaker } = announcer;
   const what = announced === undefined ? 'nothing yet' : announced.join(' ') || 'nothing';
   const draining = isDraining ? ', draining' : '';
-  return [`announces   ${what} by ${speaker}${draining}${problem === undefined ? '' : `: ${problem}`}`];
+  const without = refused.length === 0 ? '' : `, without ${refused.join(' ')}: too few pass their checks`;
+  return [
+    `announces   ${what} by ${speaker}${draining}${without}${problem === undefined ? '' : `: ${problem}`}`,
+  ];
 }
 
 /** Where there are several controllers. */

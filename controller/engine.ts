@@ -5,10 +5,10 @@
  *   switch, config ──event──> queue ──> step ──effect──> switch, log, timer ──tick──> queue
  */
 
-import { servableVips } from './core/announce.ts';
+import { type Servable, servablePools } from './core/announce.ts';
 import { type Book, bookOf } from './core/book.ts';
 import { createState, step } from './core/controller.ts';
-import type { Address, Desired } from './core/desired.ts';
+import type { Desired } from './core/desired.ts';
 import type { Effect, Event, Millis } from './core/event.ts';
 import { type Explanation, explain, type FlowQuestion } from './core/explain.ts';
 import type { EngineOptions } from './core/options.ts';
@@ -27,7 +27,7 @@ export interface EngineWorld {
   log: Log;
   /** What a controller before us has left. */
   book?: Book | undefined;
-  /** What `Engine.book` or `Engine.servableVips` say may have changed. */
+  /** What `Engine.book` or `Engine.servable` say may have changed. */
   onChange?: () => void;
 }
 
@@ -125,8 +125,8 @@ export class Engine {
   }
 
   /** What routers may send us packets for; undefined: nothing certain is known. */
-  servableVips(): Address[] | undefined {
-    return servableVips(this.state);
+  servable(): Servable[] | undefined {
+    return servablePools(this.state);
   }
 
   get waitingEvents(): number {

@@ -56,15 +56,17 @@ function monitored(config: Config) {
   const prober = new ToldProber();
   const lines: string[] = [];
   let changes = 0;
+  const shares: (number | undefined)[] = [];
   const monitor = new HealthMonitor({
     clock: prober.clock,
     prober,
     log: (level, message, fields = {}) => lines.push([level, message, ...Object.values(fields)].join(' | ')),
     dice: () => 0.5,
     onChange: () => changes++,
+    onShareChange: () => shares.push(monitor.passingShare('web')),
   });
   monitor.check(config);
-  return { monitor, prober, clock: prober.clock, lines, changes: () => changes };
+  return { monitor, prober, clock: prober.clock, lines, shares, changes: () => changes };
 }
 
 describe('a health monitor', () => {
@@ -77,6 +79,19 @@ describe('a health monitor', () => {
     expect(prober.asked).toHaveLength(4);
     clock.pass(1_000);
     expect(prober.asked).toHaveLength(6);
+  });
+
+  it('says what share of a pool passes its checks, also while none of them is trusted', () => {
+    const { monitor, prober, clock, shares } = monitored(configOf([a, b, c]));
+    clock.pass(3_000);
+    for (const name of ['a', 'b', 'c']) prober.fail(name, 'wrong');
+    clock.pass(5_000);
+    expect(monitor.status()[0]!.isPanicking).toBe(true);
+    expect(monitor.verdictOf('web', 'a')).toBe('trusted');
+    prober.answers.clear();
+    clock.pass(5_000);
+    expect(shares).toEqual([1, 2 / 3, 1 / 3, 0, 1 / 3, 2 / 3, 1]);
+    expect(monitor.passingShare('dns')).toBeUndefined();
   });
 
   it('says when a backend dies and when it is back, and why', () => {

@@ -33,6 +33,8 @@ export interface HealthMonitorWorld {
   dice: () => number;
   /** What `verdictOf` says may have changed. */
   onChange: () => void;
+  /** What `passingShare` says may have changed. */
+  onShareChange?: () => void;
 }
 
 interface CheckedPool {
@@ -73,6 +75,7 @@ export class HealthMonitor {
     }
     for (const pool of before.values()) for (const { cancel } of pool.backends.values()) cancel();
     this.noteFirst();
+    this.world.onShareChange?.();
   }
 
   /** Resolves when every backend has answered once, or has been waited for: until then nothing is known. */
@@ -85,6 +88,12 @@ export class HealthMonitor {
 
   verdictOf(pool: string, backend: string): Verdict | undefined {
     return this.pools.get(pool)?.health.members.get(backend)?.verdict;
+  }
+
+  /** Of the backends that count, the share that passes its checks, whatever the floor makes of them. Undefined: nobody is checked. */
+  passingShare(pool: string): number | undefined {
+    const { trusted = 0, counted = 0 } = this.pools.get(pool)?.health ?? {};
+    return counted === 0 ? undefined : trusted / counted;
   }
 
   status(): PoolHealthStatus[] {
@@ -153,7 +162,9 @@ export class HealthMonitor {
     const isFirst = !backend.isAnswered;
     backend.isAnswered = true;
     this.noteProblem(backend, outcome.kind === 'void' ? outcome.detail : undefined);
+    const { trusted } = pool.health;
     this.tell(pool, noteOutcome(pool.health, backend.target.backend, outcome, clock.now()));
+    if (pool.health.trusted !== trusted) this.world.onShareChange?.();
     // All begin at once; with the second probe each has a time of its own.
     const { options } = pool.config;
     const delayMs = isFirst ? options.intervalMs * dice() : nextProbeIn(options, dice());

@@ -3,7 +3,7 @@
 
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { evenkeel } from '../cli/testing/screen.ts';
 import {
@@ -22,7 +22,7 @@ import type { ProbeOutcome } from './core/health.ts';
 import { engineDefaults } from './core/options.ts';
 import { PLAIN_VIP } from './core/row.ts';
 import { BadConfigError, type ControllerOptions, type RunningController, startController } from './main.ts';
-import type { Prober } from './ports/prober.ts';
+import type { Probe, Prober } from './ports/prober.ts';
 import { MemorySwitch } from './testing/memory-switch.ts';
 
 const text = `# kept
@@ -79,6 +79,20 @@ async function start(
   });
   onTestFinished(() => controller.close());
   return { controller, target };
+}
+
+/** Says of everybody what it is told to say. */
+class ToldProber implements Prober {
+  outcome: ProbeOutcome = { kind: 'passed', latencyMs: 1 };
+  readonly asked = new Set<string>();
+
+  probe({ target: { address, port } }: Probe, answer: (outcome: ProbeOutcome) => void): () => void {
+    this.asked.add(`${address} ${port}`);
+    const answering = setImmediate(() => answer(this.outcome));
+    return () => clearImmediate(answering);
+  }
+
+  async close(): Promise<void> {}
 }
 
 /** What the controller says by its API is what is described: what a schema does not know is not in what it makes of it. */
@@ -289,26 +303,17 @@ describe('a controller', () => {
   });
 
   it('checks, steers and tells of IPv6 alike, and says when all are dead', async () => {
-    let outcome: ProbeOutcome = { kind: 'passed', latencyMs: 1 };
-    const asked = new Set<string>();
-    const prober: Prober = {
-      probe({ target: { address, port } }, answer) {
-        asked.add(`${address} ${port}`);
-        const answering = setImmediate(() => answer(outcome));
-        return () => clearImmediate(answering);
-      },
-      close: async () => {},
-    };
+    const prober = new ToldProber();
     await writeFile(path, ipv6Text);
     const { controller } = await start({ prober });
     const poolOf = () => controller.status().engine.pools[0]!;
     await until(isServing(controller));
-    expect([...asked]).toEqual(['2001:db8:2::11 8080', '2001:db8:2::12 443']);
+    expect([...prober.asked]).toEqual(['2001:db8:2::11 8080', '2001:db8:2::12 443']);
     expect(poolOf()).toMatchObject({ address: '2001:db8:1::100', isDead: false, forwarding: 'nat' });
     await expectAsDescribed(controller, 'files', 'source=[2001:db8:1::7]:40000&target=[2001:db8:1::100]:443');
     expect(controller.status().load).toMatchObject([{ pool: 'files', backends: [{ weight: 256 }, {}] }]);
 
-    outcome = { kind: 'failed', reason: 'refused', detail: 'connection refused' };
+    prober.outcome = { kind: 'failed', reason: 'refused', detail: 'connection refused' };
     await until(() => poolOf().isDead);
     expect(poolOf().backends.map(({ state }) => state)).toEqual(['down', 'down']);
     const scraped = await (await fetch(new URL('/metrics', controller.adminUrl))).text();
@@ -317,6 +322,25 @@ describe('a controller', () => {
     const { stdout } = await evenkeel('status', env);
     expect(stdout).toContain('! vip files is dead: no backend that lives has a slot\n');
     expect(stdout).toMatch(/^files {2}a +\[2001:db8:2::11\]:8080 +down +dead for /m);
+  });
+
+  it('withdraws a vip of which all fail, where there is another site, though it serves on by the floor', async () => {
+    const prober = new ToldProber();
+    const bird = join(dirname(path), 'vips.conf');
+    const speaker = `{ speaker: bird, file: ${bird}, control: ${dirname(path)}/none.ctl, withdraw_below: 1% }`;
+    const checked = text.replace('slots: 256', 'health: { check: tcp, interval: 100ms, fall: 2, rise: 1 }');
+    await writeFile(path, `${checked}announce: ${speaker}\n`);
+    const { controller } = await start({ prober });
+    const announces = async (): Promise<boolean> =>
+      (await readFile(bird, 'utf8').catch(() => '')).includes('10.0.1.100/32');
+    while (!(await announces()));
+    prober.outcome = { kind: 'failed', reason: 'wrong', detail: 'status 503' };
+    while (await announces());
+    expect(controller.status().announcer?.refused).toEqual(['web']);
+    expect(controller.status().health?.[0]?.isPanicking).toBe(true);
+    expect(controller.status().engine.pools[0]).toMatchObject({ phase: 'serving', isDead: false });
+    prober.outcome = { kind: 'passed', latencyMs: 1 };
+    while (!(await announces()));
   });
 
   it('can be changed by who knows its token alone', async () => {

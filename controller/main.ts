@@ -105,7 +105,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     log: about(log, 'config'),
     onConfig: (changed) => {
       steering.follow(changed);
-      announcing?.drain(changed.announce?.isDraining ?? false);
+      announcing?.follow(changed.announce ?? { isDraining: false, withdrawBelow: 0 });
     },
   });
   const steering = new Steering(config, {
@@ -114,6 +114,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     prober: options.prober ?? new Probes(),
     dice: Math.random,
     isLeading: () => leadership.status().role === 'leader',
+    onShareChange: () => announcing?.look(),
     openSource: (vip, query) =>
       openLoadSource(vip, query, {
         clock,
@@ -125,10 +126,11 @@ export async function startController(options: ControllerOptions): Promise<Runni
   // Another speaker needs another start; whether it shall speak does not.
   const announcing =
     config.announce &&
-    new Announcing(
-      openAnnouncer(config.announce.speaker, { clock, log: about(log, 'pool') }),
-      config.announce,
-    );
+    new Announcing(config.announce, {
+      announcer: openAnnouncer(config.announce.speaker, { clock, log: about(log, 'pool') }),
+      log: about(log, 'pool'),
+      passingShare: (pool) => steering.passingShare(pool),
+    });
   const startedAt = clock.now();
   const admin: Admin = {
     status: (): ControllerStatus => ({
@@ -186,7 +188,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       openSwitch(config, options, { electionId, isShared }, clock, about(log, 'switch')),
     openBook: backing.openBook,
     onLead: () => steering.takeOver(),
-    onChange: (engine) => announcing?.note(engine.servableVips()),
+    onChange: (engine) => announcing?.note(engine.servable()),
   });
   for (const warning of warnings) log('warn', formatProblem(warning, store.name));
   await steering.start((wanted, from) => leadership.want(wanted, engineOptions(from)));

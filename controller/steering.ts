@@ -72,6 +72,11 @@ export class Steering {
     this.tell();
   }
 
+  /** As HealthMonitor.passingShare. */
+  passingShare(pool: string): number | undefined {
+    return this.monitor.passingShare(pool);
+  }
+
   health(): PoolHealthStatus[] {
     return this.monitor.status();
   }

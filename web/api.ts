@@ -71,6 +71,7 @@ export interface StatusView {
         announced?: readonly string[] | undefined;
         problem?: string | undefined;
         isDraining: boolean;
+        refused: string[];
       }
     | undefined;
   /** Of the pools whose backends are checked. */

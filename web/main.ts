@@ -93,9 +93,10 @@ function showAnnounced({ announcer }: StatusView): void {
   const words = byId('announced', HTMLElement);
   words.parentElement!.hidden = announcer === undefined;
   if (announcer === undefined) return;
-  const { announced, isDraining, speaker } = announcer;
+  const { announced, isDraining, refused, speaker } = announcer;
   const what = announced === undefined ? 'nothing yet' : announced.join(' ') || 'nothing';
-  setText(words, `${what} by ${speaker}${isDraining ? ', draining' : ''}`);
+  const without = refused.length === 0 ? '' : `, without ${refused.join(' ')}: too few pass their checks`;
+  setText(words, `${what} by ${speaker}${isDraining ? ', draining' : ''}${without}`);
 }
 
 function showPools(all: readonly PoolView[], shown: PoolView | undefined): void {

@@ -16,13 +16,17 @@ describe('announce', () => {
     expect(parse('announce: { speaker: bird }')).toEqual({
       speaker: { kind: 'bird', file: '/etc/bird/evenkeel.conf', control: '/run/bird/bird.ctl' },
       isDraining: false,
+      withdrawBelow: 0,
     });
   });
 
   it('takes one FRR of several, and a balancer that drains', () => {
-    expect(parse('announce: { speaker: frr, pathspace: blue, tag: 7, drain: true }')).toEqual({
+    expect(
+      parse('announce: { speaker: frr, pathspace: blue, tag: 7, drain: true, withdraw_below: 25% }'),
+    ).toEqual({
       speaker: { kind: 'frr', vtysh: 'vtysh', pathspace: 'blue', tag: 7 },
       isDraining: true,
+      withdrawBelow: 0.25,
     });
   });
 
@@ -35,6 +39,7 @@ describe('announce', () => {
     ],
     ['announce: { speaker: bird, file: a.conf }', "'a.conf' is not a path from the root"],
     ['announce: { speaker: bird, drain: maybe }', "'maybe' is not known here; expected one of true, false"],
+    ['announce: { speaker: bird, withdraw_below: 0.5 }', '0.5 is not a percentage'],
     ['announce: { speaker: frr, pathspace: ../x }', "'../x' is not a pathspace"],
     ['announce: { speaker: frr, pathspaces: x }', "expected 'pathspace'"],
   ])('%s is a problem', (text, words) => {

@@ -3,10 +3,10 @@
  * The part `announce` of the configuration file: which speaker tells the routers of the vips, and whether it shall.
  *
  *   announce: { speaker: bird, file: /etc/bird/evenkeel.conf, control: /run/bird/bird.ctl, drain: false }
- *   announce: { speaker: frr, vtysh: vtysh, pathspace: blue, tag: 10300, drain: false }
+ *   announce: { speaker: frr, vtysh: vtysh, pathspace: blue, tag: 10300, withdraw_below: 25% }
  */
 import { z } from 'zod';
-import { integer, keysByTag, oneOf, pathField, scalar, text } from './field.ts';
+import { integer, keysByTag, oneOf, pathField, percentage, scalar, text } from './field.ts';
 import { type Parsed, show } from './scalar.ts';
 
 export type SpeakerConfig =
@@ -19,6 +19,8 @@ export interface AnnounceConfig {
   speaker: SpeakerConfig;
   /** No vip is announced: traffic is to go elsewhere. What still arrives is forwarded. */
   isDraining: boolean;
+  /** A pool is not announced while a smaller share of its backends passes its checks, whatever their floor makes of them. 0: never. */
+  withdrawBelow: number;
 }
 
 /** As Debian's packages have it. */
@@ -38,6 +40,11 @@ export const announceSchema = z
     drain: scalar(oneOf(true, false))
       .default(false)
       .describe('Withdraws all vips; what still arrives is forwarded.'),
+    withdraw_below: scalar(percentage(0, 100)).optional().meta({
+      default: '0%',
+      description:
+        'A vip is withdrawn while a smaller share of its backends passes its checks: for who has another site ([when to](announce.md#another-site)).',
+    }),
     file: scalar(absolutePathField).optional().meta({
       default: speakerDefaults.bird.file,
       description: 'Of `bird`: written by us, included by its own file.',
@@ -77,6 +84,7 @@ export function toAnnounce(shape: z.output<typeof announceSchema> | undefined): 
     speaker:
       shape.speaker === 'bird' ? { kind: 'bird', file, control } : { kind: 'frr', vtysh, pathspace, tag },
     isDraining: shape.drain,
+    withdrawBelow: shape.withdraw_below ?? 0,
   };
 }
 

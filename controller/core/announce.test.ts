@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { servableVips } from './announce.ts';
-import type { DesiredPool } from './desired.ts';
+import { servablePools } from './announce.ts';
+import type { Address, DesiredPool } from './desired.ts';
 import { backend, desired, pool, Rig, VIP } from './testing/rig.ts';
 
 const other = 0x0a630002;
+/** Each address once. */
+function vipsOf(state: Rig['state']): Address[] | undefined {
+  const pools = servablePools(state);
+  return pools && [...new Set(pools.map(({ address }) => address))];
+}
+
 const started = (...pools: DesiredPool[]) => new Rig().start(desired(...pools));
 
 describe('vips that can be served', () => {
   it('are those of pools with a backend that lives', () => {
     const dead = pool([backend(2, { state: 'down' })], { name: 'dead', vip: { ...VIP, address: other } });
-    expect(servableVips(started(pool([backend(1)]), dead).state)).toEqual([VIP.address]);
+    expect(vipsOf(started(pool([backend(1)]), dead).state)).toEqual([VIP.address]);
   });
 
   it.each([
@@ -20,7 +26,7 @@ describe('vips that can be served', () => {
     ['all down', [backend(1, { state: 'down' }), backend(2, { state: 'down' })], false],
     ['no backend', [], false],
   ])('with %s: %s', (_what, backends, isServable) => {
-    expect(servableVips(started(pool(backends)).state)).toEqual(isServable ? [VIP.address] : []);
+    expect(vipsOf(started(pool(backends)).state)).toEqual(isServable ? [VIP.address] : []);
   });
 
   it('keep an address while one of the pools that share it has a backend', () => {
@@ -28,27 +34,27 @@ describe('vips that can be served', () => {
       name: 'dns',
       vip: { ...VIP, protocol: 'udp', port: 53 },
     });
-    expect(servableVips(started(dns, pool([backend(1)])).state)).toEqual([VIP.address]);
+    expect(vipsOf(started(dns, pool([backend(1)])).state)).toEqual([VIP.address]);
   });
 
   it('do not count while their table is being filled', () => {
     const rig = new Rig();
     rig.isHolding = true;
     rig.start(desired(pool([backend(1)])));
-    expect(servableVips(rig.state)).toEqual([]);
+    expect(vipsOf(rig.state)).toEqual([]);
     rig.isHolding = false;
     rig.answerAll();
-    expect(servableVips(rig.state)).toEqual([VIP.address]);
+    expect(vipsOf(rig.state)).toEqual([VIP.address]);
   });
 
   it('are lost with the last backend, and back with it', () => {
     const rig = started(pool([backend(1)]));
     rig.want(desired(pool([backend(1, { state: 'down' })])));
     rig.pass(60_000);
-    expect(servableVips(rig.state)).toEqual([]);
+    expect(vipsOf(rig.state)).toEqual([]);
     rig.want(desired(pool([backend(1)])));
     rig.pass(60_000);
-    expect(servableVips(rig.state)).toEqual([VIP.address]);
+    expect(vipsOf(rig.state)).toEqual([VIP.address]);
   });
 
   it('are never fewer while a controller takes over a switch that serves', () => {
@@ -57,7 +63,7 @@ describe('vips that can be served', () => {
     const { send } = rig;
     rig.send = (event) => {
       send.call(rig, event);
-      const vips = servableVips(rig.state);
+      const vips = vipsOf(rig.state);
       if (vips !== undefined) known.push(vips);
     };
     rig.start(desired(pool([backend(1), backend(3)])));
@@ -69,6 +75,6 @@ describe('vips that can be served', () => {
   it('are not known without a switch', () => {
     const rig = started(pool([backend(1)]));
     rig.send({ kind: 'disconnected' });
-    expect(servableVips(rig.state)).toBeUndefined();
+    expect(vipsOf(rig.state)).toBeUndefined();
   });
 });

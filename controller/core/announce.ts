@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Which vips a router may send packets for: those with a pool that serves and has a backend that lives.
+ * Which pools a router may send packets to: those that serve and have a backend that lives.
  *
  * Pools that share an address share its route: it stays while one of them has a backend. A backend that drains lives: the
  * flows that it keeps need the route.
@@ -9,12 +9,17 @@
 import type { Address } from './desired.ts';
 import type { Pool, State } from './model.ts';
 
+/** A pool that can be served. */
+export interface Servable {
+  pool: string;
+  address: Address;
+}
+
 /** @returns undefined when nothing is certain: what is announced should stay, as the switch forwards as it last did */
-export function servableVips(state: State): Address[] | undefined {
+export function servablePools(state: State): Servable[] | undefined {
   if (!state.isConnected || !state.isReady) return undefined;
-  const vips = new Set<Address>();
-  for (const pool of state.pools.values()) if (isServable(pool)) vips.add(pool.vip.address);
-  return [...vips];
+  const pools = [...state.pools.values()].filter(isServable);
+  return pools.map(({ name, vip: { address } }) => ({ pool: name, address }));
 }
 
 function isServable({ phase, backends }: Pool): boolean {

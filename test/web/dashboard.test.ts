@@ -310,6 +310,7 @@ describe.skipIf(chromiumPath === undefined)(
           announced: ['10.0.1.100/32', '2001:db8::100/128'],
           problem: 'it hung up',
           isDraining: false,
+          refused: [],
         };
         expect(() => statusSchema.parse(status)).not.toThrow();
         await route.fulfill({ response, json: status });

@@ -37,6 +37,8 @@ export interface AnnouncerStatus {
   problem: string | undefined;
   /** Nothing is announced, because the configuration says so. */
   isDraining: boolean;
+  /** Pools that are not announced, because too few of their backends pass their checks. */
+  refused: string[];
 }
 
 export interface LeadershipStatus {

@@ -310,6 +310,9 @@ const announcerStatus = z
     announced: z.array(z.string()).optional().describe('As the speaker has confirmed them last.'),
     problem: z.string().optional().describe('Why the speaker does not say what it should.'),
     isDraining: z.boolean().describe('Nothing is announced, because the configuration says so.'),
+    refused: z
+      .array(z.string())
+      .describe('Pools that are not announced: too few backends pass their checks.'),
   })
   .meta(named('AnnouncerStatus'));
 
