@@ -9,10 +9,10 @@ import { World } from './world.ts';
 
 /** The same worlds every time; EVENKEEL_SEED=... begins elsewhere, EVENKEEL_RUNS=... looks at so many times as many. */
 const firstSeed = Number(process.env.EVENKEEL_SEED ?? 1);
-const runs = 100 * Number(process.env.EVENKEEL_RUNS ?? 1);
+const runs = 60 * Number(process.env.EVENKEEL_RUNS ?? 1);
 
 test('I1 to I7 hold under every fault at once, and all converges', {
-  timeout: 120_000 * Math.ceil(runs / 100),
+  timeout: 5_000 * runs,
 }, () => {
   const wrong: string[] = [];
   for (let seed = firstSeed; seed < firstSeed + runs; seed++) {
