@@ -118,6 +118,8 @@ describe('evenkeel', () => {
     'remove',
     'weight',
     'drain',
+    'disable',
+    'replace',
     'fail',
     'restore',
     'reload',

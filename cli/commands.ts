@@ -3,16 +3,15 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { LogLine } from '../controller/adapters/http/admin.ts';
 import type { Edit } from '../controller/config/edit.ts';
-import { formatProblem } from '../controller/config/problem.ts';
-import { parseEndpoint } from '../controller/config/scalar.ts';
-import { formatAddress } from '../controller/core/address.ts';
 import type { LogTopic } from '../controller/core/event.ts';
-import { AdminClient, type Changed } from './admin-client.ts';
+import { AdminClient } from './admin-client.ts';
+import { changeCommand, type Endpoint, edit as editBy, endpoint, tellChange } from './change-command.ts';
 import { type ClientOptions, json, withClient } from './client-options.ts';
 import { eventText } from './event-text.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit-code.ts';
 import { explanationText } from './explanation-text.ts';
 import { parseFlow } from './flow.ts';
+import { addLifecycle } from './lifecycle-command.ts';
 import { addPlans } from './plan-commands.ts';
 import type { ControllerCommandOptions } from './processes.ts';
 import { addSchema } from './schema-command.ts';
@@ -41,7 +40,8 @@ const topics = [
 
 const endings = `
 Exit codes: 0 done, 1 failed or refused, 2 wrong command line, 3 no controller answers,
-            4 the configuration has problems, 5 something differs (--exit-code).`;
+            4 the configuration has problems, 5 something differs (--exit-code), 6 a deadline has passed,
+            7 interrupted while waiting.`;
 
 const examples = `
 Examples:
@@ -50,6 +50,7 @@ Examples:
   $ evenkeel status --watch                            what is going on, every second
   $ evenkeel add web web-5 10.0.2.15:8080 --weight 2   a new server
   $ evenkeel drain web web-1                           no new connections; those it has go on
+  $ evenkeel replace web web-1 web-6 10.0.2.16:8080    a new server in the seat of an old one
   $ evenkeel fail web web-2                            it is dead: its connections cannot be saved
   $ evenkeel plan new.yaml                             what would change, without touching anything
   $ evenkeel explain 10.0.1.7:40000 10.0.1.100:80      where does this connection go, and why?
@@ -338,62 +339,23 @@ function addChanges(program: Command, terminal: Terminal): void {
       edit(options, { kind: 'weight', vip, backend, weight }),
     );
 
-  const states = [
-    [
-      'drain',
-      'draining',
-      'give a backend no new connections',
-      'Gives a backend no new connections. Those it has go on.',
-    ],
-    [
-      'fail',
-      'down',
-      'declare a backend dead, now',
-      'Declares a backend dead: its connections cannot be saved, and their clients are moved to others at once.',
-    ],
-    [
-      'restore',
-      'active',
-      'undo drain or fail',
-      'Gives a backend new connections again, after drain or fail.',
-    ],
-  ] as const;
-  for (const [name, state, summary, description] of states)
-    change(name, summary, description)
-      .addHelpText('after', `\nExamples:\n  $ evenkeel ${name} web web-1`)
-      .action((vip: string, backend: string, options: ClientOptions) =>
-        edit(options, { kind: 'state', vip, backend, state }),
-      );
+  addLifecycle(program, terminal);
 
   withClient(program.command('reload'), terminal)
     .summary('read the configuration file again')
     .description('Makes the controller read its configuration file again, and says what came of it.')
     .action(async (options: ClientOptions) =>
-      tell(options, await new AdminClient(options, terminal.env).reload()),
+      tellChange(terminal, options, await new AdminClient(options, terminal.env).reload()),
     );
 
   function change(name: string, summary: string, description: string): Command {
-    return withClient(program.command(name), terminal)
-      .summary(summary)
-      .description(`${description}\nThe change is made in the configuration file of the running controller.`)
-      .argument('<vip>', 'name of the vip')
-      .argument('<backend>', 'name of the backend');
+    return changeCommand(program, terminal, name, summary, description).argument(
+      '<backend>',
+      'name of the backend',
+    );
   }
 
-  async function edit(options: ClientOptions, wanted: Edit): Promise<void> {
-    tell(options, await new AdminClient(options, terminal.env).edit(wanted));
-  }
-
-  function tell(options: ClientOptions, changed: Changed): void {
-    if (options.output === 'json') {
-      terminal.out(json(changed));
-      return;
-    }
-    for (const warning of changed.warnings) terminal.err(`${formatProblem(warning, 'line')}\n`);
-    for (const setting of changed.needsRestart)
-      terminal.err(`${setting} takes effect when the controller is restarted\n`);
-    terminal.out(changed.isChanged ? 'done\n' : 'nothing to do: it is so already\n');
-  }
+  const edit = (options: ClientOptions, wanted: Edit): Promise<void> => editBy(terminal, options, wanted);
 }
 
 /** A controller that is being restarted comes back; one that was never there ends the command. */
@@ -414,14 +376,6 @@ async function follow(client: AdminClient, terminal: Terminal, show: (line: LogL
       isAway = true;
     }
   }
-}
-
-type Endpoint = { address: string; port: number };
-
-function endpoint(text: string): Endpoint {
-  const parsed = parseEndpoint(text);
-  if (!('value' in parsed)) throw new InvalidArgumentError(`Expected ${parsed.right}.`);
-  return { address: formatAddress(parsed.value.address), port: parsed.value.port };
 }
 
 function wholeNumber(text: string): number {

@@ -13,6 +13,10 @@ export const exitCodes = {
   badConfig: 4,
   /** Something differs, and --exit-code asked for a word about it. */
   differs: 5,
+  /** The deadline of a drain has passed: what was left has been given up. */
+  deadline: 6,
+  /** Told to stop waiting; what was begun goes on. */
+  interrupted: 7,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

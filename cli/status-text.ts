@@ -5,6 +5,7 @@ import { formatProblem } from '../controller/config/problem.ts';
 import type { BackendStatus, PoolStatus, Status } from '../controller/core/status.ts';
 import type { Count, MemberStatus } from '../controller/ports/switch.ts';
 import { healthLines, healthOf, healthWord } from './health-text.ts';
+import { lifecycleLines, sightOf, stateWord } from './lifecycle-text.ts';
 import { type Column, formatCount, formatLarge, formatShare, formatSpan, tableLines } from './table.ts';
 
 /** Commits shown; `-o json` has them all. */
@@ -18,6 +19,7 @@ export function statusText(status: ControllerStatus): string {
     tableLines(memberColumns, group(status)),
     tableLines(vipColumns(status), status.engine.pools),
     tableLines(backendColumns(status), backendLines(status.engine)),
+    lifecycleLines(status),
     trafficLines(status),
     engineLines(status.engine),
     commitLines(status.engine),
@@ -141,12 +143,17 @@ interface BackendLine {
 const backendLines = (engine: Status): BackendLine[] =>
   engine.pools.flatMap((pool) => pool.backends.map((backend, i) => ({ pool, backend, isFirst: i === 0 })));
 
-function backendColumns({ switch: { traffic }, health }: ControllerStatus): Column<BackendLine>[] {
+function backendColumns(status: ControllerStatus): Column<BackendLine>[] {
+  const { health } = status;
+  const { traffic } = status.switch;
   return [
     { title: 'VIP', text: ({ pool, isFirst }) => (isFirst ? pool.name : '') },
     { title: 'BACKEND', text: ({ backend }) => backend.name },
     { title: 'ADDRESS', text: ({ backend }) => endpointText(backend) },
-    { title: 'STATE', text: ({ backend }) => backend.state },
+    {
+      title: 'STATE',
+      text: ({ pool, backend }) => stateWord(backend, sightOf(status, pool.name, backend.name).wished),
+    },
     ...(health === undefined || health.length === 0
       ? []
       : [

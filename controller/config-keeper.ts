@@ -11,6 +11,7 @@ import type { Config } from './config/config.ts';
 import { type Edit, editConfig } from './config/edit.ts';
 import { parseConfig } from './config/parse.ts';
 import { formatProblem, type Problem } from './config/problem.ts';
+import type { Clock } from './ports/clock.ts';
 import type { ConfigStore } from './ports/config-store.ts';
 import type { Log } from './ports/log.ts';
 
@@ -20,6 +21,7 @@ export const waitingChangesMax = 64;
 export interface ConfigKeeperWorld {
   store: ConfigStore;
   log: Log;
+  clock: Pick<Clock, 'date'>;
   /** Is told every configuration that comes into force. */
   onConfig: (config: Config) => void;
 }
@@ -97,9 +99,9 @@ export class ConfigKeeper {
 
   edit(edit: Edit): Promise<ChangeResult> {
     return this.inTurn(async () => {
-      const { store, log } = this.world;
+      const { store, log, clock } = this.world;
       const before = await store.read();
-      const edited = editConfig(before, edit);
+      const edited = editConfig(before, edit, clock.date());
       if ('refusal' in edited) return { failure: edited.refusal };
       if (edited.isChanged) await store.replace(before, edited.text);
       if (edited.text !== this.text) this.accept(edited.text, edited.config, edited.warnings);
@@ -233,7 +235,7 @@ function failed(code: Failure['code'], wrong: string, right: string, problems: P
   return { failure: { code, wrong, right, problems } };
 }
 
-const stateCommands = { active: 'restore', draining: 'drain', down: 'fail' } as const;
+const stateCommands = { active: 'restore', draining: 'drain', disabled: 'disable', down: 'fail' } as const;
 
 /** As the command line calls it. */
 const commandOf = (edit: Edit): string => (edit.kind === 'state' ? stateCommands[edit.state] : edit.kind);

@@ -48,8 +48,8 @@ function backends(was: PoolStatus, pool: PoolStatus): Happening[] {
     const known = before.get(backend.id);
     if (known === undefined) return [tell('backend added', backend)];
     if (known.state !== backend.state) return [tell(stateMessages[backend.state], backend)];
-    const isEmpty = isDrained(backend, pool) && !isDrained(known, was);
-    return isEmpty ? [tell('backend has drained: nothing names it', backend)] : [];
+    const isEmpty = backend.state === 'draining' && backend.drain?.isDrained && !known.drain?.isDrained;
+    return isEmpty ? [tell('backend has drained: it may be stopped', backend)] : [];
   });
   const gone = was.backends.filter(({ id }) => !ids.has(id));
   return [...found, ...gone.map((backend) => tell('backend forgotten: nothing names it', backend))];
@@ -58,9 +58,7 @@ function backends(was: PoolStatus, pool: PoolStatus): Happening[] {
 const stateMessages = {
   active: 'backend is active',
   draining: 'backend drains: no new connections',
+  disabled: 'backend is disabled: it has no connections any more',
   down: 'backend is down: its connections are lost',
   leaving: 'backend leaves: no new connections',
 } as const satisfies Record<BackendStatus['state'], string>;
-
-const isDrained = ({ state, slots, pins }: BackendStatus, { unstableSlots }: PoolStatus): boolean =>
-  state === 'draining' && slots === 0 && pins === 0 && unstableSlots === 0;

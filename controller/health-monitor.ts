@@ -96,6 +96,11 @@ export class HealthMonitor {
     return counted === 0 ? undefined : trusted / counted;
   }
 
+  /** None of the pool's checks is trusted. */
+  isPanicking(pool: string): boolean {
+    return this.pools.get(pool)?.health.isPanicking ?? false;
+  }
+
   status(): PoolHealthStatus[] {
     const now = this.world.clock.now();
     return [...this.pools.values()].map(({ config, health, backends }) => ({
@@ -118,7 +123,7 @@ export class HealthMonitor {
   private adopt(pool: CheckedPool, config: VipHealth, backends: readonly DesiredBackend[]): void {
     const { clock } = this.world;
     const isOtherCheck = !isDeepStrictEqual(pool.config.check, config.check);
-    const checked = backends.filter(({ state }) => state !== 'down');
+    const checked = backends.filter(({ state }) => state !== 'down' && state !== 'disabled');
     const before = pool.backends;
     pool.config = config;
     pool.backends = new Map();

@@ -57,7 +57,7 @@ describe('a history', () => {
     pass(3_600_000);
     expect(lines.filter((line) => line.startsWith('backend'))).toEqual([
       'backend: backend drains: no new connections {"pool":"web","backend":"b1","weight":100}',
-      'backend: backend has drained: nothing names it {"pool":"web","backend":"b1","weight":100}',
+      'backend: backend has drained: it may be stopped {"pool":"web","backend":"b1","weight":100}',
     ]);
     lines.length = 0;
     rig.want(desired(pool([backend(2), backend(3)])));

@@ -79,7 +79,7 @@ export class LoadSteering {
   }
 
   /** From now on the weights of these vips follow load. Who did before, in the same way, goes on. */
-  follow({ desired, load }: Pick<Config, 'desired' | 'load'>): void {
+  follow({ desired, load, lifecycle }: Pick<Config, 'desired' | 'load' | 'lifecycle'>): void {
     const before = this.pools;
     this.pools = new Map();
     for (const config of load) {
@@ -92,6 +92,7 @@ export class LoadSteering {
       pool.config = config;
       pool.state.options = config.options;
       pool.backends = wanted.backends;
+      inherit(pool.state, lifecycle.find(({ vip }) => vip === config.vip)?.predecessors);
       pool.weights = weightsOf(pool.state, this.membersOf(pool));
       this.pools.set(config.vip, pool);
     }
@@ -188,6 +189,15 @@ export class LoadSteering {
       weight: backend.weight,
       isInUse: this.world.isInUse(config.vip, backend),
     }));
+  }
+}
+
+/** Who takes a seat is believed to be able to carry what the one before it carried. */
+function inherit(state: LoadWeights, predecessors: ReadonlyMap<string, string> = new Map()): void {
+  const factors = factorsOf(state);
+  for (const [name, predecessor] of predecessors) {
+    const factor = factors.get(predecessor);
+    if (factor !== undefined && !factors.has(name)) restoreFactors(state, new Map([[name, factor]]));
   }
 }
 

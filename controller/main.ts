@@ -102,6 +102,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
 
   const keeper = new ConfigKeeper(text, config, warnings, {
     store,
+    clock,
     log: about(log, 'config'),
     onConfig: (changed) => {
       steering.follow(changed);
@@ -144,6 +145,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       announcer: announcing?.status(),
       health: steering.health(),
       load: steering.loads(),
+      lifecycle: steering.lifecycles(),
     }),
     explain: (flow) => leadership.engine.explain(flow),
     slots: (pool) => leadership.engine.slots(pool),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the dashboard asks the controller, and the part of the answers that it shows. A test holds it against the controller's types. */
 
-export type BackendState = 'active' | 'draining' | 'down' | 'leaving';
+export type BackendState = 'active' | 'draining' | 'disabled' | 'down' | 'leaving';
 
 export interface BackendView {
   name: string;
@@ -13,6 +13,28 @@ export interface BackendView {
   slots: number;
   share: number;
   pins: number;
+  /** Of one that drains or leaves. */
+  drain?: DrainView | undefined;
+}
+
+export interface DrainView {
+  baseSlots: number;
+  /** On the engine's clock. */
+  promisedUntil?: number | undefined;
+  hasServerId: boolean;
+  isDrained: boolean;
+}
+
+export interface LifecycleView {
+  backend: string;
+  wish: string;
+  weight: number;
+  /** From now; 0: it has passed. */
+  deadlineMs?: number | undefined;
+  /** Of its weight. */
+  share: number;
+  fillMs: number;
+  replaces?: string | undefined;
 }
 
 export interface PoolView {
@@ -74,6 +96,7 @@ export interface StatusView {
         refused: string[];
       }
     | undefined;
+  lifecycle?: readonly { pool: string; backends: readonly LifecycleView[] }[] | undefined;
   /** Of the pools whose backends are checked. */
   health?: readonly { pool: string; isPanicking: boolean; backends: readonly HealthView[] }[] | undefined;
   engine: {
@@ -128,7 +151,13 @@ export type EditView =
     }
   | { kind: 'remove'; vip: string; backend: string }
   | { kind: 'weight'; vip: string; backend: string; weight: number }
-  | { kind: 'state'; vip: string; backend: string; state: 'active' | 'draining' | 'down' };
+  | {
+      kind: 'state';
+      vip: string;
+      backend: string;
+      state: 'active' | 'draining' | 'disabled' | 'down';
+      deadlineMs?: number | undefined;
+    };
 
 /** The controller has refused; the message is for people. */
 export class RefusedError extends Error {

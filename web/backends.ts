@@ -5,7 +5,7 @@ import { byId, element, endpointText, keepList, setText } from './dom.ts';
 import { colourOf, inkOn, lettersOf } from './palette.ts';
 
 /** What stands before the word of a state, so that it is seen at a glance without its colour. */
-const signs = { active: '●', draining: '◐', down: '✕', leaving: '◌' } as const;
+const signs = { active: '●', draining: '◐', disabled: '○', down: '✕', leaving: '◌' } as const;
 
 export class Backends {
   private readonly body = byId('backends', HTMLElement);

@@ -79,6 +79,31 @@ export const busyStatus: ControllerStatus = {
     problem: undefined,
     book: { store: '/etc/evenkeel.yaml.book', written: 3, problem: undefined },
   },
+  lifecycle: [
+    {
+      pool: 'web',
+      backends: [
+        {
+          backend: 'web-1',
+          wish: 'active',
+          weight: 1,
+          deadlineMs: undefined,
+          share: 0.4,
+          fillMs: 20_000,
+          replaces: 'web-2',
+        },
+        {
+          backend: 'web-2',
+          wish: 'draining',
+          weight: 1,
+          deadlineMs: 480_000,
+          share: 1,
+          fillMs: 0,
+          replaces: undefined,
+        },
+      ],
+    },
+  ],
   queue: { waiting: 0, dropped: 12 },
   engine: {
     now,
@@ -125,6 +150,13 @@ export const busyStatus: ControllerStatus = {
             wantedSlots: 0,
             share: 0.25,
             pins: 40,
+            drain: {
+              baseSlots: 1_024,
+              namedSlots: 1_024,
+              promisedUntil: now + 720_000,
+              hasServerId: false,
+              isDrained: false,
+            },
           },
         ],
       },

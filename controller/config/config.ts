@@ -4,6 +4,7 @@ import type { Desired, MacAddress } from '../core/desired.ts';
 import type { DigestRates } from '../core/options.ts';
 import type { AnnounceConfig } from './announce.ts';
 import type { VipHealth } from './health.ts';
+import type { VipLifecycle } from './lifecycle.ts';
 import type { HostPort } from './scalar.ts';
 import type { VipLoad } from './weights.ts';
 
@@ -77,6 +78,8 @@ export interface Config {
   health: readonly VipHealth[];
   /** Of the vips whose weights follow load. */
   load: readonly VipLoad[];
+  /** Of every vip: how its backends come and go. */
+  lifecycle: readonly VipLifecycle[];
 }
 
 export const switchDefaults = {

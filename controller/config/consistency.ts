@@ -6,6 +6,7 @@ import type { Address } from '../core/desired.ts';
 import { configLimits } from './config.ts';
 import { healthTroubles } from './health.ts';
 import { error, type Inconsistency, isHost, listed, type Path, tooMany } from './inconsistency.ts';
+import { lifecycleTroubles } from './lifecycle.ts';
 import { type Link, linksOf } from './links.ts';
 import { contains, formatHostPort, formatNetwork, type Network, wholeNetwork } from './scalar.ts';
 import type { ConfigShape } from './schema.ts';
@@ -23,6 +24,7 @@ export function inconsistencies(config: ConfigShape, sections: ReadonlySet<strin
     ...vipTroubles(config),
     ...backendTroubles(config),
     ...healthTroubles(config),
+    ...lifecycleTroubles(config),
   ];
 }
 

@@ -62,11 +62,12 @@ function difference(before: string, after: string): string[] {
 }
 
 function edited(text: string, edit: Edit): string {
-  const result = editConfig(text, edit);
+  const result = editConfig(text, edit, now);
   if ('refusal' in result) throw new Error(JSON.stringify(result.refusal));
   return result.text;
 }
 
+const now = new Date('2026-05-01T12:00:00.400Z');
 const add = { kind: 'add', backend: 'new', address: '10.0.0.9', port: 81 } as const;
 
 describe('editConfig', () => {
@@ -113,12 +114,14 @@ describe('editConfig', () => {
   });
 
   it('changes nothing that is so already', () => {
-    expect(editConfig(example, { kind: 'weight', vip: 'web', backend: 'web-3', weight: 2 })).toMatchObject({
+    expect(
+      editConfig(example, { kind: 'weight', vip: 'web', backend: 'web-3', weight: 2 }, now),
+    ).toMatchObject({
       isChanged: false,
       text: example,
     });
     expect(
-      editConfig(example, { kind: 'state', vip: 'web', backend: 'web-1', state: 'active' }),
+      editConfig(example, { kind: 'state', vip: 'web', backend: 'web-1', state: 'active' }, now),
     ).toMatchObject({
       isChanged: false,
     });
@@ -143,21 +146,22 @@ describe('editConfig', () => {
     ],
     ['a taken address', { ...add, vip: 'web', address: '10.0.2.11', port: 8080 }, { code: 'invalid' }],
   ])('refuses %s', (_, edit, refusal) => {
-    expect(editConfig(example, edit)).toMatchObject({ refusal });
+    expect(editConfig(example, edit, now)).toMatchObject({ refusal });
   });
 
   it('means what it was told, whatever was edited before, and loses no comment', () => {
     const edits = fc.record({
       vip: fc.constantFrom('block', 'mixed', 'flow', 'empty', 'bare'),
       backend: fc.constantFrom('a', 'b', 'bb', 'c', 'd'),
-      kind: fc.constantFrom<Edit['kind']>('add', 'add', 'remove', 'weight', 'state'),
+      kind: fc.constantFrom<Edit['kind']>('add', 'add', 'remove', 'weight', 'state', 'state', 'replace'),
       weight: fc.nat(9),
-      state: fc.constantFrom('active', 'draining', 'down'),
+      state: fc.constantFrom('active', 'draining', 'disabled', 'down'),
+      deadlineMs: fc.constantFrom(undefined, 60_000),
     });
     fc.assert(
       fc.property(fc.array(edits, { maxLength: 12 }), (list) => {
         let text = layouts;
-        const wanted = new Map<string, { weight: number; state: string }>();
+        const wanted = new Map<string, { weight: number; state: string; isDue?: boolean }>();
         const parsed = parseConfig(text);
         if ('problems' in parsed) throw new Error('the layouts are sound');
         for (const pool of parsed.config.desired.pools)
@@ -165,34 +169,92 @@ describe('editConfig', () => {
             wanted.set(`${pool.name}/${name}`, { weight, state });
         for (const [index, { vip, backend, ...edit }] of list.entries()) {
           const key = `${vip}/${backend}`;
-          const result = editConfig(text, {
-            ...edit,
-            vip,
-            backend,
-            address: `10.1.0.${index}`,
-            port: 80,
-          } as Edit);
+          const by = `new-${index}`;
+          const result = editConfig(
+            text,
+            {
+              ...edit,
+              by,
+              vip,
+              backend,
+              address: `10.1.0.${index}`,
+              port: 80,
+            } as Edit,
+            now,
+          );
           expect('refusal' in result).toBe(wanted.has(key) === (edit.kind === 'add'));
           if ('refusal' in result) continue;
           text = result.text;
           if (edit.kind === 'remove') wanted.delete(key);
           else if (edit.kind === 'add') wanted.set(key, { weight: edit.weight, state: 'active' });
-          else wanted.set(key, { ...wanted.get(key)!, [edit.kind]: edit[edit.kind] });
+          else if (edit.kind === 'weight') wanted.set(key, { ...wanted.get(key)!, weight: edit.weight });
+          else {
+            const { weight, state: before, isDue = false } = wanted.get(key)!;
+            const state = edit.kind === 'state' ? edit.state : before === 'active' ? 'draining' : before;
+            const isNewlyDue = edit.deadlineMs !== undefined && state === 'draining';
+            wanted.set(key, { weight, state, isDue: state === 'draining' && (isDue || isNewlyDue) });
+            if (edit.kind === 'replace') wanted.set(`${vip}/${by}`, { weight, state: 'active' });
+          }
         }
         const after = parseConfig(text);
-        const found = 'problems' in after ? [] : after.config.desired.pools;
+        if ('problems' in after) throw new Error(JSON.stringify(after.problems));
+        const { desired, lifecycle } = after.config;
+        const isDue = (vip: string, name: string): boolean =>
+          lifecycle.find((one) => one.vip === vip)!.deadlines.has(name);
         expect(
           new Map(
-            found.flatMap((pool) =>
-              pool.backends.map(({ name, weight, state }) => [`${pool.name}/${name}`, { weight, state }]),
+            desired.pools.flatMap((pool) =>
+              pool.backends.map(({ name, weight, state }) => [
+                `${pool.name}/${name}`,
+                { weight, state, isDue: isDue(pool.name, name) },
+              ]),
             ),
           ),
-        ).toEqual(wanted);
+        ).toEqual(new Map([...wanted].map(([key, one]) => [key, { isDue: false, ...one }])));
+        expect(after.warnings.map(({ path }) => path)).not.toContainEqual(expect.stringMatching(/replaces/));
         for (const comment of ['# all of them', '# aligned by hand', '# rack two', '# the end of the block'])
           expect(text).toContain(comment);
       }),
       { seed: 7, numRuns: 50 },
     );
+  });
+
+  it('replaces a backend in every layout, goes no further when told again, and cleans up behind', () => {
+    const replace = { kind: 'replace', backend: 'a', by: 'a2', address: '10.0.0.99', port: 80 } as const;
+    for (const vip of ['block', 'mixed', 'flow']) {
+      const text = edited(layouts, { ...replace, vip, deadlineMs: 600_000 });
+      expect(difference(layouts, text)).toMatchSnapshot();
+      expect(editConfig(text, { ...replace, vip, deadlineMs: 5_000 }, now)).toMatchObject({
+        isChanged: false,
+      });
+      const last = edited(text, { kind: 'remove', vip, backend: 'a' });
+      expect(difference(edited(layouts, { kind: 'remove', vip, backend: 'a' }), last)).toMatchSnapshot();
+    }
+  });
+
+  it('gives the seat to one that waits with weight 0', () => {
+    const waiting = edited(example, { ...add, vip: 'web', weight: 0 });
+    const replace = { kind: 'replace', vip: 'web', backend: 'web-3', by: 'new' } as const;
+    const text = edited(waiting, { ...replace, address: '10.0.0.9', port: 81 });
+    expect(difference(waiting, text).filter((line) => line.startsWith('+'))).toEqual([
+      expect.stringMatching(/web-3.*weight: 2, state: draining/),
+      expect.stringContaining('web-4'),
+      '+      - { name: new, address: 10.0.0.9, port: 81, weight: 2, replaces: web-3 }',
+    ]);
+    expect(editConfig(waiting, { ...replace, address: '10.0.0.8', port: 81 }, now)).toMatchObject({
+      refusal: { code: 'exists', right: 'another name, or the address and the port that it has' },
+    });
+  });
+
+  it('forgets the deadline of a drain that is undone', () => {
+    const drain = { kind: 'state', vip: 'block', backend: 'b', state: 'draining' } as const;
+    const text = edited(layouts, { ...drain, deadlineMs: 1_500 });
+    expect(difference(layouts, text)).toEqual([
+      '+    state: draining',
+      '+    drain_deadline: 2026-05-01T12:00:02Z',
+    ]);
+    const restored = edited(text, { ...drain, state: 'active' });
+    expect(difference(layouts, restored)).toEqual(['+    state: active']);
   });
 
   it.each(['2001:db8::9', '2001:db8:0:1::', '::ffff:0:9:9'])(
@@ -216,7 +278,7 @@ describe('editConfig', () => {
       "+      - { name: new, address: 10.0.2.43, port: 443, server_id: '0003' }",
     ]);
     expect(
-      editConfig(example, { ...add, vip: 'web3', address: '10.0.2.43', port: 443, serverId: '0a01' }),
+      editConfig(example, { ...add, vip: 'web3', address: '10.0.2.43', port: 443, serverId: '0a01' }, now),
     ).toMatchObject({ refusal: { code: 'invalid' } });
   });
 });

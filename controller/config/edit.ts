@@ -1,39 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Changes to the configuration made by command. They are made in the text of the file, where the YAML document says
- * that a value stands, so a change of one backend is a change of one line: comments, order and layout stay as the
- * operator left them.
+ * Changes to the configuration made by command: what a command means, in single steps that edit-text.ts makes in the text. All
+ * of them are made or none; whoever reads the file sees all or none.
  */
-import { isDeepStrictEqual } from 'node:util';
-import {
-  type Document,
-  isMap,
-  isScalar,
-  isSeq,
-  type Pair,
-  parseDocument,
-  type YAMLMap,
-  type YAMLSeq,
-} from 'yaml';
+import { parseDocument } from 'yaml';
 import type { BackendState } from '../core/desired.ts';
 import type { Config } from './config.ts';
+import { backendDefaults } from './config.ts';
+import { type PlainBackend, type PlainFile, steppedText, type TextStep } from './edit-text.ts';
 import { parseConfig } from './parse.ts';
 import { nearMatch, type Problem } from './problem.ts';
+import { formatTime, parseAddress } from './scalar.ts';
+
+interface Named {
+  vip: string;
+  backend: string;
+}
+
+interface NewBackend {
+  address: string;
+  port: number;
+  /** Hexadecimal. */
+  serverId?: string | undefined;
+}
 
 export type Edit =
-  | {
-      kind: 'add';
-      vip: string;
-      backend: string;
-      address: string;
-      port: number;
-      weight?: number | undefined;
-      /** Hexadecimal. */
-      serverId?: string | undefined;
-    }
-  | { kind: 'remove'; vip: string; backend: string }
-  | { kind: 'weight'; vip: string; backend: string; weight: number }
-  | { kind: 'state'; vip: string; backend: string; state: BackendState };
+  | ({ kind: 'add'; weight?: number | undefined } & Named & NewBackend)
+  | ({ kind: 'remove' } & Named)
+  | ({ kind: 'weight'; weight: number } & Named)
+  /** `deadlineMs`: of a drain, from now; what is left then is given up. */
+  | ({ kind: 'state'; state: BackendState; deadlineMs?: number | undefined } & Named)
+  /**
+   * `by` takes the seat of `backend`: it is there with its weight, and `backend` drains. One that is there already keeps its
+   * address. Nothing to do where it has done so.
+   */
+  | ({ kind: 'replace'; by: string; deadlineMs?: number | undefined } & Named & NewBackend);
 
 export type RefusalCode = 'no-such-vip' | 'no-such-backend' | 'exists' | 'invalid';
 
@@ -49,70 +50,127 @@ export type EditResult =
   | { text: string; isChanged: boolean; config: Config; warnings: Problem[] }
   | { refusal: Refusal };
 
-/** What the text holds, as far as edits care. */
-interface Plain {
-  vips: { name: string; backends?: PlainBackend[] | null }[];
-}
-type PlainBackend = {
-  name: string;
-  weight?: number;
-  state?: string;
-  address?: string;
-  port?: number;
-  server_id?: string;
-};
-
 /**
+ * @param now  what deadlines count from
  * @returns the new text and what it means, or why not. A text that already says so comes back as it was.
  */
-export function editConfig(text: string, edit: Edit): EditResult {
+export function editConfig(text: string, edit: Edit, now: Date): EditResult {
   const before = parseConfig(text);
   if ('problems' in before) return invalid('the file has problems already', before.problems);
 
-  const document = parseDocument(text);
-  const wanted = document.toJS() as Plain;
-  const vipIndex = wanted.vips.findIndex((vip) => vip.name === edit.vip);
-  if (vipIndex < 0) return missing('no-such-vip', 'vip', edit.vip, names(wanted.vips));
-  const vip = wanted.vips[vipIndex]!;
-  const backends = (vip.backends ??= []);
-  const index = backends.findIndex((backend) => backend.name === edit.backend);
-  if (edit.kind === 'add' && index >= 0) {
-    const wrong = `vip '${edit.vip}' has a backend '${edit.backend}' already`;
-    return {
-      refusal: { code: 'exists', wrong, right: 'another name, or restore the one there is', problems: [] },
-    };
-  }
-  if (edit.kind !== 'add' && index < 0)
-    return missing('no-such-backend', `backend of vip '${edit.vip}'`, edit.backend, names(backends));
+  const { vips } = parseDocument(text).toJS() as PlainFile;
+  const vip = vips.findIndex(({ name }) => name === edit.vip);
+  if (vip < 0) return missing('no-such-vip', 'vip', edit.vip, names(vips));
+  const { backends, port } = vips[vip]!;
+  const steps = stepsOf(
+    edit,
+    (backends ?? []).map((backend) => ({ port, ...backend })),
+    now,
+  );
+  if ('refusal' in steps) return steps;
+  if (steps.length === 0) return { text, isChanged: false, ...before };
 
-  if (says(edit, backends[index])) return { text, isChanged: false, ...before };
-  apply(edit, backends, index);
-
-  const edited = spliced(text, document, edit, vipIndex, index);
-  const isFaithful = edited !== undefined && isDeepStrictEqual(meaningOf(edited), wanted);
-  const result = isFaithful ? edited : rewritten(document, edit, vipIndex, index);
+  const result = steps.reduce((edited, step) => steppedText(edited, vip, step), text);
   const after = parseConfig(result);
   if ('problems' in after) return invalid('the file would have problems', after.problems);
   return { text: result, isChanged: true, ...after };
 }
 
-function says(edit: Edit, backend: PlainBackend | undefined): boolean {
-  if (backend === undefined) return false;
-  if (edit.kind === 'weight') return (backend.weight ?? 1) === edit.weight;
-  return edit.kind === 'state' && (backend.state ?? 'active') === edit.state;
+/** @param backends  places in steps are those in this list; a step that changes them comes last */
+function stepsOf(
+  edit: Edit,
+  backends: readonly PlainBackend[],
+  now: Date,
+): TextStep[] | { refusal: Refusal } {
+  const at = backends.findIndex(({ name }) => name === edit.backend);
+  const backend = backends[at];
+  if (edit.kind === 'add') {
+    if (backend !== undefined)
+      return taken(edit.vip, edit.backend, 'another name, or restore the one there is');
+    return [{ kind: 'add', fields: fieldsOf(edit.backend, edit, edit.weight) }];
+  }
+  if (backend === undefined)
+    return missing('no-such-backend', `backend of vip '${edit.vip}'`, edit.backend, names(backends));
+  switch (edit.kind) {
+    case 'remove':
+      return [...withoutSuccessors(backends, edit.backend), { kind: 'remove', at }];
+    case 'weight':
+      return (backend.weight ?? backendDefaults.weight) === edit.weight
+        ? []
+        : [{ kind: 'set', at, key: 'weight', value: edit.weight }];
+    case 'state':
+      return stateSteps(at, backend, edit.state, edit.deadlineMs, now);
+    case 'replace':
+      return replacementSteps(edit, backends, at, now);
+  }
 }
 
-/** The edit on plain values: what the spliced text must come to mean. */
-function apply(edit: Edit, backends: PlainBackend[], index: number): void {
-  if (edit.kind === 'add') backends.push(fieldsOf(edit));
-  else if (edit.kind === 'remove') backends.splice(index, 1);
-  else if (edit.kind === 'weight') backends[index]!.weight = edit.weight;
-  else backends[index]!.state = edit.state;
+function stateSteps(
+  at: number,
+  backend: PlainBackend,
+  state: BackendState,
+  deadlineMs: number | undefined,
+  now: Date,
+): TextStep[] {
+  const steps: TextStep[] = [];
+  if ((backend.state ?? backendDefaults.state) !== state)
+    steps.push({ kind: 'set', at, key: 'state', value: state });
+  if (state === 'draining' && deadlineMs !== undefined) {
+    const value = formatTime(new Date(now.getTime() + deadlineMs));
+    steps.push({ kind: 'set', at, key: 'drain_deadline', value });
+  } else if (state !== 'draining' && backend.drain_deadline !== undefined)
+    steps.push({ kind: 'unset', at, key: 'drain_deadline' });
+  return steps;
 }
 
-function fieldsOf({ backend, address, port, weight, serverId }: Edit & { kind: 'add' }): PlainBackend {
+function replacementSteps(
+  edit: Edit & { kind: 'replace' },
+  backends: readonly PlainBackend[],
+  at: number,
+  now: Date,
+): TextStep[] | { refusal: Refusal } {
+  const { vip, backend: name, by, deadlineMs } = edit;
+  const old = backends[at]!;
+  const place = backends.findIndex((backend) => backend.name === by);
+  const there = backends[place];
+  if (place === at || (there !== undefined && !isAt(there, edit)))
+    return taken(vip, by, 'another name, or the address and the port that it has');
+
+  const weight = old.weight ?? backendDefaults.weight;
+  const steps: TextStep[] = [];
+  const isActive = (old.state ?? backendDefaults.state) === 'active';
+  // A deadline that was given before stays.
+  const isOpen = old.state === 'draining' && old.drain_deadline === undefined && deadlineMs !== undefined;
+  if (isActive || isOpen) steps.push(...stateSteps(at, old, 'draining', deadlineMs, now));
+  if (there === undefined)
+    steps.push({ kind: 'add', fields: { ...fieldsOf(by, edit, old.weight), replaces: name } });
+  else if (there.replaces !== name) {
+    if ((there.weight ?? backendDefaults.weight) !== weight)
+      steps.push({ kind: 'set', at: place, key: 'weight', value: weight });
+    steps.push({ kind: 'set', at: place, key: 'replaces', value: name });
+  }
+  return steps;
+}
+
+/** Who replaced it replaces nobody any more. */
+function withoutSuccessors(backends: readonly PlainBackend[], name: string): TextStep[] {
+  return backends.flatMap(({ replaces }, at) =>
+    replaces === name ? [{ kind: 'unset', at, key: 'replaces' } as const] : [],
+  );
+}
+
+function isAt(backend: PlainBackend, { address, port }: NewBackend): boolean {
+  const [one, other] = [parseAddress(backend.address), parseAddress(address)];
+  return 'value' in one && 'value' in other && one.value === other.value && backend.port === port;
+}
+
+function fieldsOf(
+  name: string,
+  { address, port, serverId }: NewBackend,
+  weight: number | undefined,
+): PlainBackend {
   return {
-    name: backend,
+    name,
     address,
     port,
     ...(weight !== undefined && { weight }),
@@ -120,119 +178,9 @@ function fieldsOf({ backend, address, port, weight, serverId }: Edit & { kind: '
   };
 }
 
-/** The edit on the text; undefined where the text is laid out in a way this does not know. */
-function spliced(
-  text: string,
-  document: Document,
-  edit: Edit,
-  vipIndex: number,
-  index: number,
-): string | undefined {
-  const vip = document.getIn(['vips', vipIndex], true);
-  if (!isMap(vip)) return undefined;
-  const pair = vip.items.find(({ key }) => isScalar(key) && key.value === 'backends');
-  if (pair === undefined && edit.kind === 'add') return withList(text, vip, edit);
-  const backends = pair?.value;
-  if (pair === undefined || !isSeq(backends)) return undefined;
-  if (edit.kind === 'add') return withItem(text, pair, backends, edit);
-  if (edit.kind === 'remove') return withoutItem(text, pair, backends, index);
-  const backend = backends.items[index];
-  if (!isMap(backend)) return undefined;
-  return edit.kind === 'weight'
-    ? withValue(text, backend, 'weight', String(edit.weight))
-    : withValue(text, backend, 'state', edit.state);
-}
-
-function withValue(text: string, map: YAMLMap, key: string, value: string): string | undefined {
-  const there = map.get(key, true);
-  if (isScalar(there)) {
-    const [start, end] = rangeOf(there);
-    return replaced(text, start, end, value);
-  }
-  const end = rangeOf(map.items.at(-1)?.value)[1];
-  if (map.flow) return replaced(text, end, end, `, ${key}: ${value}`);
-  const first = rangeOf(map.items[0]?.key)[0];
-  const line = endOfLine(text, end);
-  return replaced(text, line, line, `${newline(text)}${' '.repeat(columnOf(text, first))}${key}: ${value}`);
-}
-
-/** For a vip that has never had a backend. */
-function withList(text: string, vip: YAMLMap, edit: Edit & { kind: 'add' }): string {
-  const item = `{ ${writtenFields(edit).join(', ')} }`;
-  const end = rangeOf(vip.items.at(-1)?.value)[1];
-  if (vip.flow) return replaced(text, end, end, `, backends: [${item}]`);
-  const lineBreak = newline(text) + ' '.repeat(columnOf(text, rangeOf(vip.items[0]?.key)[0]));
-  const line = endOfLine(text, end);
-  return replaced(text, line, line, `${lineBreak}backends:${lineBreak}  - ${item}`);
-}
-
-function writtenFields(edit: Edit & { kind: 'add' }): string[] {
-  // A server id of digits only would be a number.
-  return Object.entries(fieldsOf(edit)).map(([key, value]) =>
-    key === 'server_id' ? `${key}: '${value}'` : `${key}: ${value}`,
-  );
-}
-
-function withItem(text: string, pair: Pair, seq: YAMLSeq, edit: Edit & { kind: 'add' }): string | undefined {
-  const fields = writtenFields(edit);
-  const last = seq.items.at(-1);
-  if (last === undefined) {
-    // `backends: []`: nobody to take the layout from.
-    const [start, end] = rangeOf(seq);
-    const indent = ' '.repeat(columnOf(text, rangeOf(pair.key)[0]) + 2);
-    return replaced(text, start - 1, end, `${newline(text)}${indent}- { ${fields.join(', ')} }`);
-  }
-  if (!isMap(last)) return undefined;
-  const [start, end] = rangeOf(last);
-  const padding = text.startsWith('{ ', start) || !last.flow ? ' ' : '';
-  const inBraces = `{${padding}${fields.join(', ')}${padding}}`;
-  if (seq.flow) return replaced(text, end, end, `, ${inBraces}`);
-  const dash = text.lastIndexOf('-', start - 1);
-  const indent = ' '.repeat(columnOf(text, dash));
-  const gap = ' '.repeat(Math.max(1, start - dash - 1));
-  const body = last.flow ? inBraces : fields.join(`${newline(text)}${indent} ${gap}`);
-  const line = endOfLine(text, last.flow ? end : rangeOf(last.items.at(-1)?.value)[1]);
-  return replaced(text, line, line, `${newline(text)}${indent}-${gap}${body}`);
-}
-
-function withoutItem(text: string, pair: Pair, seq: YAMLSeq, index: number): string | undefined {
-  const item = seq.items[index];
-  if (!isMap(item)) return undefined;
-  const [start, end] = rangeOf(item);
-  if (seq.flow) {
-    const [from, to] =
-      index > 0
-        ? [rangeOf(seq.items[index - 1])[1], end]
-        : [start, seq.items.length > 1 ? rangeOf(seq.items[1])[0] : end];
-    return replaced(text, from, to, '');
-  }
-  const last = item.flow ? end : rangeOf(item.items.at(-1)?.value)[1];
-  const lineStart = text.lastIndexOf('\n', start - 1) + 1;
-  const without = replaced(
-    text,
-    lineStart,
-    Math.min(endOfLine(text, last) + newline(text).length, text.length),
-    '',
-  );
-  if (seq.items.length > 1) return without;
-  const colon = text.indexOf(':', rangeOf(pair.key)[1]) + 1;
-  return replaced(without, colon, colon, ' []');
-}
-
-/** The edit by the YAML library, which keeps comments but may lay lines out anew. */
-function rewritten(document: Document, edit: Edit, vipIndex: number, index: number): string {
-  const backends = ['vips', vipIndex, 'backends'];
-  if (edit.kind === 'add') {
-    if (isSeq(document.getIn(backends))) document.addIn(backends, document.createNode(fieldsOf(edit)));
-    else document.setIn(backends, document.createNode([fieldsOf(edit)]));
-  } else if (edit.kind === 'remove') document.deleteIn([...backends, index]);
-  else document.setIn([...backends, index, edit.kind], edit.kind === 'weight' ? edit.weight : edit.state);
-  return document.toString({ lineWidth: 0 });
-}
-
-function meaningOf(text: string): unknown {
-  const document = parseDocument(text);
-  return document.errors.length > 0 ? undefined : document.toJS();
+function taken(vip: string, backend: string, right: string): { refusal: Refusal } {
+  const wrong = `vip '${vip}' has a backend '${backend}' already`;
+  return { refusal: { code: 'exists', wrong, right, problems: [] } };
 }
 
 function invalid(wrong: string, problems: Problem[]): { refusal: Refusal } {
@@ -248,23 +196,3 @@ function missing(code: RefusalCode, what: string, name: string, known: string[])
 }
 
 const names = (items: readonly { name: string }[]): string[] => items.map(({ name }) => name);
-
-function replaced(text: string, start: number, end: number, by: string): string {
-  return text.slice(0, start) + by + text.slice(end);
-}
-
-/** Where a node's text starts and ends; [0, 0] for what was never text, which the check of the result then finds. */
-function rangeOf(node: unknown): readonly [number, number] {
-  const range = (node as { range?: readonly [number, number, number] | null } | null | undefined)?.range;
-  return range ? [range[0], range[1]] : [0, 0];
-}
-
-const columnOf = (text: string, offset: number): number => offset - (text.lastIndexOf('\n', offset - 1) + 1);
-
-const newline = (text: string): string => (text.includes('\r\n') ? '\r\n' : '\n');
-
-/** The offset of the line break after `offset`, or of the end of the text. */
-function endOfLine(text: string, offset: number): number {
-  const end = text.indexOf(newline(text), offset);
-  return end < 0 ? text.length : end;
-}

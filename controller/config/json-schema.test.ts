@@ -51,6 +51,7 @@ vips:
     session_timeout: 15m
     placement: pure
     health: { check: https, port: 8443, path: /healthz, host: shop.example, status: [200, 204-299], body: ok, verify: true }
+    slow_start: { window: 30s, from: 20% }
     load: { source: http, url: 'http://{address}:{port}/', field: load, interval: 5s, dead_band: 10%, range: 4, idle_below: 0.1 }
     backends: [{ name: a, address: 10.0.2.11, weight: 2, state: active }, { name: b, address: '2001:db8:1::7' }]
   - name: quic
@@ -62,7 +63,8 @@ vips:
     slots: 256
     health: { check: udp, send: PING, expect: 'hex:50 4f', interval: 2s }
     load: { source: switch, count: packets }
-    backends: [{ name: a, address: 10.0.2.11, port: 4433, server_id: 0a01, state: draining }, { name: b, address: 10.0.2.12, server_id: '1020' }]
+    slow_start: 1m
+    backends: [{ name: a, address: 10.0.2.11, port: 4433, server_id: 0a01, state: draining, drain_deadline: '2026-05-01T12:00:00Z' }, { name: b, address: 10.0.2.12, server_id: '1020', replaces: a }]
 `;
 
 type Path = (string | number)[];

@@ -19,6 +19,7 @@ import {
 } from './config.ts';
 import { inconsistencies } from './consistency.ts';
 import { toHealth } from './health.ts';
+import { toLifecycle } from './lifecycle.ts';
 import { linksOf } from './links.ts';
 import { nearMatch, type Problem } from './problem.ts';
 import { formatHostPort, show } from './scalar.ts';
@@ -146,6 +147,7 @@ function toConfig(shape: ConfigShape): Config {
     desired: toDesired(shape),
     health: toHealth(shape),
     load: toLoad(shape.vips),
+    lifecycle: toLifecycle(shape.vips),
   };
 }
 
@@ -188,10 +190,13 @@ function toPool(vip: VipShape): DesiredPool {
     slotCount: vip.slots,
     sessionTimeoutMs: vip.session_timeout,
     placement,
-    backends: vip.backends.map(({ server_id: serverId, ...backend }) => ({
-      ...backend,
+    backends: vip.backends.map((backend) => ({
+      name: backend.name,
+      address: backend.address,
+      weight: backend.weight,
+      state: backend.state,
       port: portOf(vip, backend),
-      ...(serverId && { serverId: serverIdPattern(vip, serverId) }),
+      ...(backend.server_id && { serverId: serverIdPattern(vip, backend.server_id) }),
     })),
   };
 }

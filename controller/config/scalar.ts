@@ -94,6 +94,20 @@ export function parseDuration(input: unknown): Parsed<number> {
   return { value: Math.round(Number(digits) * unitMs[unit]!) };
 }
 
+/** '2026-05-01T12:00:00Z', or with an offset: milliseconds since 1970. Of a time without a zone nobody knows when it is. */
+export function parseTime(input: unknown): Parsed<number> {
+  const right = 'a time with its zone, such as 2026-05-01T12:00:00Z';
+  if (typeof input !== 'string') return { wrong: `${show(input)} is not a time`, right };
+  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(input);
+  const value = isTime ? Date.parse(input) : Number.NaN;
+  return Number.isNaN(value) ? { wrong: `'${input}' is not a time`, right } : { value };
+}
+
+/** '2026-05-01T12:00:00Z': whole seconds, none too few. */
+export function formatTime(time: Date): string {
+  return new Date(Math.ceil(time.getTime() / 1_000) * 1_000).toISOString().replace('.000Z', 'Z');
+}
+
 /** '10.0.0.1:80', '[2001:db8::1]:80'. */
 export function parseEndpoint(input: unknown): Parsed<Endpoint> {
   const right = 'ADDRESS:PORT, such as 10.0.0.1:80 or [2001:db8::1]:80';

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { backendDefaults, configLimits, quicDefaults, vipDefaults } from './config.ts';
 import { addressField, duration, formed, integer, oneOf, scalar, text } from './field.ts';
 import { vipHealthSchema } from './health.ts';
+import { slowStartField, timeField } from './lifecycle-fields.ts';
 import { nameField } from './name.ts';
 import { type Parsed, parseServerId, show } from './scalar.ts';
 import { vipLoadSchema } from './weights.ts';
@@ -33,10 +34,18 @@ const backendSchema = z
     weight: scalar(integer(0, 65_535))
       .default(backendDefaults.weight)
       .describe('Share of new connections, relative to the other backends. 0 gets none; those it has go on.'),
-    state: scalar(oneOf('active', 'draining', 'down'))
+    state: scalar(oneOf('active', 'draining', 'disabled', 'down'))
       .default(backendDefaults.state)
       .describe(
-        '`draining`: no new connections, those it has go on. `down`: dead; its connections cannot be saved, and their clients are reset.',
+        '`draining`: no new connections, those it has go on. `disabled`: as if it were not here; what it has is cut. `down`: dead; its connections cannot be saved, and their clients are reset.',
+      ),
+    drain_deadline: scalar(timeField)
+      .optional()
+      .describe('With `state: draining`: what is left then is given up, as if it were disabled.'),
+    replaces: scalar(nameField)
+      .optional()
+      .describe(
+        'The backend whose seat it takes, as long as that one is here: `evenkeel replace` writes it.',
       ),
   })
   .describe('One server. Commands (`evenkeel add`, `drain`, ...) edit this list.');
@@ -108,6 +117,11 @@ export const vipSchema = z
       ),
     health: vipHealthSchema.optional(),
     load: vipLoadSchema.optional(),
+    slow_start: scalar(slowStartField)
+      .optional()
+      .describe(
+        'A backend that joins others, or comes back, grows from this share of its weight (`from`, `10%` unless given) to the whole within the window.',
+      ),
     backends: z.array(backendSchema).default([]).describe('The pool of the vip.'),
   })
   .describe('An address, a protocol and a port that clients connect to, and how they are served.');

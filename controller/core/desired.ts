@@ -16,9 +16,9 @@ export type Protocol = 'tcp' | 'udp';
 
 /**
  * active: gets new flows by its weight. draining: gets none, keeps those it has. down: declared dead; its flows cannot be
- * saved and its slots move at once.
+ * saved and its slots move at once. disabled: as if it were not of the pool; what it still has moves at once, as with down.
  */
-export type BackendState = 'active' | 'draining' | 'down';
+export type BackendState = 'active' | 'draining' | 'disabled' | 'down';
 
 /**
  * How a packet reaches its backend. nat: with the backend's address and port for the vip's; the answers come back through the

@@ -386,10 +386,15 @@ export function servingPools(state: State): Pool[] {
   return [...state.pools.values()].filter((pool) => pool.phase === 'serving');
 }
 
-/** Nobody's connection to it can be saved. */
+/** Nobody's connection to it can be saved, or is to be. */
 export function isDead(pool: Pool, id: number): boolean {
   const backend = pool.backends.get(id);
-  return backend === undefined || backend.state === 'down';
+  return backend === undefined || isOut(backend);
+}
+
+/** It has no connections any more, nor gets any. */
+export function isOut({ state }: { state: Backend['state'] }): boolean {
+  return state === 'down' || state === 'disabled';
 }
 
 export function unstableSlotCount(state: State): number {

@@ -8,7 +8,7 @@ import { addressKey } from './address.ts';
 import type { Address } from './desired.ts';
 import type { Event, WriteFailureCode } from './event.ts';
 import { type Entry, want } from './ledger.ts';
-import { isLive, log, noteProblem, type Pin, type Pool, type State, type Turn } from './model.ts';
+import { isLive, isOut, log, noteProblem, type Pin, type Pool, type State, type Turn } from './model.ts';
 import type { FilterSlot, PinRow } from './row.ts';
 import { baseOf, isUnstable } from './slots.ts';
 import { noteGap } from './versions.ts';
@@ -21,7 +21,7 @@ export function handleFlowDigest(state: State, turn: Turn, digest: FlowDigest): 
   if (pool?.phase !== 'serving' || digest.slot >= pool.slotCount) return;
   const backend = pool.backends.get(digest.backend);
   // What is sent to the dead cannot be saved.
-  if (backend === undefined || backend.state === 'down') return;
+  if (backend === undefined || isOut(backend)) return;
 
   const pin = state.pins.get(pinKeyOf(digest));
   if (digest.reason === 'closing') {

@@ -8,6 +8,7 @@ import {
   BACKEND_IDS,
   type Backend,
   COLUMNS,
+  isOut,
   NO_BACKEND,
   NO_ROW,
   newestColumn,
@@ -131,7 +132,7 @@ function orphanCount(pool: Pool, column: Column, isGone: Uint8Array): number {
 /** By id: 1 for the dead, the unknown, and nobody. */
 function deadIds(pool: Pool): Uint8Array {
   const isGone = new Uint8Array(BACKEND_IDS).fill(1);
-  for (const backend of pool.backends.values()) if (backend.state !== 'down') isGone[backend.id] = 0;
+  for (const backend of pool.backends.values()) if (!isOut(backend)) isGone[backend.id] = 0;
   return isGone;
 }
 
@@ -175,8 +176,8 @@ function share(backend: Backend): number {
 function inForce(state: State, pool: Pool, participants: readonly Backend[]): [Uint16Array, Uint16Array] {
   // By id, of those who live.
   const indexOf = new Uint16Array(BACKEND_IDS).fill(NOBODY);
-  participants.forEach(({ id, state }, index) => {
-    if (state !== 'down') indexOf[id] = index;
+  participants.forEach((backend, index) => {
+    if (!isOut(backend)) indexOf[backend.id] = index;
   });
   const column = newestColumn(state);
   const owners = new Uint16Array(pool.slotCount);

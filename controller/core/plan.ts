@@ -3,9 +3,9 @@
 
 import { formatAddress, formatEndpoint } from './address.ts';
 import { step } from './controller.ts';
-import type { Desired, DesiredBackend, DesiredPool } from './desired.ts';
+import type { BackendState, Desired, DesiredBackend, DesiredPool } from './desired.ts';
 import type { Millis } from './event.ts';
-import { createState, isServedBy, NO_BACKEND, newestColumn, type Pool, type State } from './model.ts';
+import { createState, isOut, isServedBy, NO_BACKEND, newestColumn, type Pool, type State } from './model.ts';
 import type { EngineOptions } from './options.ts';
 import { type Rehearsal, rehearse, type WriteCount } from './rehearsal.ts';
 import { backendOf, baseOf } from './slots.ts';
@@ -71,7 +71,21 @@ export interface FlowShares {
   cut: number;
 }
 
-export type BackendChange = 'added' | 'removed' | 'drained' | 'failed' | 'restored' | 'reweighted';
+export type BackendChange =
+  | 'added'
+  | 'removed'
+  | 'drained'
+  | 'disabled'
+  | 'failed'
+  | 'restored'
+  | 'reweighted';
+
+const changeInto = {
+  active: 'restored',
+  draining: 'drained',
+  disabled: 'disabled',
+  down: 'failed',
+} as const satisfies Record<BackendState, BackendChange>;
 
 export interface BackendPlan {
   name: string;
@@ -275,8 +289,7 @@ function changeOf(
   wanted: DesiredBackend,
 ): BackendChange | undefined {
   if (now === undefined || now.state === 'leaving') return 'added';
-  if (now.state !== wanted.state)
-    return ({ active: 'restored', draining: 'drained', down: 'failed' } as const)[wanted.state];
+  if (now.state !== wanted.state) return changeInto[wanted.state];
   return now.weight === wanted.weight ? undefined : 'reweighted';
 }
 
@@ -311,11 +324,12 @@ function flowShares(
   if (isCutOff) return { kept: 0, cut: 1 };
   const dying = new Set(
     wish.backends
-      .filter(({ state, address, port }) => {
+      .filter((wanted) => {
+        const { address, port } = wanted;
         const now = [...was.backends.values()].find(
           (backend) => backend.address === address && backend.port === port,
         );
-        return state === 'down' && now !== undefined && now.state !== 'down';
+        return isOut(wanted) && now !== undefined && !isOut(now);
       })
       .map(formatEndpoint),
   );

@@ -15,6 +15,7 @@ import {
   type Backend,
   createPool,
   endpointKey,
+  isOut,
   isServedBy,
   log,
   NO_BACKEND,
@@ -28,7 +29,7 @@ import {
 import { removePin } from './pins.ts';
 import type { BackendRow, ReturnPathRow, VipFragmentRow, VipRow } from './row.ts';
 import { backendKey, dropRow, returnPathKey, vipFragmentKey, vipKey, wantRow } from './rows.ts';
-import { beginWaiting } from './seats.ts';
+import { beginWaiting, takesSeats } from './seats.ts';
 import { forgetServerId, reconcileServerIds } from './server-ids.ts';
 import { setColumn, setSlot } from './slots.ts';
 
@@ -171,7 +172,7 @@ function updatePool(state: State, turn: Turn, pool: Pool, wanted: DesiredPool): 
     if (kept.has(backend)) continue;
     if (isForwardedAnew) writeBackend(state, turn, pool, backend);
     if (backend.state === 'leaving') continue;
-    if (backend.state === 'down') backend.serverId = undefined;
+    if (isOut(backend)) backend.serverId = undefined;
     // Removal is a drain: what it serves today it keeps. Nothing names the dead any more.
     backend.weight = 0;
     backend.state = 'leaving';
@@ -192,10 +193,13 @@ function addBackend(state: State, turn: Turn, pool: Pool, wish: DesiredBackend):
   return backend;
 }
 
-/** Its rows, but for a return path that another vip has already. Answers to untranslated packets need none. */
+/**
+ * Its rows, but for a return path that another vip has already. Answers to untranslated packets need none, and one that is
+ * disabled gives none.
+ */
 export function writeBackend(state: State, turn: Turn, pool: Pool, backend: Backend): void {
   wantRow(state, backendRow(pool, backend), pool);
-  if (pool.forwarding !== 'nat') {
+  if (pool.forwarding !== 'nat' || backend.state === 'disabled') {
     dropReturnPath(state, pool, backend);
     return;
   }
@@ -262,12 +266,6 @@ function forgetBackends(state: State, pool: Pool): void {
   }
 }
 
-/** No row names it yet: seats get their new base right before the commit. */
-function takesSeats({ change }: State, pool: Pool, id: number): boolean {
-  const target = change.targets.get(pool);
-  return target !== undefined && (change.rebased.get(pool)?.some((slot) => target[slot] === id) ?? false);
-}
-
 function forgetBackend(state: State, pool: Pool, backend: Backend): void {
   pool.backends.delete(backend.id);
   pool.endpoints.delete(endpointKey(backend.address, backend.port));
@@ -328,9 +326,7 @@ function isSameVip(a: Pool, b: Pool): boolean {
 }
 
 function sharesReturnPath(other: Pool, pool: Pool, backend: Backend): boolean {
-  return (
-    other.forwarding === 'nat' &&
-    other.vip.protocol === pool.vip.protocol &&
-    other.endpoints.has(endpointKey(backend.address, backend.port))
-  );
+  if (other.forwarding !== 'nat' || other.vip.protocol !== pool.vip.protocol) return false;
+  const twin = other.endpoints.get(endpointKey(backend.address, backend.port));
+  return twin !== undefined && twin.state !== 'disabled';
 }

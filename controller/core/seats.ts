@@ -138,6 +138,12 @@ export function closeOldSeats(pool: Pool, turn: Turn): Millis {
   return Number.POSITIVE_INFINITY;
 }
 
+/** No row names it yet: seats get their new base right before the commit. */
+export function takesSeats({ change }: State, pool: Pool, id: number): boolean {
+  const target = change.targets.get(pool);
+  return target !== undefined && (change.rebased.get(pool)?.some((slot) => target[slot] === id) ?? false);
+}
+
 /** A backend has come, and waits for a seat if one may be expected soon. */
 export function beginWaiting(pool: Pool, { now, options }: Turn, backend: Backend): void {
   const waitMs = Math.min(options.seatWaitMs, pool.sessionTimeoutMs / WAIT_SHARE);
@@ -146,7 +152,7 @@ export function beginWaiting(pool: Pool, { now, options }: Turn, backend: Backen
 }
 
 /**
- * Those who wait are let in, who came first first, as far as the seats go, and the slots of those who are dead by now; but for
+ * Those who wait are let in, who came first first, as far as the seats go, and the slots of those who are dead or drain; but for
  * what those are short of who were let in before, and wait for a commit only. For each newcomer a backend gives up a
  * slot or so; more seats of one and the same are of no use to it.
  */
@@ -155,11 +161,12 @@ export function admitWaiting(pool: Pool, ownerOf: (slot: number) => number): voi
   if (waiting.length === 0) return;
   const owned = new Uint32Array(BACKEND_IDS);
   const seats = new Uint32Array(BACKEND_IDS);
+  /** Of the dead, and of those who give up all they have. */
   let orphans = 0;
   for (let slot = 0; slot < pool.slotCount; slot++) {
     const owner = ownerOf(slot);
     owned[owner]!++;
-    if (isDead(pool, owner)) orphans++;
+    if (pool.backends.get(owner)?.state !== 'active') orphans++;
     else if (isSeat(pool, slot)) seats[owner]!++;
   }
   const active = [...pool.backends.values()].filter(({ state }) => state === 'active');

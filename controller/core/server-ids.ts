@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Hints: which backend a packet names by a server id. A backend that has one is named for as long as anything of it is there. */
 
-import type { Backend, Pool, State } from './model.ts';
-import { NO_BACKEND } from './model.ts';
+import { type Backend, isOut, NO_BACKEND, type Pool, type State } from './model.ts';
 import type { ServerIdRow } from './row.ts';
 import { dropRow, smallRowKey, wantRow } from './rows.ts';
 
@@ -45,8 +44,8 @@ export function adoptServerIds(state: State): void {
   }
 }
 
-function serverIdRow(pool: Pool, { id, serverId, state }: Backend): ServerIdRow | undefined {
+function serverIdRow(pool: Pool, backend: Backend): ServerIdRow | undefined {
+  const { id, serverId } = backend;
   if (serverId === undefined) return undefined;
-  const backend = state === 'down' ? NO_BACKEND : id;
-  return { table: 'server_id', pool: pool.id, ...serverId, backend };
+  return { table: 'server_id', pool: pool.id, ...serverId, backend: isOut(backend) ? NO_BACKEND : id };
 }

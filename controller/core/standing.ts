@@ -5,6 +5,8 @@ import type { BackendState, Desired, DesiredBackend } from './desired.ts';
 import type { Verdict } from './health.ts';
 
 export interface Standing {
+  /** As the operator says, with what follows from the time. */
+  wishOf: (pool: string, backend: DesiredBackend) => BackendState;
   /** By the names of pool and backend; undefined: not checked. */
   verdictOf: (pool: string, backend: string) => Verdict | undefined;
   /** Undefined: as the operator says. */
@@ -23,13 +25,14 @@ export function asItStands(desired: Desired, standing: Standing): Desired {
 }
 
 function backendAsItStands(pool: string, backend: DesiredBackend, standing: Standing): DesiredBackend {
-  const state = stateBy(backend.state, standing.verdictOf(pool, backend.name));
+  const state = stateBy(standing.wishOf(pool, backend), standing.verdictOf(pool, backend.name));
   const weight = standing.weightOf(pool, backend.name) ?? backend.weight;
   return state === backend.state && weight === backend.weight ? backend : { ...backend, state, weight };
 }
 
 /** The checks never make more of a backend than the operator does. */
 export function stateBy(wish: BackendState, verdict: Verdict | undefined): BackendState {
-  if (wish === 'down' || verdict === 'dead') return 'down';
+  if (wish === 'down' || wish === 'disabled') return wish;
+  if (verdict === 'dead') return 'down';
   return verdict === 'avoided' ? 'draining' : wish;
 }

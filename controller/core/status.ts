@@ -3,8 +3,9 @@
 
 import { formatAddress } from './address.ts';
 import type { Affinity, Forwarding, Placement, Protocol } from './desired.ts';
+import { type DrainStatus, drainsOf } from './drain.ts';
 import type { Millis } from './event.ts';
-import { activeFilter, type Backend, type Pool, type State } from './model.ts';
+import { activeFilter, type Backend, isOut, type Pool, type State } from './model.ts';
 import { type EngineOptions, engineDefaults } from './options.ts';
 import { slotsOwned, slotsWanted } from './placement.ts';
 import type { Column, FilterSlot } from './row.ts';
@@ -67,7 +68,7 @@ export interface BackendStatus {
   port: number;
   weight: number;
   /** leaving: no longer configured; gone when no slot, column or pin names it any more. */
-  state: 'active' | 'draining' | 'down' | 'leaving';
+  state: Backend['state'];
   /** Slots whose new flows it gets. */
   slots: number;
   /** Those it would have if what is wanted were in force already. */
@@ -76,6 +77,8 @@ export interface BackendStatus {
   share: number;
   /** Pins that name it. */
   pins: number;
+  /** Of one that drains or leaves. */
+  drain?: DrainStatus | undefined;
 }
 
 export interface VersionStatus {
@@ -154,7 +157,7 @@ export function status(state: State, now: Millis, options: EngineOptions = engin
   return {
     now,
     state: statusState(state),
-    pools: [...state.pools.values()].map((pool) => poolStatus(state, pool)),
+    pools: [...state.pools.values()].map((pool) => poolStatus(state, pool, options)),
     version: versionStatus(state, now, options),
     change: {
       phase: state.change.phase,
@@ -188,9 +191,10 @@ function statusState(state: State): Status['state'] {
   return state.isReady ? 'running' : 'waiting';
 }
 
-function poolStatus(state: State, pool: Pool): PoolStatus {
+function poolStatus(state: State, pool: Pool, options: EngineOptions): PoolStatus {
   const owned = slotsOwned(state, pool);
   const wanted = slotsWanted(pool);
+  const drains = drainsOf(state, pool, owned, options);
   let pins = 0;
   for (const slotPins of pool.pins.values()) pins += slotPins.size;
   return {
@@ -210,16 +214,24 @@ function poolStatus(state: State, pool: Pool): PoolStatus {
     unstableSlots: pool.unstableCount,
     pins,
     backends: [...pool.backends.values()].map((backend) =>
-      backendStatus(pool, backend, owned[backend.id]!, wanted[backend.id]!),
+      backendStatus(pool, backend, {
+        slots: owned[backend.id]!,
+        wantedSlots: wanted[backend.id]!,
+        drain: drains.get(backend.id),
+      }),
     ),
   };
 }
 
 function hasLivingOwner(pool: Pool, owned: ArrayLike<number>): boolean {
-  return [...pool.backends.values()].some(({ id, state }) => state !== 'down' && owned[id]! > 0);
+  return [...pool.backends.values()].some((backend) => !isOut(backend) && owned[backend.id]! > 0);
 }
 
-function backendStatus(pool: Pool, backend: Backend, slots: number, wantedSlots: number): BackendStatus {
+function backendStatus(
+  pool: Pool,
+  backend: Backend,
+  { slots, wantedSlots, drain }: Pick<BackendStatus, 'slots' | 'wantedSlots' | 'drain'>,
+): BackendStatus {
   return {
     name: backend.name,
     id: backend.id,
@@ -231,6 +243,7 @@ function backendStatus(pool: Pool, backend: Backend, slots: number, wantedSlots:
     wantedSlots,
     share: slots / pool.slotCount,
     pins: backend.pinRefs,
+    ...(drain && { drain }),
   };
 }
 

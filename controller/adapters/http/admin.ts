@@ -6,6 +6,7 @@ import type { Problem } from '../../config/problem.ts';
 import type { LogLevel, LogTopic } from '../../core/event.ts';
 import type { Explanation, FlowQuestion } from '../../core/explain.ts';
 import type { PoolHealthStatus } from '../../core/health-status.ts';
+import type { PoolLifecycleStatus } from '../../core/lifecycle-status.ts';
 import type { LoadStatus } from '../../core/load-status.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { SlotMap } from '../../core/slot-map.ts';
@@ -27,6 +28,8 @@ export interface ControllerStatus {
   health?: readonly PoolHealthStatus[];
   /** Of the vips whose weights follow load. */
   load?: readonly LoadStatus[];
+  /** Of backends that are not simply active: deadlines, parts of weights. */
+  lifecycle?: readonly PoolLifecycleStatus[];
 }
 
 export interface AnnouncerStatus {

@@ -35,7 +35,7 @@ const writeCount = z.object({
 const backendPlan = z.object({
   name: z.string(),
   address: z.string(),
-  change: z.enum(['added', 'removed', 'drained', 'failed', 'restored', 'reweighted']).optional(),
+  change: z.enum(['added', 'removed', 'drained', 'disabled', 'failed', 'restored', 'reweighted']).optional(),
   weight: z.object({ from: z.int().optional(), to: z.int().optional() }),
   slots: z.object({ from: z.int(), to: z.int() }).describe('Whose new flows it gets.'),
 });

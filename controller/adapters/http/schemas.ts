@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { Edit } from '../../config/edit.ts';
 import { parseEndpoint } from '../../config/scalar.ts';
 import { healthSchema, loadSchema } from './health-schema.ts';
+import { drainSchema, lifecycleSchema } from './lifecycle-schema.ts';
 
 const named = (name: string) => ({ id: name });
 
@@ -20,27 +21,46 @@ const weight = z
   .max(65_535)
   .describe('a whole number from 0 to 65535; 0 gets no new connections');
 const target = { vip: vipName, backend: backendName };
+const newBackend = {
+  address: z.string().describe('an address such as 10.0.0.1 or 2001:db8::1'),
+  port: z.int().min(1).max(65_535).describe('a port from 1 to 65535'),
+  serverId: z
+    .string()
+    .max(16)
+    .optional()
+    .describe('two hexadecimal digits an octet, such as 0a01; of a vip with a hint'),
+};
+const deadlineMs = z
+  .int()
+  .min(1_000)
+  .max(30 * 86_400_000)
+  .optional()
+  .describe('milliseconds from now, 1000 to 2592000000; what a drain has left then is given up');
 
 export const editSchema = z
   .discriminatedUnion('kind', [
     z.strictObject({
       kind: z.literal('add'),
       ...target,
-      address: z.string().describe('an address such as 10.0.0.1 or 2001:db8::1'),
-      port: z.int().min(1).max(65_535).describe('a port from 1 to 65535'),
+      ...newBackend,
       weight: weight.optional(),
-      serverId: z
-        .string()
-        .max(16)
-        .optional()
-        .describe('two hexadecimal digits an octet, such as 0a01; of a vip with a hint'),
     }),
     z.strictObject({ kind: z.literal('remove'), ...target }),
     z.strictObject({ kind: z.literal('weight'), ...target, weight }),
     z.strictObject({
       kind: z.literal('state'),
       ...target,
-      state: z.enum(['active', 'draining', 'down']).describe('active, draining or down'),
+      state: z
+        .enum(['active', 'draining', 'disabled', 'down'])
+        .describe('active, draining, disabled or down'),
+      deadlineMs,
+    }),
+    z.strictObject({
+      kind: z.literal('replace'),
+      ...target,
+      by: z.string().min(1).describe('the name of the backend that takes its seat'),
+      ...newBackend,
+      deadlineMs,
     }),
   ])
   .meta(named('Edit')) satisfies z.ZodType<Edit>;
@@ -138,7 +158,7 @@ export const sampleSchema = z
   })
   .meta(named('Sample'));
 
-const backendState = z.enum(['active', 'draining', 'down', 'leaving']);
+const backendState = z.enum(['active', 'draining', 'disabled', 'down', 'leaving']);
 
 export const slotMapSchema = z
   .object({
@@ -243,6 +263,7 @@ const poolStatus = z
         wantedSlots: z.int().describe('Those it would have if what is wanted were in force already.'),
         share: z.number(),
         pins: z.int(),
+        drain: drainSchema.optional(),
       }),
     ),
   })
@@ -340,5 +361,6 @@ export const statusSchema = z
     announcer: announcerStatus.optional(),
     health: healthSchema,
     load: loadSchema,
+    lifecycle: lifecycleSchema,
   })
   .meta(named('ControllerStatus'));

@@ -31,7 +31,7 @@ export interface Metrics {
 }
 
 const commitSeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-const backendStates = ['active', 'draining', 'down', 'leaving'] as const;
+const backendStates = ['active', 'draining', 'disabled', 'down', 'leaving'] as const;
 const filterStates = ['active', 'quarantine', 'free'] as const;
 const verdicts = ['trusted', 'avoided', 'dead'] as const;
 const roles = ['starting', 'leader', 'standby'] as const;
