@@ -36,7 +36,9 @@ const columns = {
     sort: 'state',
     text: ({ backend: { state } }, { states }) => `${states[state]} ${state}`,
     style: ({ backend: { state } }) =>
-      (({ active: 'good', draining: 'warn', down: 'bad', leaving: 'warn' }) as const)[state],
+      (({ active: 'good', draining: 'warn', disabled: 'warn', down: 'bad', leaving: 'warn' }) as const)[
+        state
+      ],
   },
   health: {
     title: 'HEALTH',

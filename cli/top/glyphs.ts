@@ -19,7 +19,7 @@ export const unicodeGlyphs: Glyphs = {
   full: '█',
   empty: '·',
   mark: '│',
-  states: { active: '●', draining: '◐', down: '✕', leaving: '◌' },
+  states: { active: '●', draining: '◐', disabled: '○', down: '✕', leaving: '◌' },
   up: '▲',
   down: '▼',
 };
@@ -29,7 +29,7 @@ export const asciiGlyphs: Glyphs = {
   full: '#',
   empty: '.',
   mark: '|',
-  states: { active: '+', draining: '~', down: 'x', leaving: '-' },
+  states: { active: '+', draining: '~', disabled: 'o', down: 'x', leaving: '-' },
   up: '^',
   down: 'v',
 };
