@@ -123,6 +123,8 @@ describe('evenkeel', () => {
     'fail',
     'restore',
     'reload',
+    'top',
+    'doctor',
     'plan',
     'diff',
     'apply',
