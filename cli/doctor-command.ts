@@ -18,8 +18,9 @@ export function addDoctor(program: Command, terminal: Terminal): void {
     .command('doctor')
     .summary('find out what keeps evenkeel from running here')
     .description(
-      'Looks at privileges, versions, ports, interfaces, offloads, MTUs, limits, simple_switch_grpc, Mininet, etcd, BIRD or FRR,\n' +
-        'and the controller. Each is ok, a warning or a problem, with what would help. Nothing is changed.',
+      'Looks at privileges, versions, ports, interfaces, offloads, MTUs, limits, simple_switch_grpc,\n' +
+        'Mininet, etcd, BIRD or FRR, and the controller. Each is ok, a warning or a problem, with what\n' +
+        'would help. Nothing is changed.',
     )
     .option('-c, --config <file>', 'configuration file; without it only the machine is looked at')
     .option(

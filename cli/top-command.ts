@@ -9,9 +9,10 @@ export function addTop(program: Command, terminal: Terminal): void {
   withClient(program.command('top'), terminal)
     .summary('watch vips and backends live')
     .description(
-      'Shows vips and backends as they are this moment: states, health, shares of new flows (in force, and wanted),\n' +
-        'packets and bytes a second, pins, unstable slots, digests, and how far a change is. Keys: q quits, ? helps.\n' +
-        'Where there is no screen, or with --once, it prints one page; -o json prints one object.',
+      'Shows vips and backends as they are this moment: states, health, shares of new flows (in force,\n' +
+        'and wanted), packets and bytes a second, pins, unstable slots, digests, how far a change is.\n' +
+        'Keys: q quits, ? helps. Where there is no screen, or with --once, it prints one page; -o json\n' +
+        'prints one object.',
     )
     .argument('[vip]', 'this one alone')
     .option('-d, --delay <seconds>', 'between two looks', seconds, 1)
