@@ -184,16 +184,16 @@ function ownerByReturnPath(state: State, row: BackendRow): Pool | undefined {
 }
 
 function dropStaleReturnPaths(state: State): void {
-  for (const [key, row] of [...state.rows]) {
-    if (row.table !== 'return_path') continue;
-    const isNeeded = [...state.pools.values()].some(
-      (pool) =>
-        pool.forwarding === 'nat' &&
-        PROTOCOL_NUMBER[pool.vip.protocol] === row.protocol &&
-        pool.endpoints.has(endpointKey(row.address, row.port)),
-    );
-    if (!isNeeded) dropRow(state, key);
+  // Not a look at every pool for each of them: there may be thousands of both.
+  const needed = new Set<string>();
+  for (const { forwarding, vip, backends } of state.pools.values()) {
+    const protocol = PROTOCOL_NUMBER[vip.protocol];
+    if (forwarding === 'nat')
+      for (const { address, port } of backends.values())
+        needed.add(returnPathKey({ address, protocol, port }));
   }
+  for (const [key, row] of [...state.rows])
+    if (row.table === 'return_path' && !needed.has(key)) dropRow(state, key);
 }
 
 function loadInto<R extends SlotRow | SlotVersionRow>(
