@@ -102,6 +102,14 @@ export class Engine {
     return slotMap(this.state, pool);
   }
 
+  /** By the name of the backend, its id, by which the switch counts; undefined unless a pool of this name serves. */
+  backendIds(pool: string): ReadonlyMap<string, number> | undefined {
+    for (const { name, phase, backends } of this.state.pools.values())
+      if (name === pool && phase === 'serving')
+        return new Map([...backends.values()].map((backend) => [backend.name, backend.id]));
+    return undefined;
+  }
+
   explain(flow: FlowQuestion): Explanation {
     return explain(this.state, flow);
   }

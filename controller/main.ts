@@ -119,7 +119,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     openSource: (vip, query) =>
       openLoadSource(vip, query, {
         clock,
-        engine: () => leadership.engine.status(),
+        backendIds: (name) => leadership.engine.backendIds(name),
         traffic: () => leadership.switchPort.status().traffic,
       }),
     openStore: backing.openWeights,

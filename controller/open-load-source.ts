@@ -3,7 +3,6 @@
 import { HttpLoad } from './adapters/load/http-load.ts';
 import { PrometheusLoad } from './adapters/load/prometheus-load.ts';
 import type { LoadQuery } from './core/load-query.ts';
-import type { Status } from './core/status.ts';
 import type { Clock } from './ports/clock.ts';
 import type { LoadSource } from './ports/load-source.ts';
 import type { Count, Traffic } from './ports/switch.ts';
@@ -11,7 +10,8 @@ import { SwitchLoad } from './switch-load.ts';
 
 export interface LoadSourceWorld {
   clock: Clock;
-  engine: () => Status;
+  /** Of a vip that is served, by the name of the backend. */
+  backendIds: (vip: string) => ReadonlyMap<string, number> | undefined;
   traffic: () => Traffic | undefined;
 }
 
@@ -26,9 +26,9 @@ export function openLoadSource(vip: string, query: LoadQuery, world: LoadSourceW
   }
 }
 
-function countsOf(vip: string, { engine, traffic }: LoadSourceWorld): Map<string, Count> | undefined {
+function countsOf(vip: string, { backendIds, traffic }: LoadSourceWorld): Map<string, Count> | undefined {
   const counts = traffic()?.backends;
-  const pool = engine().pools.find(({ name, phase }) => name === vip && phase === 'serving');
-  if (counts === undefined || pool === undefined) return undefined;
-  return new Map(pool.backends.map(({ name, id }) => [name, counts[id] ?? { packets: 0, bytes: 0 }]));
+  const ids = backendIds(vip);
+  if (counts === undefined || ids === undefined) return undefined;
+  return new Map([...ids].map(([name, id]) => [name, counts[id] ?? { packets: 0, bytes: 0 }]));
 }

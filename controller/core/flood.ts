@@ -11,6 +11,10 @@
  * nobody is hurt. The filter slots of before are emptied at once, or nearly. Then every slot is merged onto its base, as no
  * live column says otherwise, and there is nothing left to aim at. Changes wait until floodHoldMs have passed; if the flood is
  * still there then, it shows while the slots settle, before the commit, and nothing has to be taken back.
+ *
+ * Those who will answer the handshake are not told apart from those who will not, though the digests of the first would tell, because
+ * the remedy is the same: what harms is how many members a filter slot has, whoever they are, since old flows are claimed by
+ * mistake; and at floodLimit a second pins are no way out, as they would all be there (maxPins) in ten seconds.
  */
 
 import type { Millis } from './event.ts';

@@ -20,6 +20,8 @@ export interface Connection {
 export interface Access {
   /** Name or address it listens on. */
   host: string;
+  /** Of the machine, in lower case: a scraper asks for these. They are nobody else's to bend. */
+  machineNames: readonly string[];
   /** Whose names are ours, too. */
   certificate: X509Certificate | undefined;
   token: string | undefined;
@@ -39,7 +41,7 @@ export function noStrangePages(access: Access): MiddlewareHandler {
       site === 'same-origin' ||
       site === 'none' ||
       (context.req.header('sec-fetch-mode') === 'navigate' && context.req.method === 'GET');
-    if (isOurs && isAsked && isOurName(hostOf(host), access)) return next();
+    if (isOurs && isAsked && isOurName(hostOf(host.toLowerCase()), access)) return next();
     return refuse(context, {
       code: 'forbidden',
       where: !isOurs ? 'header.origin' : isAsked ? 'header.host' : 'header.sec-fetch-site',
@@ -71,11 +73,16 @@ function isEncrypted(context: Context): boolean {
 }
 
 /** A name that leads to our address need not be ours: it may have been bent to it. */
-function isOurName(name: string, { host, certificate }: Access): boolean {
+function isOurName(name: string, { host, machineNames, certificate }: Access): boolean {
   const isAddress = /^[\d.]+$|:/.test(name);
-  return (
-    isAddress || name === host || name === 'localhost' || certificate?.checkHost(name) !== undefined || false
-  );
+  const isKnown = name === host.toLowerCase() || name === 'localhost' || machineNames.includes(name);
+  return isAddress || isKnown || certificate?.checkHost(name) !== undefined;
+}
+
+/** 'lb1.example.com' and 'lb1'. */
+export function machineNamesOf(hostname: string): string[] {
+  const name = hostname.toLowerCase();
+  return [...new Set([name, name.split('.')[0]!])];
 }
 
 const hostOf = (header: string): string => header.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');

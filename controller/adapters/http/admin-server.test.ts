@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The admin server in front of a controller that only remembers what it was asked. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { hostname } from 'node:os';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Edit } from '../../config/edit.ts';
 import type { FlowQuestion } from '../../core/explain.ts';
 import type { SlotMap } from '../../core/slot-map.ts';
+import { machineNamesOf } from './access.ts';
 import type { Admin, ChangeResult, ControllerStatus, Failure, LogLine } from './admin.ts';
 import { type AdminServerOptions, adminApp, startAdminServer } from './admin-server.ts';
 import { adminLimits } from './limits.ts';
@@ -403,6 +407,13 @@ describe('the admin API', () => {
     expect((await app.request('/', { headers })).status).toBe(200);
   });
 
+  it('answers to the names of its machine', async () => {
+    const { app } = createAdmin();
+    for (const host of [hostname(), hostname().toUpperCase(), `${hostname()}:9580`, '127.0.0.1', 'LocalHost'])
+      expect((await app.request('/api/v1/status', { headers: { host } })).status).toBe(200);
+    expect(machineNamesOf('LB1.Example.com')).toEqual(['lb1.example.com', 'lb1']);
+  });
+
   it('takes so many changes at once, and so many a second', async () => {
     const { app, pass } = createAdmin();
     const change = async () => (await app.request('/api/v1/edit', post(removal))).status;
@@ -454,6 +465,17 @@ describe('the admin API', () => {
     } finally {
       await server.close();
     }
+  });
+
+  it('cuts off who does not finish his headers', async () => {
+    const { admin, options } = createAdmin();
+    const server = await startAdminServer(admin, { ...options, headersMs: 200 });
+    onTestFinished(() => server.close());
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    socket.write('GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n');
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 408 /);
+    await once(socket, 'close');
   });
 
   it.each(['0.0.0.0', '10.0.0.1', '::', 'balancer.example'])(

@@ -7,6 +7,7 @@
 import { X509Certificate } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { hostname } from 'node:os';
 import { serve } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -14,7 +15,7 @@ import { etag } from 'hono/etag';
 import { secureHeaders } from 'hono/secure-headers';
 import { formatHostPort, type HostPort } from '../../config/scalar.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { type Access, noStrangePages, onlyAllowed } from './access.ts';
+import { type Access, machineNamesOf, noStrangePages, onlyAllowed } from './access.ts';
 import type { Admin } from './admin.ts';
 import { refuse } from './answers.ts';
 import { checkedInput } from './checked-input.ts';
@@ -51,11 +52,13 @@ export interface AdminServerOptions {
   clock: Pick<Clock, 'now'>;
   metrics: () => Promise<{ type: string; text: string }>;
   pageFiles: PageFiles;
+  /** Instead of that of limits.ts. */
+  headersMs?: number;
 }
 
 /** @throws Error when the address is in use, or not ours; or when anybody there could change state */
 export async function startAdminServer(admin: Admin, options: AdminServerOptions): Promise<AdminServer> {
-  const { listen, tls } = options;
+  const { listen, tls, headersMs = adminLimits.headersMs } = options;
   const where = formatHostPort(listen);
   if (!isLoopback(listen.host) && tls === undefined && !options.isTokenShared)
     throw new Error(
@@ -65,8 +68,10 @@ export async function startAdminServer(admin: Admin, options: AdminServerOptions
   const app = adminApp(admin, options);
   return new Promise((resolve, reject) => {
     const timeouts = {
-      headersTimeout: adminLimits.headersMs,
+      headersTimeout: headersMs,
       requestTimeout: adminLimits.requestMs,
+      // Node looks at its connections every 30 s, unless it is told otherwise.
+      connectionsCheckingInterval: Math.min(headersMs, checkEveryMs),
     };
     const server = serve(
       {
@@ -75,7 +80,10 @@ export async function startAdminServer(admin: Admin, options: AdminServerOptions
         port: listen.port,
         ...(tls === undefined
           ? { createServer, serverOptions: timeouts }
-          : { createServer: createTlsServer, serverOptions: { ...timeouts, ...tlsOptions(tls) } }),
+          : {
+              createServer: createTlsServer,
+              serverOptions: { ...timeouts, handshakeTimeout: headersMs, ...tlsOptions(tls) },
+            }),
       },
       ({ port }) => {
         server.off('error', reject);
@@ -96,12 +104,15 @@ export async function startAdminServer(admin: Admin, options: AdminServerOptions
   });
 }
 
+const checkEveryMs = 1_000;
+
 export function adminApp(
   admin: Admin,
   { listen, tls, token, clock, metrics, pageFiles }: Omit<AdminServerOptions, 'isTokenShared'>,
 ): Hono {
   const certificate = tls && new X509Certificate(tls.certificate);
-  const access: Access = { host: listen.host, certificate, token };
+  const machineNames = machineNamesOf(hostname());
+  const access: Access = { host: listen.host, machineNames, certificate, token };
   const now = (): number => clock.now();
   const requests = new TokenBucket(adminLimits.requestsPerSecond, adminLimits.requestsAtOnce, now);
   const changes = new TokenBucket(adminLimits.changesPerSecond, adminLimits.changesAtOnce, now);

@@ -14,7 +14,7 @@ export const adminLimits = {
   eventStreams: 64,
   /** Closed at once above. */
   connections: 512,
-  /** A client that does not finish its headers, or its request, is cut off. */
+  /** A client that does not finish its TLS handshake, its headers, or its request, is cut off. */
   headersMs: 10_000,
   requestMs: 30_000,
 } as const;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The admin server over TLS: who shows a certificate of the right authority may change state. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Admin } from './admin.ts';
-import { type AdminServer, startAdminServer } from './admin-server.ts';
+import { type AdminServer, type AdminServerOptions, startAdminServer } from './admin-server.ts';
 
 const hasOpenssl = (() => {
   try {
@@ -18,6 +20,7 @@ const hasOpenssl = (() => {
 })();
 
 let folder: string;
+let options: AdminServerOptions;
 let server: AdminServer;
 let reloads = 0;
 
@@ -94,7 +97,7 @@ describe.skipIf(!hasOpenssl)('over TLS (needs openssl)', () => {
         return { isChanged: false, warnings: [], needsRestart: [] };
       },
     } as unknown as Admin;
-    server = await startAdminServer(admin, {
+    options = {
       listen: { host: '127.0.0.1', port: 0 },
       token: 'a-token-that-nobody-has-here',
       isTokenShared: false,
@@ -102,11 +105,20 @@ describe.skipIf(!hasOpenssl)('over TLS (needs openssl)', () => {
       clock: { now: () => 0 },
       metrics: async () => ({ type: 'text/plain', text: '' }),
       pageFiles: new Map(),
-    });
+    };
+    server = await startAdminServer(admin, options);
   });
   afterAll(async () => {
     await server.close();
     rmSync(folder, { recursive: true });
+  });
+
+  it('who does not begin to speak TLS is cut off', async () => {
+    const impatient = await startAdminServer({} as Admin, { ...options, headersMs: 200 });
+    onTestFinished(() => impatient.close());
+    const socket = connect(Number(new URL(impatient.url).port), '127.0.0.1');
+    socket.on('error', () => {});
+    await once(socket, 'close');
   });
 
   it('anybody may ask', async () => {

@@ -113,6 +113,18 @@ describe('load that a Prometheus knows', () => {
     });
   });
 
+  it('is not known of whom there are several values', async () => {
+    const series = (instance: string, mode: string) => ({ metric: { instance, mode }, value: [1, '0.5'] });
+    const port = await serve((_request, response) =>
+      response.end(vector([series('a', 'user'), series('a', 'system'), series('b', 'user')])),
+    );
+    const reading = await source(port).read(targets(1), 2_000);
+    expect(reading).toEqual({
+      loads: new Map([['b', 0.5]]),
+      problem: "no value of a among 2 by instance, and several for 'a'",
+    });
+  });
+
   it('is not known where the answer is something else', async () => {
     const port = await serve((_request, response) => response.end('{"status":"error"}'));
     const reading = await source(port).read(targets(1), 2_000);

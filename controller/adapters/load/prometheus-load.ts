@@ -40,17 +40,22 @@ export class PrometheusLoad implements LoadSource {
     } catch (error) {
       return { loads, problem: (error as Error).message };
     }
-    const values = new Map(
-      answer.data.result.map(({ metric, value: [, text] }) => [metric[label] ?? '', Number(text)]),
-    );
+    const values = new Map<string, number>();
+    let ambiguous: string | undefined;
+    for (const { metric, value } of answer.data.result) {
+      const key = metric[label] ?? '';
+      // Which of them is meant nobody knows.
+      if (values.has(key)) ambiguous ??= key;
+      values.set(key, values.has(key) ? Number.NaN : Number(value[1]));
+    }
     for (const { name, address: host, port } of backends) {
       const found = [name, `${host}:${port}`, `[${host}]:${port}`, host].map((key) => values.get(key));
       const load = found.find((value) => value !== undefined);
       if (load !== undefined && Number.isFinite(load) && load >= 0) loads.set(name, load);
     }
     const missing = backends.find(({ name }) => !loads.has(name));
-    const problem =
-      missing === undefined ? undefined : `no value of ${missing.name} among ${values.size} by ${label}`;
-    return { loads, problem };
+    if (missing === undefined) return { loads, problem: undefined };
+    const several = ambiguous === undefined ? '' : `, and several for '${ambiguous}'`;
+    return { loads, problem: `no value of ${missing.name} among ${values.size} by ${label}${several}` };
   }
 }
