@@ -8,6 +8,7 @@ import type {
   AppliedResult,
   ChangeResult,
   ControllerStatus,
+  DriftTodo,
   LogLine,
   PlanResult,
 } from '../controller/adapters/http/admin.ts';
@@ -16,6 +17,7 @@ import { foundToken } from '../controller/adapters/http/token.ts';
 import type { Edit } from '../controller/config/edit.ts';
 import { formatProblem } from '../controller/config/problem.ts';
 import type { Explanation } from '../controller/core/explain.ts';
+import type { DriftReport } from '../controller/ports/switch.ts';
 import { CommandError, exitCodes } from './exit-code.ts';
 
 export type Changed = Extract<ChangeResult, { isChanged: boolean }>;
@@ -120,6 +122,11 @@ export class AdminClient {
 
   apply(text: string, basis: string | undefined): Promise<AppliedResult> {
     return this.call('POST', '/apply', { text, basis });
+  }
+
+  /** @param name  of a switch; undefined: all of them */
+  drift(todo: DriftTodo, name: string | undefined): Promise<DriftReport[]> {
+    return this.call('POST', '/drift', { do: todo, switch: name }, longTimeoutMs);
   }
 
   private async call<T>(

@@ -77,6 +77,7 @@ const admin: Admin = {
   },
   plan: () => Promise.reject(new Error('nobody plans here')),
   apply: () => Promise.reject(new Error('nobody applies here')),
+  drift: async () => [],
   reload: async () => result,
 };
 
@@ -128,6 +129,7 @@ describe('evenkeel', () => {
     'plan',
     'diff',
     'apply',
+    'drift',
     'schema',
   ])('%s --help says what it does, with an example', async (command) => {
     const { exitCode, stdout, stderr } = await evenkeel(`${command} --help`);

@@ -8,6 +8,7 @@ import { AdminClient } from './admin-client.ts';
 import { changeCommand, type Endpoint, edit as editBy, endpoint, tellChange } from './change-command.ts';
 import { type ClientOptions, json, withClient } from './client-options.ts';
 import { addDoctor } from './doctor-command.ts';
+import { addDrift } from './drift-command.ts';
 import { eventText } from './event-text.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit-code.ts';
 import { explanationText } from './explanation-text.ts';
@@ -82,6 +83,7 @@ function buildProgram(terminal: Terminal): Command {
   addPlans(program, terminal);
   addTop(program, terminal);
   addDoctor(program, terminal);
+  addDrift(program, terminal);
   addTrace(program, terminal);
   addSchema(program, terminal);
   for (const command of [program, ...program.commands])

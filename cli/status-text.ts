@@ -100,6 +100,13 @@ function attentionLines(status: ControllerStatus): string[] {
     if (state !== 'participating')
       lines.push(`switch ${name} is ${state} for ${formatSpan(stateMs)}${why}: it should carry no traffic`);
   }
+  for (const { name, drift } of status.switch.members ?? []) {
+    const { missing = 0, changed = 0, foreign = 0 } = drift?.counts ?? {};
+    if (missing + changed + foreign > 0)
+      lines.push(
+        `somebody else has written to switch ${name}: ${missing} rows missing, ${changed} changed, ${foreign} foreign; see evenkeel drift`,
+      );
+  }
   for (const { name, isDead } of engine.pools)
     if (isDead) lines.push(`vip ${name} is dead: no backend that lives has a slot`);
   lines.push(...healthLines(status.health ?? []));

@@ -210,6 +210,7 @@ function restartsFor(before: Config, after: Config): string[] {
     'controller.token_file': (config) => config.controller.tokenFile,
     'controller.tls': (config) => config.controller.tls,
     'controller.store': (config) => config.controller.store,
+    'controller.audit': (config) => config.controller.auditMs,
     'controller.election_id': (config) => config.controller.electionId,
     announce: (config) => config.announce?.speaker,
   };

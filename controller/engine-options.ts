@@ -4,6 +4,14 @@ import type { Config } from './config/config.ts';
 import { type EngineOptions, engineDefaults } from './core/options.ts';
 
 export function engineOptionsOf({ controller }: Config): EngineOptions {
-  const { listen: _, tokenFile: __, tls: ___, store: ____, electionId: _____, ...settings } = controller;
+  const {
+    listen: _,
+    tokenFile: __,
+    tls: ___,
+    store: ____,
+    electionId: _____,
+    auditMs: ______,
+    ...settings
+  } = controller;
   return { ...engineDefaults, ...settings };
 }

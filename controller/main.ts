@@ -156,6 +156,11 @@ export async function startController(options: ControllerOptions): Promise<Runni
     reload: () => keeper.reload(),
     plan: (text) => planner.plan(text),
     apply: (text, basis) => keeper.apply(text, basis),
+    drift: async (todo, name) => {
+      const { drift } = leadership.switchPort;
+      if (todo !== undefined) await drift?.[todo](name);
+      return drift?.report() ?? [];
+    },
   };
   const planner = new Planner({
     keeper,
@@ -246,9 +251,10 @@ function openSwitch(
   clock: Clock,
   log: Log,
 ): SwitchPort {
-  if (options.switchPort) return groupOf(options.switchPort, { clock, log });
+  const { auditMs } = config.controller;
+  if (options.switchPort) return groupOf(options.switchPort, { clock, log, auditMs });
   // Who leads has been decided already; one that has been deposed must not come back.
-  return openSwitches(targetsOf(config, options), { electionId, takesOver: !isShared, clock, log });
+  return openSwitches(targetsOf(config, options), { electionId, takesOver: !isShared, clock, log, auditMs });
 }
 
 function targetsOf(config: Config, { switchAddress: address }: ControllerOptions): readonly SwitchTarget[] {

@@ -16,7 +16,10 @@ import { loadProgram } from './program.ts';
 export type SwitchesOptions = Omit<
   P4RuntimeSwitchOptions,
   keyof P4RuntimeSwitchTuning | 'address' | 'deviceId' | 'program'
->;
+> & {
+  /** Switches are read back so often; undefined: only when asked. */
+  auditMs: number | undefined;
+};
 
 export function openSwitches(targets: readonly SwitchTarget[], options: SwitchesOptions): SwitchPort {
   const program = loadProgram();
@@ -31,10 +34,14 @@ export function openSwitches(targets: readonly SwitchTarget[], options: Switches
     });
     return { name, port };
   });
-  return new SwitchGroup(members, options);
+  return new SwitchGroup(members, options, { auditMs: options.auditMs });
 }
 
 /** A switch that has been opened already: the group remembers what it holds. */
-export function groupOf(port: SwitchPort, options: Pick<SwitchesOptions, 'clock' | 'log'>): SwitchPort {
-  return new SwitchGroup([{ name: port.status().target, port }], options);
+export function groupOf(
+  port: SwitchPort,
+  options: Pick<SwitchesOptions, 'clock' | 'log' | 'auditMs'>,
+): SwitchPort {
+  const { auditMs } = options;
+  return new SwitchGroup([{ name: port.status().target, port }], options, { auditMs });
 }

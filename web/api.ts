@@ -65,6 +65,8 @@ export interface MemberView {
   name: string;
   state: string;
   rowsBehind: number;
+  /** Rows that somebody else has written or deleted, by what became of them. */
+  drift?: { counts: Readonly<Record<string, number>> } | undefined;
 }
 
 export interface HealthView {

@@ -126,6 +126,9 @@ function troubleOf({
   health = [],
 }: StatusView): string {
   const away = (target.members ?? []).filter(({ state }) => state !== 'participating');
+  const drifted = (target.members ?? []).filter(
+    ({ drift }) => drift !== undefined && Object.values(drift.counts).some((rows) => rows > 0),
+  );
   const parts = [
     ...config.problems.slice(0, 3).map(({ wrong }) => `The configuration has a problem: ${wrong}.`),
     ...config.needsRestart.map((setting) => `${setting} takes effect when the controller is restarted.`),
@@ -143,6 +146,11 @@ function troubleOf({
       : []),
     ...(leadership.role === 'leader' && engine.state !== 'running'
       ? [`The switch is not in hand: ${target.problem ?? target.connection}. It forwards as it last did.`]
+      : []),
+    ...(drifted.length > 0
+      ? [
+          `Somebody else has written to ${drifted.map(({ name }) => name).join(', ')}: evenkeel drift says what.`,
+        ]
       : []),
     ...(away.length > 0 && engine.state === 'running'
       ? [`Not participating: ${away.map(({ name, state }) => `${name} (${state})`).join(', ')}.`]

@@ -64,6 +64,8 @@ export interface ControllerConfig {
   closingTimeoutMs: number;
   maxPins: number;
   digestRates: DigestRates;
+  /** Switches are read back so often; undefined: only when asked. */
+  auditMs: number | undefined;
 }
 
 export interface Config {
@@ -91,6 +93,7 @@ export const switchDefaults = {
 export const controllerDefaults = {
   listen: '127.0.0.1:9580',
   max_pins: 100_000,
+  audit: '10m',
 } as const;
 
 export const digestRateDefaults = { flows: 10_000, neighbours: 1_000, answers: 1_000 } as const;
@@ -141,6 +144,7 @@ export const configLimits = {
   switchPort: 509,
   sessionTimeoutMs: { least: 1_000, most: 24 * 3_600_000 },
   timerMs: { least: 100, most: 3_600_000 },
+  auditMs: { least: 1_000, most: 24 * 3_600_000 },
   /** etcd grants none below 2 s. */
   leaseMs: { least: 2_000, most: 3_600_000 },
   endpoints: 16,

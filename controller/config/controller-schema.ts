@@ -19,6 +19,12 @@ const prefixField = text(
   parsePrefix,
 );
 
+const auditField = text(
+  `duration, ${formatDuration(configLimits.auditMs.least)} to ${formatDuration(configLimits.auditMs.most)}, or off`,
+  '^(off|\\d+(\\.\\d+)? ?(ms|s|m|h))$',
+  parseAudit,
+);
+
 const timer = scalar(duration(configLimits.timerMs.least, configLimits.timerMs.most));
 const timersSchema = z
   .strictObject({
@@ -118,6 +124,11 @@ export const controllerSchema = z
       .describe(
         'Connections that may be remembered at a time. At the limit changes wait; no connection is broken for room.',
       ),
+    audit: scalar(auditField)
+      .prefault(controllerDefaults.audit)
+      .describe(
+        'Switches are read back this often, to see whether somebody else has written to them; `off`: only by `evenkeel drift`. At a restart only.',
+      ),
     digest_rate: digestRateSchema,
     timers: timersSchema,
     health: controllerHealthSchema.optional(),
@@ -140,6 +151,14 @@ function parseEndpointUrl(input: unknown): Parsed<string> {
   return 'value' in parsed
     ? { value: `${scheme}://${formatHostPort(parsed.value)}` }
     : { wrong: `'${input}' is not an endpoint`, right };
+}
+
+/** @returns 0 for off, which YAML of old takes for false */
+function parseAudit(input: unknown): Parsed<number> {
+  if (input === 'off' || input === false) return { value: 0 };
+  const { least, most } = configLimits.auditMs;
+  const parsed = duration(least, most)(input);
+  return 'value' in parsed ? parsed : { ...parsed, right: `${parsed.right}, or off` };
 }
 
 /** '/evenkeel/'; the slash at the end may be left out. */

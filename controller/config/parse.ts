@@ -121,7 +121,7 @@ function placesIn(document: Document.Parsed, lines: LineCounter) {
 }
 
 function toConfig(shape: ConfigShape): Config {
-  const { timers, listen, token_file, tls, max_pins, digest_rate, election_id } = shape.controller;
+  const { timers, listen, token_file, tls, max_pins, audit, digest_rate, election_id } = shape.controller;
   return {
     switch: {
       address: shape.switch.address,
@@ -142,6 +142,7 @@ function toConfig(shape: ConfigShape): Config {
       closingTimeoutMs: timers.closing_timeout,
       maxPins: max_pins,
       digestRates: digest_rate,
+      auditMs: audit === 0 ? undefined : audit,
     },
     announce: toAnnounce(shape.announce),
     desired: toDesired(shape),

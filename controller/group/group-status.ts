@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The group as one switch, and its members, for people. */
-import type { Count, MemberStatus, SwitchConnection, SwitchStatus, Traffic } from '../ports/switch.ts';
+import type {
+  Count,
+  MemberDrift,
+  MemberStatus,
+  SwitchConnection,
+  SwitchStatus,
+  Traffic,
+} from '../ports/switch.ts';
 import type { Member } from './member.ts';
 
 /** The furthest that any switch is, while none participates. */
 const progress = ['preparing', 'standby', 'connecting', 'closed'] as const;
 
-export function groupStatus(members: readonly Member[], isReady: boolean, now: number): SwitchStatus {
+export function groupStatus(
+  members: readonly Member[],
+  isReady: boolean,
+  now: number,
+  driftOf: (member: Member) => MemberDrift,
+): SwitchStatus {
   const all = members.map((member) => ({ member, status: member.port.status() }));
   const statuses = all.map(({ status }) => status);
   const traffics = statuses.flatMap(({ traffic }) => traffic ?? []);
@@ -27,7 +39,10 @@ export function groupStatus(members: readonly Member[], isReady: boolean, now: n
     trafficAgeMs:
       traffics.length === 0 ? undefined : Math.max(...statuses.map(({ trafficAgeMs = 0 }) => trafficAgeMs)),
     written: statuses.map(({ written = {} }) => written).reduce(addedNumbers, {}),
-    members: all.map(({ member, status }) => memberStatus(member, status, now)),
+    members: all.map(({ member, status }) => ({
+      ...memberStatus(member, status, now),
+      drift: driftOf(member),
+    })),
   };
 }
 

@@ -80,6 +80,18 @@ export function joinOrder(
   });
 }
 
+/** The same for rows that somebody else has changed on a switch that serves: no vip is withdrawn for them. */
+export function repairOrder(difference: Difference, shadow: Shadow): RowKey[][] {
+  const keys = new Map<Phase, RowKey[]>();
+  for (const [key, held] of difference.rows) {
+    const phase = phaseOf(held, shadow.get(key), shadow);
+    const before = keys.get(phase);
+    if (before) before.push(key);
+    else keys.set(phase, [key]);
+  }
+  return phases.flatMap((phase) => (keys.has(phase) ? [keys.get(phase)!] : []));
+}
+
 function phaseOf({ name }: Held, wanted: Row | undefined, shadow: Shadow): Phase {
   const isExtra = wanted === undefined;
   if (isEra(name)) return 'era';

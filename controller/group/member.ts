@@ -43,6 +43,8 @@ export class Member {
   failingSince: Millis | undefined;
   /** Why it does not participate. */
   problem: string | undefined;
+  /** While it is read back: rows that are, or were meanwhile, under way. */
+  touched: Set<RowKey> | undefined;
   private readonly shadow: Shadow;
   private readonly clock: Clock;
   private readonly writes = new Map<number, SentWrite>();
@@ -75,6 +77,14 @@ export class Member {
 
   get hasUnanswered(): boolean {
     return this.writes.size > 0;
+  }
+
+  /** From now until `touched` is taken away, it gathers the rows that are written. */
+  watchTouched(): Set<RowKey> {
+    const touched = new Set<RowKey>();
+    for (const { updates } of this.writes.values()) for (const { row } of updates) touched.add(rowKey(row));
+    this.touched = touched;
+    return touched;
   }
 
   /** Since when we wait for it; undefined: we do not. */
@@ -111,6 +121,7 @@ export class Member {
         ]),
       );
     };
+    if (this.touched) for (const { row } of updates) this.touched.add(rowKey(row));
     const write = this.nextWrite++;
     this.writes.set(write, { sentAt: this.clock.now(), updates, onAnswer });
     this.port.write(write, updates);

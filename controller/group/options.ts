@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The group's numbers: how long it waits for a switch, how much it gives one at once, how much it remembers. */
 
+import type { Millis } from '../core/event.ts';
+
 export interface SwitchGroupOptions {
   /**
    * A switch that leaves a write unanswered for so long is no longer waited for, unless it is the last: then nobody is
@@ -29,6 +31,18 @@ export interface SwitchGroupOptions {
   correctionsMax: number;
   /** While no switch participates, a switch may refuse a row so often before the whole group goes without it. */
   refusalsMax: number;
+  /** Switches are read back so often, to see whether somebody else has written to them. Undefined: only when asked. */
+  auditMs: Millis | undefined;
+  /** What is not as it should be is looked at again after this, before it is told. */
+  auditConfirmMs: Millis;
+  /** ... and for every second that reading takes, none is read for so many. */
+  auditRest: number;
+  /** Rows of a switch that are remembered as drifted. More are told, and repaired, when these are. */
+  driftRowsMax: number;
+  /** Of these, so many are shown. */
+  driftRowsShown: number;
+  /** A switch that is to be adopted, and is being written to, is waited for so long. */
+  adoptPatienceMs: Millis;
 }
 
 export const switchGroupDefaults: Readonly<SwitchGroupOptions> = {
@@ -43,4 +57,10 @@ export const switchGroupDefaults: Readonly<SwitchGroupOptions> = {
   joinRetryMs: 1_000,
   correctionsMax: 3,
   refusalsMax: 5,
+  auditMs: undefined,
+  auditConfirmMs: 1_000,
+  auditRest: 20,
+  driftRowsMax: 100_000,
+  driftRowsShown: 200,
+  adoptPatienceMs: 10_000,
 };

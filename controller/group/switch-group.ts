@@ -21,6 +21,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Solicitation, SwitchEvent, SwitchPort, SwitchStatus } from '../ports/switch.ts';
 import { Alarm } from './alarm.ts';
+import { Drift } from './drift.ts';
 import { Era, isEra } from './era.ts';
 import { FanOut } from './fan-out.ts';
 import { Gathering } from './gathering.ts';
@@ -63,6 +64,7 @@ export class SwitchGroup implements SwitchPort {
   private readonly watch: Alarm;
   private readonly idleDue: Alarm;
   private readonly retries = new Map<Member, Alarm>();
+  readonly drift: Drift;
 
   /** @param targets  at least one */
   constructor(
@@ -107,11 +109,21 @@ export class SwitchGroup implements SwitchPort {
       repair: (member, updates) => this.repair(member, updates),
       onWritten: (write, failures) => this.listener({ kind: 'written', write, failures }),
     });
+    this.drift = new Drift({
+      shadow: this.shadow,
+      members: this.members,
+      options: this.options,
+      clock,
+      log: this.log.bind(this),
+      isWriting: () => this.fanOut.size > 0 || this.members.some((member) => member.hasUnanswered),
+      beginAnew: () => this.beginAnew(),
+    });
   }
 
   start(listener: (event: SwitchEvent) => void): void {
     this.listener = listener;
     for (const member of this.members) member.port.start((event) => this.receive(member, event));
+    this.drift.start();
   }
 
   write(write: number, updates: readonly RowUpdate[]): void {
@@ -134,7 +146,7 @@ export class SwitchGroup implements SwitchPort {
   }
 
   status(): SwitchStatus {
-    return groupStatus(this.members, this.isReady, this.world.clock.now());
+    return groupStatus(this.members, this.isReady, this.world.clock.now(), (member) => this.drift.of(member));
   }
 
   async close(): Promise<void> {
@@ -142,6 +154,7 @@ export class SwitchGroup implements SwitchPort {
     this.isReady = false;
     this.listener = () => {};
     this.gathering.close();
+    this.drift.close();
     for (const alarm of [this.watch, this.idleDue, ...this.retries.values()]) alarm.cancel();
     for (const join of this.joins.values()) join.stop();
     await Promise.all(this.members.map(({ port }) => port.close()));
@@ -152,7 +165,7 @@ export class SwitchGroup implements SwitchPort {
     switch (event.kind) {
       case 'connected':
         if (member.state !== 'disconnected') this.lost(member);
-        this.connected(member, event.rows, event.wasDeposed ?? false);
+        this.connected(member, this.drift.withoutTolerated(member, event.rows), event.wasDeposed ?? false);
         return;
       case 'disconnected':
         if (member.state !== 'disconnected') this.lost(member);
@@ -321,6 +334,16 @@ export class SwitchGroup implements SwitchPort {
     }
   }
 
+  /** The rows in force are others now, by decree; the switches that lack some of them join anew. */
+  private beginAnew(): void {
+    if (!this.isReady) return;
+    this.marks.clear();
+    for (const member of this.participants()) if (member.difference.size > 0) this.joinAnew(member);
+    this.fanOut.forget();
+    this.listener({ kind: 'disconnected' });
+    this.listener({ kind: 'connected', rows: this.rowsAsked() });
+  }
+
   private setAside(member: Member): void {
     this.log('warn', 'a switch does not answer in time: the others go on; withdraw it from ECMP', member, {
       unansweredMs: Math.round(this.world.clock.now() - (member.waitedForSince ?? member.since)),
@@ -358,11 +381,15 @@ export class SwitchGroup implements SwitchPort {
       // Nobody else would carry the traffic. An odd pin goes when it is idle.
       if (this.participants().length === 1) return;
       member.doubtUnanswered();
-      this.leave(member);
-      this.join(member, false);
-      this.release(member);
+      this.joinAnew(member);
     });
     this.watchLaggards();
+  }
+
+  private joinAnew(member: Member): void {
+    this.leave(member);
+    this.join(member, false);
+    this.release(member);
   }
 
   private pinIdle(member: Member, event: PinIdle): void {

@@ -40,8 +40,50 @@ export interface SwitchPort {
   solicit(solicitation: Solicitation): void;
   /** As of now, and after every reconnection. A switch that has no meters has no such method. */
   limit?(rates: DigestRates): void;
+  /** Every row that the switch holds now. Rows that are written meanwhile are in it or not. Rejects when it cannot be read. */
+  readBack?(): Promise<readonly Row[]>;
+  /** Of a group: whether its switches hold what they were given. */
+  readonly drift?: DriftControl;
   status(): SwitchStatus;
   close(): Promise<void>;
+}
+
+/** missing: it was given the row and has it no more. changed: it has another. foreign: it was never given it. */
+export type DriftKind = 'missing' | 'changed' | 'foreign';
+
+export interface DriftedRow {
+  kind: DriftKind;
+  table: Row['table'];
+  /** What it should hold, and holds, with addresses as people write them. */
+  wanted: string | undefined;
+  found: string | undefined;
+}
+
+/** Plain JSON-able data. */
+export interface DriftReport {
+  switch: string;
+  /** How long ago it was looked at last, and how long that took; undefined: never. */
+  lookedMsAgo: number | undefined;
+  tookMs: number | undefined;
+  rowsRead: number;
+  /** Why it could not be looked at, or repaired. */
+  problem: string | undefined;
+  /** In all; `rows` are the first of them. */
+  counts: Readonly<Record<DriftKind, number>>;
+  rows: readonly DriftedRow[];
+  /** Rows of others that were adopted: they are kept, and not looked at again while they stay as they are. */
+  tolerated: number;
+}
+
+/** Each may be asked of one switch, or of all. @throws Error never: what went wrong is in the report */
+export interface DriftControl {
+  /** As seen last. */
+  report(): DriftReport[];
+  look(name?: string): Promise<void>;
+  /** Looks, and writes what should be there: the rows that differ and no others. */
+  repair(name?: string): Promise<void>;
+  /** Looks, and takes what is there as what should be: the controller begins anew with it, as after a restart. */
+  adopt(name?: string): Promise<void>;
 }
 
 /**
@@ -84,6 +126,16 @@ export interface MemberStatus {
   stateMs: number;
   /** Rows that differ from those of the group, or may. Unless it participates, it should carry no traffic. */
   rowsBehind: number;
+  problem: string | undefined;
+  /** Rows that somebody else has written or deleted; see DriftReport. */
+  drift?: MemberDrift;
+}
+
+export interface MemberDrift {
+  counts: Readonly<Record<DriftKind, number>>;
+  /** Undefined: it was never looked at. */
+  lookedMsAgo: number | undefined;
+  looks: number;
   problem: string | undefined;
 }
 

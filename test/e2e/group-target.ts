@@ -5,11 +5,14 @@ import { mkdtempSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { Client, credentials } from '@grpc/grpc-js';
 import { programSchema } from '../../controller/adapters/p4runtime/generated/evenkeel.ts';
 import { RowCodec } from '../../controller/adapters/p4runtime/row-codec.ts';
 import type { Row, RowUpdate } from '../../controller/core/row.ts';
 import { loadProgram } from '../../controller/program.ts';
 import { P4RuntimeClient } from '../../p4runtime/client.ts';
+import { WriteRequestSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { P4InfoIndex, parseP4Info } from '../../p4runtime/p4info.ts';
 import { TypedEntries } from '../../p4runtime/typed-entries.ts';
 import { type RunningSwitch, startSwitch } from '../../switch/server/switch.ts';
@@ -168,4 +171,31 @@ async function freePorts(count: number): Promise<number[]> {
   );
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
+}
+
+/** Behind the back of the controller whose election id this is: nobody is elected for it. */
+export async function writeWithItsId(
+  { address, deviceId }: GroupTarget,
+  electionId: bigint,
+  updates: readonly RowUpdate[],
+): Promise<void> {
+  const client = new Client(address, credentials.createInsecure());
+  const request = create(WriteRequestSchema, {
+    deviceId,
+    electionId: { high: electionId >> 64n, low: BigInt.asUintN(64, electionId) },
+    updates: updates.map((update) => codec.encode(update)),
+  });
+  try {
+    await new Promise<void>((resolve, reject) =>
+      client.makeUnaryRequest(
+        '/p4.v1.P4Runtime/Write',
+        (message: typeof request) => Buffer.from(toBinary(WriteRequestSchema, message)),
+        (bytes: Buffer) => bytes,
+        request,
+        (error) => (error ? reject(error) : resolve()),
+      ),
+    );
+  } finally {
+    client.close();
+  }
 }

@@ -84,6 +84,7 @@ function createAdmin(result: ChangeResult = done) {
     },
     plan: () => Promise.reject(new Error('nobody plans here')),
     apply: () => Promise.reject(new Error('nobody applies here')),
+    drift: async () => [],
     reload: async () => {
       asked.reloads++;
       return result;

@@ -11,7 +11,7 @@ import type { LoadStatus } from '../../core/load-status.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { SlotMap } from '../../core/slot-map.ts';
 import type { Status } from '../../core/status.ts';
-import type { SwitchStatus } from '../../ports/switch.ts';
+import type { DriftReport, SwitchStatus } from '../../ports/switch.ts';
 
 export interface ControllerStatus {
   /** ISO 8601. */
@@ -132,6 +132,8 @@ export interface AppliedResult {
   previous: string;
 }
 
+export type DriftTodo = 'look' | 'repair' | 'adopt';
+
 export interface Admin {
   status(): ControllerStatus;
   explain(flow: FlowQuestion): Explanation;
@@ -151,4 +153,6 @@ export interface Admin {
   plan(text: string): Promise<PlanResult | { failure: Failure }>;
   /** Puts another configuration in the place of the one there is, if that is still of this basis. */
   apply(text: string, basis: string | undefined): Promise<AppliedResult | { failure: Failure }>;
+  /** Whether switches hold what they were given: as seen last, or after something was done about it, on one or on all. */
+  drift(todo: DriftTodo | undefined, name: string | undefined): Promise<DriftReport[]>;
 }

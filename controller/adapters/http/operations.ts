@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { SlotMap } from '../../core/slot-map.ts';
 import type { ControllerStatus } from './admin.ts';
 import { answerChange, refuse } from './answers.ts';
+import { driftOperations } from './drift-operations.ts';
 import { type Operation, operation } from './operation.ts';
 import { planOperations } from './plan-operations.ts';
 import {
@@ -112,6 +113,7 @@ export const operations: readonly Operation[] = [
     handle: async ({ admin, context }) => answerChange(context, await admin.reload()),
   }),
   ...planOperations,
+  ...driftOperations,
   operation({
     method: 'post',
     path: '/api/v1/allowed',

@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import type { Edit } from '../../config/edit.ts';
 import { parseEndpoint } from '../../config/scalar.ts';
+import { memberDriftSchema } from './drift-schema.ts';
 import { healthSchema, loadSchema } from './health-schema.ts';
 import { drainSchema, lifecycleSchema } from './lifecycle-schema.ts';
 
@@ -228,6 +229,7 @@ const switchStatus = z
           stateMs: z.number(),
           rowsBehind: z.number(),
           problem: z.string().optional(),
+          drift: memberDriftSchema.optional(),
         }),
       )
       .optional(),

@@ -177,6 +177,21 @@ export class P4RuntimeSwitch implements SwitchPort {
     this.client.sendPacket(solicitationFrame(solicitation), metadata);
   }
 
+  /** A table at a time: what is to be written comes in between. */
+  async readBack(): Promise<readonly Row[]> {
+    if (this.connection !== 'ready') throw new Error(`the switch is not ready (${this.connection})`);
+    const { spell } = this;
+    const rows: Row[] = [];
+    for (const pattern of this.rows.everything()) {
+      for await (const { entity } of this.client.read([pattern])) {
+        const row = entity.case === 'tableEntry' ? this.rows.decode(entity.value) : undefined;
+        if (row !== undefined) rows.push(row);
+      }
+    }
+    if (this.spell !== spell) throw new Error('the switch was lost while it was read');
+    return rows;
+  }
+
   limit(rates: DigestRates): void {
     this.rates = rates;
     if (this.connection === 'ready') void this.writeRates(this.spell);

@@ -249,6 +249,23 @@ export function createMetrics(measured: () => Measured): Metrics {
       for (const { name, rowsBehind } of now.switch.members ?? []) set(rowsBehind, name);
     },
   );
+  gauge(
+    'evenkeel_switch_drift_rows',
+    'Rows of the switch that somebody else has written or deleted, as seen last.',
+    ['switch', 'kind'],
+    (now, set) => {
+      for (const { name, drift } of now.switch.members ?? [])
+        for (const [kind, rows] of Object.entries(drift?.counts ?? {})) set(rows, name, kind);
+    },
+  );
+  counter(
+    'evenkeel_switch_audits_total',
+    'How often the switch was read back and compared.',
+    ['switch'],
+    (now, add) => {
+      for (const { name, drift } of now.switch.members ?? []) add(drift?.looks ?? 0, name);
+    },
+  );
   gauge('evenkeel_neighbours', 'Neighbours whose address is known.', [], ({ engine }, set) =>
     set(engine.neighbours.known),
   );

@@ -19,6 +19,8 @@ export class FakeSwitch implements SwitchPort {
   rates: DigestRates | undefined;
   /** Refuses what the test says. */
   refuses: (update: RowUpdate) => WriteFailureCode | undefined = () => undefined;
+  /** Is told before the switch is read back. */
+  onRead: () => void = () => {};
   isConnected = false;
   isClosed = false;
   private readonly name: string;
@@ -76,6 +78,11 @@ export class FakeSwitch implements SwitchPort {
 
   tell(event: SwitchEvent): void {
     this.listener(event);
+  }
+
+  async readBack(): Promise<readonly Row[]> {
+    this.onRead();
+    return this.model.read();
   }
 
   limit(rates: DigestRates): void {

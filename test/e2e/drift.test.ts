@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Somebody writes to a switch behind the controller's back, on both targets: with the controller's own election id, as a forgotten
+ * script may. Whoever takes the switch over with a higher one is noticed anyway, and what is there is the truth then.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { evenkeel } from '../../cli/testing/screen.ts';
+import { driftReportSchema } from '../../controller/adapters/http/drift-schema.ts';
+import type { Row, RowUpdate } from '../../controller/core/row.ts';
+import { type RunningController, startController } from '../../controller/main.ts';
+import type { DriftReport } from '../../controller/ports/switch.ts';
+import { Bmv2Target, EmbeddedTarget, type GroupTarget, rowsOf, writeWithItsId } from './group-target.ts';
+
+const electionId = 42;
+let folder: string;
+
+beforeEach(async (context) => {
+  folder = await mkdtemp(join(tmpdir(), 'evenkeel-drift-'));
+  // The first to be asked for comes last: controllers are closed by then, and write no more.
+  context.onTestFinished(() => rm(folder, { recursive: true }));
+});
+
+async function start(targets: readonly GroupTarget[], settings = ''): Promise<RunningController> {
+  const configPath = join(folder, 'evenkeel.yaml');
+  const list = targets.map(
+    ({ address, deviceId }, i) => `  - { name: s${i + 1}, address: ${address}, device_id: ${deviceId} }\n`,
+  );
+  await writeFile(
+    configPath,
+    `controller: { election_id: ${electionId}${settings} }
+switches:
+${list.join('')}network:
+  interfaces:
+    - { port: 1, address: 10.0.1.1/24 }
+    - { port: 2, address: 10.0.2.1/24 }
+  neighbours:
+    - { address: 10.0.2.11, mac: '02:00:00:00:02:11', port: 2 }
+    - { address: 10.0.2.12, mac: '02:00:00:00:02:12', port: 2 }
+vips:
+  - name: web
+    address: 10.0.1.100
+    port: 80
+    slots: 512
+    backends:
+      - { name: a, address: 10.0.2.11, port: 8080 }
+      - { name: b, address: 10.0.2.12, port: 8080 }
+`,
+  );
+  const controller = await startController({ configPath, listen: { host: '127.0.0.1', port: 0 } });
+  onTestFinished(() => controller.close());
+  await until(() => isQuiet(controller));
+  return controller;
+}
+
+/** The test's own time limit is the end of patience. */
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+function isQuiet(controller: RunningController): boolean {
+  const { engine, switch: target } = controller.status();
+  const isServing = engine.pools[0]?.phase === 'serving' && engine.writes.unsettledRows === 0;
+  const areThere = target.members!.every(({ state }) => state === 'participating');
+  return isServing && areThere && engine.change.phase === 'idle';
+}
+
+const envOf = ({ adminUrl, adminToken }: RunningController) => ({
+  EVENKEEL_CONTROLLER: adminUrl,
+  EVENKEEL_TOKEN: adminToken,
+});
+
+async function drift(controller: RunningController, words = ''): Promise<DriftReport[]> {
+  const { stdout, stderr, exitCode } = await evenkeel(`drift -o json ${words}`, envOf(controller));
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  const reports = JSON.parse(stdout) as DriftReport[];
+  expect(driftReportSchema.array().parse(reports)).toEqual(reports);
+  expect(reports.flatMap(({ problem = [] }) => problem)).toEqual([]);
+  return reports;
+}
+
+const kindsOf = ({ rows }: DriftReport): string[] => rows.map(({ kind, table }) => `${kind} ${table}`).sort();
+
+const slot = (slot: number, backend: number): Row => ({
+  table: 'slot',
+  pool: 1,
+  slot,
+  unstable: false,
+  pinsBase: false,
+  backend,
+});
+const route: Row = { table: 'route', prefix: 0x0b00_0000, prefixLength: 8, nextHop: 0x0a00_0201 };
+const pin: Row = {
+  table: 'pin',
+  pool: 1,
+  sourceAddress: 0x0a00_0107,
+  sourcePort: 7,
+  backend: 1,
+  idleTimeoutMs: 900_000,
+};
+const version: Row = {
+  table: 'version',
+  active: 2,
+  filters: [
+    { epoch: 3, column: 1, learn: true },
+    { epoch: 0, column: 0, learn: false },
+    { epoch: 4, column: 1, learn: true },
+    { epoch: 0, column: 0, learn: false },
+  ],
+};
+const mischief: RowUpdate[] = [
+  { operation: 'delete', row: slot(5, 1) },
+  { operation: 'modify', row: slot(6, 9) },
+  {
+    operation: 'modify',
+    row: { table: 'backend', backend: 2, forwarding: 'nat', address: 0x0a00_0263, port: 1 },
+  },
+  { operation: 'modify', row: version },
+  { operation: 'insert', row: route },
+  { operation: 'insert', row: pin },
+];
+const seen = [
+  'changed backend',
+  'changed slot',
+  'changed version',
+  'foreign pin',
+  'foreign route',
+  'missing slot',
+];
+
+const executable = process.env.BMV2_SWITCH_EXE;
+
+async function opened(target: GroupTarget): Promise<GroupTarget> {
+  await target.start();
+  onTestFinished(() => target.stop());
+  return target;
+}
+
+describe.each([
+  ['the embedded switch', true, async () => opened(new EmbeddedTarget())],
+  ['simple_switch_grpc', executable !== undefined, async () => opened(await Bmv2Target.create(executable!))],
+] as const)('what somebody else has written to %s', (_name, isThere, open) => {
+  const onTarget = it.skipIf(!isThere);
+
+  onTarget('is seen, told and repaired', async () => {
+    const target = await open();
+    const controller = await start([target]);
+    expect(await drift(controller)).toMatchObject([{ switch: 's1', rows: [] }]);
+    const before = await rowsOf(target);
+    await writeWithItsId(target, BigInt(electionId), mischief);
+
+    const [report] = await drift(controller);
+    expect(kindsOf(report!)).toEqual(seen);
+    expect(controller.status().switch.connection).toBe('ready');
+    const { stdout } = await evenkeel('status', envOf(controller));
+    expect(stdout).toContain(
+      '! somebody else has written to switch s1: 1 rows missing, 3 changed, 2 foreign',
+    );
+    expect((await evenkeel('drift --exit-code', envOf(controller))).exitCode).toBe(5);
+
+    expect((await drift(controller, '--repair'))[0]).toMatchObject({ rows: [] });
+    expect(await rowsOf(target)).toEqual(before);
+    const { stdout: events } = await evenkeel('events --topic switch', envOf(controller));
+    expect(events).toMatch(/somebody else has written to the switch/);
+    expect(events).toMatch(/the switch holds what it should again/);
+  });
+
+  onTarget('is adopted: rows of ours are where the controller begins anew, others are let be', async () => {
+    const target = await open();
+    const controller = await start([target]);
+    await writeWithItsId(
+      target,
+      BigInt(electionId),
+      mischief.filter(({ row }) => row.table !== 'backend'),
+    );
+    expect((await drift(controller, '--adopt'))[0]).toMatchObject({ rows: [], tolerated: 1 });
+    // What is wanted is still wanted: every slot has somebody again.
+    await until(() => {
+      const { backends, slotCount } = controller.status().engine.pools[0]!;
+      return isQuiet(controller) && backends.reduce((sum, { slots }) => sum + slots, 0) === slotCount;
+    });
+    const rows = await rowsOf(target);
+    expect(rows.filter((row) => row.includes(`"prefix":${0x0b00_0000},`))).toHaveLength(1);
+    const epochs = controller.status().engine.version.filters.map(({ epoch }) => epoch);
+    expect(Math.max(...epochs)).toBeGreaterThanOrEqual(4);
+    expect((await drift(controller))[0]!.rows).toEqual([]);
+  });
+
+  onTarget('on one of a group is seen there, and repaired there', async () => {
+    const targets = [await open(), await open()];
+    const controller = await start(targets);
+    await writeWithItsId(targets[1]!, BigInt(electionId), mischief);
+    expect((await drift(controller)).map((report) => [report.switch, kindsOf(report)])).toEqual([
+      ['s1', []],
+      ['s2', seen],
+    ]);
+    await drift(controller, 's2 --repair');
+    const withoutEra = (rows: string[]) => rows.filter((row) => !row.includes('"protocol":0'));
+    expect(withoutEra(await rowsOf(targets[1]!))).toEqual(withoutEra(await rowsOf(targets[0]!)));
+  });
+});
+
+it('is seen without being asked for', async () => {
+  const target = await opened(new EmbeddedTarget());
+  const controller = await start([target], ', audit: 1s');
+  await writeWithItsId(target, BigInt(electionId), mischief);
+  await until(() => controller.status().switch.members![0]!.drift!.counts.changed === 3);
+  const metrics = await (await fetch(new URL('/metrics', controller.adminUrl))).text();
+  expect(metrics).toContain('evenkeel_switch_drift_rows{switch="s1",kind="missing"} 1');
+  expect(metrics).toMatch(/evenkeel_switch_audits_total\{switch="s1"\} [1-9]/);
+});
+
+it('is not seen in what the controller is writing itself', async () => {
+  const target = await opened(new EmbeddedTarget());
+  const controller = await start([target]);
+  let isOver = false;
+  const looking = (async () => {
+    const found: number[] = [];
+    while (!isOver) found.push((await drift(controller))[0]!.rows.length);
+    return found;
+  })();
+  for (let weight = 2; weight < 6; weight++) {
+    await controller.edit({ kind: 'weight', vip: 'web', backend: 'a', weight });
+    await until(() => isQuiet(controller));
+  }
+  isOver = true;
+  const found = await looking;
+  expect(found.length).toBeGreaterThan(3);
+  expect(found.every((rows) => rows === 0)).toBe(true);
+});
