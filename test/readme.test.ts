@@ -77,15 +77,6 @@ describe('README.md', () => {
     for (const flag of line.match(/(?<=\s)--?[a-z]+/g) ?? []) expect(output).toContain(flag);
   });
 
-  it('traces a packet as it says', async () => {
-    const line = evenkeel.find((each) => each.startsWith('trace p4/'))!;
-    const { code, output } = await tryOut(line.split(' '));
-    expect(code).toBe(0);
-    const shown = /```\n(54 bytes on port 0[\s\S]*?)```/.exec(text)![1]!.split('\n');
-    for (const each of shown.filter((step) => !/^ *(\.\.\.)?$/.test(step)))
-      expect(output).toContain(each.trim());
-  });
-
   it('checks an example that is sound', async () => {
     const { code, output } = await tryOut(['check', join(root, 'docs', 'example.yaml')]);
     expect(output).toContain('is sound');

@@ -14,14 +14,14 @@ import { parseConfig } from '../../controller/config/parse.ts';
 import { formatProblem } from '../../controller/config/problem.ts';
 import { type Block, blocksOf, type Command, commandsOf, isShown, pages, root } from './blocks.ts';
 import { type Lab, startLab } from './lab.ts';
-import { PageShell } from './shell.ts';
+import { commandMs, PageShell } from './shell.ts';
 import { completed } from './yaml-block.ts';
 
 const validate = new Ajv({ allErrors: true, allowUnionTypes: true, strictRequired: false }).compile(
   configJsonSchema() as AnySchema,
 );
 /** What a command says soon, it need not say at once. */
-const soonMs = 8_000;
+const soonMs = 15_000;
 
 describe.each(pages())('%s', (file) => {
   const blocks = blocksOf(file);
@@ -57,12 +57,16 @@ describe.each(pages())('%s', (file) => {
     ).toEqual([]);
   });
 
-  it.each(run.map((block) => ({ block, at: `${file}:${block.line}` })))('$at', async ({ block }) => {
-    if (block.writes !== undefined) writeFileSync(join(folder, block.writes), block.text);
-    if (block.language === 'yaml') checkYaml(block);
-    else if (block.language === 'json') JSON.parse(block.text);
-    else for (const command of commandsOf(block)) await tryOut(command);
-  });
+  it.each(run.map((block) => ({ block, at: `${file}:${block.line}` })))(
+    '$at',
+    async ({ block }) => {
+      if (block.writes !== undefined) writeFileSync(join(folder, block.writes), block.text);
+      if (block.language === 'yaml') checkYaml(block);
+      else if (block.language === 'json') JSON.parse(block.text);
+      else for (const command of commandsOf(block)) await tryOut(command);
+    },
+    2 * commandMs,
+  );
 
   function checkYaml({ text, writes }: Block): void {
     const whole = writes === undefined ? stringify(completed(text)) : text;

@@ -12,7 +12,7 @@ export interface Lab {
 
 const token = 'a-token-of-the-documentation';
 /** So long the first tables may take. */
-const servingMs = 20_000;
+const servingMs = 50_000;
 
 export async function startLab(configPath: string): Promise<Lab> {
   const target = await startSwitch({
@@ -38,7 +38,7 @@ export async function startLab(configPath: string): Promise<Lab> {
     await target.close();
   };
   const until = Date.now() + servingMs;
-  while (controller.status().engine.pools.some(({ phase }) => phase !== 'serving')) {
+  while (!isServing(controller)) {
     if (Date.now() > until) {
       await close();
       throw new Error('the pools are not served in time');
@@ -46,4 +46,9 @@ export async function startLab(configPath: string): Promise<Lab> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return { controller, close };
+}
+
+function isServing(controller: RunningController): boolean {
+  const { pools } = controller.status().engine;
+  return pools.length > 0 && pools.every(({ phase }) => phase === 'serving');
 }

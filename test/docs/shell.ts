@@ -31,12 +31,12 @@ export interface ShellWorld {
   adminUrl(): Promise<{ url: string; token: string }>;
 }
 
-/** So long may one command take. */
-const commandMs = 20_000;
+/** So long may one command take; the first of a page starts its controller. A busy machine is no mistake of a page. */
+export const commandMs = 60_000;
 
-/** What never ends by itself, or wants a network: only its options are looked at. */
-const processes = new Set(['up', 'controller', 'switch']);
-const endless = /^(-w|--watch|-f|--follow|--live)$/;
+/** What does not end by itself, or not within a session timeout: only its options are looked at. */
+const processes = new Set(['up', 'controller', 'switch', 'replace', 'top']);
+const endless = /^(-w|--watch|-f|--follow|--live|--wait)$/;
 
 /** Programs of others that are looked at and not run. */
 const lookedAt = [
@@ -56,6 +56,8 @@ export class PageShell {
   private readonly world: ShellWorld;
   private readonly server: Server;
   private readonly ready: Promise<void>;
+  /** Of commands that run. */
+  private readonly screens = new Set<Screen>();
 
   constructor(world: ShellWorld) {
     this.world = world;
@@ -105,6 +107,7 @@ export class PageShell {
   }
 
   async close(): Promise<void> {
+    for (const { ending } of this.screens) ending.abort();
     await new Promise((resolve) => this.server.close(resolve));
   }
 
@@ -148,7 +151,9 @@ export class PageShell {
     const isFar = args.includes('--controller') || args.includes('--help');
     const { url, token } = asksController && !isFar ? await this.world.adminUrl() : { url: '', token: '' };
     const screen = new Screen(url === '' ? {} : { EVENKEEL_CONTROLLER: url, EVENKEEL_TOKEN: token });
+    this.screens.add(screen);
     const code = await inFolder(this.world.folder, () => run(args, screen));
+    this.screens.delete(screen);
     return { code, output: screen.stdout + screen.stderr };
   }
 
