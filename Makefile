@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets itself up from a fresh clone.
 
-.PHONY: docs demo screenshots test check p4 bench sim evaluate load build generate clean
+.PHONY: docs demo screenshots test check p4 bench sim evaluate load build generate clean man
 
 # What `npm ci` left is current as long as the lock file is older.
 node_modules/.package-lock.json: package-lock.json
@@ -47,6 +47,10 @@ load: build
 # The reference of the configuration file, and its schema for editors: whenever controller/config/*schema.ts has changed.
 docs: build
 	npm run --silent docs
+
+# The manual page, of the commands' own help; the output is committed.
+man: build
+	node dist/cli/man-file.js docs/man/evenkeel.1
 
 generate: node_modules/.package-lock.json
 	npm run --silent generate

@@ -13,6 +13,7 @@ import { eventText } from './event-text.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit-code.ts';
 import { explanationText } from './explanation-text.ts';
 import { parseFlow } from './flow.ts';
+import { addEndings, allEndings } from './help-endings.ts';
 import { addLifecycle } from './lifecycle-command.ts';
 import { addPlans } from './plan-commands.ts';
 import type { ControllerCommandOptions } from './processes.ts';
@@ -40,11 +41,6 @@ const topics = [
   'controller',
 ] as const satisfies LogTopic[];
 
-const endings = `
-Exit codes: 0 done, 1 failed or refused, 2 wrong command line, 3 no controller answers,
-            4 the configuration has problems, 5 something differs (--exit-code), 6 a deadline has passed,
-            7 interrupted while waiting.`;
-
 const examples = `
 Examples:
   $ evenkeel check evenkeel.yaml                       is the file sound?
@@ -56,7 +52,8 @@ Examples:
   $ evenkeel fail web web-2                            it is dead: its connections cannot be saved
   $ evenkeel plan new.yaml                             what would change, without touching anything
   $ evenkeel explain 10.0.1.7:40000 10.0.1.100:80      where does this connection go, and why?
-${endings}`;
+
+${allEndings}`;
 
 /** @returns the exit code; everything else goes through the terminal */
 export async function run(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -71,7 +68,8 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   }
 }
 
-function buildProgram(terminal: Terminal): Command {
+/** Every command with its options; nothing is done yet. */
+export function buildProgram(terminal: Terminal): Command {
   const program = new Command('evenkeel')
     .description('A nearly stateless load balancer for P4 switches.')
     .addHelpText('after', examples)
@@ -86,6 +84,7 @@ function buildProgram(terminal: Terminal): Command {
   addDrift(program, terminal);
   addTrace(program, terminal);
   addSchema(program, terminal);
+  addEndings(program);
   for (const command of [program, ...program.commands])
     command
       .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
@@ -117,6 +116,7 @@ function addProcesses(program: Command, terminal: Terminal): void {
     )
     .requiredOption(...configOption)
     .option(...naiveOption)
+    .addHelpText('after', '\nExamples:\n  $ sudo evenkeel up -c /etc/evenkeel/evenkeel.yaml')
     .action(async (options: ControllerCommandOptions) => (await processes()).runBoth(options, terminal));
 
   isLong(program.command('controller'))
@@ -128,6 +128,7 @@ function addProcesses(program: Command, terminal: Terminal): void {
     )
     .requiredOption(...configOption)
     .option(...naiveOption)
+    .addHelpText('after', '\nExamples:\n  $ evenkeel controller -c evenkeel.yaml --log json')
     .action(async (options: ControllerCommandOptions) =>
       (await processes()).runController(options, terminal),
     );

@@ -8,6 +8,7 @@ import { BadConfigError, type RunningController, startController } from '../cont
 import { type RunningSwitch, type SwitchOptions, startSwitch } from '../switch/server/switch.ts';
 import { readConfig } from './check.ts';
 import { CommandError, exitCodes } from './exit-code.ts';
+import { notifyReady } from './notify.ts';
 import { stopped, type Terminal } from './terminal.ts';
 
 export interface LogOptions {
@@ -29,6 +30,7 @@ type Logger = ReturnType<typeof createLogger>;
 export async function runController(options: ControllerCommandOptions, terminal: Terminal): Promise<void> {
   const controller = await startConfiguredController(options, loggerFor(options, terminal), terminal);
   followHangup(controller, terminal);
+  await notifyReady(terminal.env);
   await stopped(terminal.stop);
   await controller.close();
 }
@@ -45,6 +47,7 @@ export async function runBoth(options: ControllerCommandOptions, terminal: Termi
     throw error;
   }
   followHangup(controller, terminal);
+  await notifyReady(terminal.env);
   const failure = await Promise.race([stopped(terminal.stop), running.failure]);
   await controller.close();
   await running.target.close();
@@ -106,6 +109,7 @@ async function serveSwitch(
   failure: Promise<Error>,
   terminal: Terminal,
 ): Promise<void> {
+  await notifyReady(terminal.env);
   const died = await Promise.race([stopped(terminal.stop), failure]);
   await target.close();
   if (died !== undefined) throw new CommandError(exitCodes.failed, `the switch has died: ${died.message}`);
