@@ -349,6 +349,7 @@ function addChanges(program: Command, terminal: Terminal): void {
   withClient(program.command('reload'), terminal)
     .summary('read the configuration file again')
     .description('Makes the controller read its configuration file again, and says what came of it.')
+    .addHelpText('after', '\nExamples:\n  $ evenkeel reload')
     .action(async (options: ClientOptions) =>
       tellChange(terminal, options, await new AdminClient(options, terminal.env).reload()),
     );
