@@ -43,7 +43,7 @@ const table: readonly Part[] = [
   {
     folder: 'controller/group/testing',
     imports: ['controller/core', 'controller/ports', 'controller/group'],
-    packages: [],
+    packages: ['vitest'],
   },
   {
     folder: 'controller/config',

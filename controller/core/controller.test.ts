@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-
+/** A switch that is filled, changed and read again; backends and pools that come, die and leave. */
 import { describe, expect, test } from 'vitest';
-import { engineDefaults } from './options.ts';
 import type { RowUpdate } from './row.ts';
 import { PLAIN_VIP } from './row.ts';
-import { backend, desired, flowInSlot, pool, Rig, VIP } from './testing/rig.ts';
+import {
+  backend,
+  desired,
+  filled,
+  flowInSlot,
+  four,
+  pool,
+  Rig,
+  SESSION_TIMEOUT_MS,
+  three,
+  VIP,
+} from './testing/rig.ts';
 
-const TIMEOUT_MS = 60_000;
-const three = [backend(1), backend(2), backend(3)];
-const four = [...three, backend(4)];
 const tables = (updates: RowUpdate[]): string[] => [...new Set(updates.map(({ row }) => row.table))].sort();
-const filled = (options = {}): Rig => {
-  const rig = new Rig(options).start(desired(pool(three)));
-  rig.takeUpdates();
-  return rig;
-};
 
 describe('a fresh switch', () => {
   test('is given its table before its vip, and no versions', () => {
@@ -40,7 +42,7 @@ describe('a reconnect', () => {
   test('with nothing changed writes nothing', () => {
     const rig = filled();
     rig.start(desired(pool(three)));
-    rig.pass(TIMEOUT_MS);
+    rig.pass(SESSION_TIMEOUT_MS);
     expect(rig.takeUpdates()).toEqual([]);
   });
 
@@ -66,7 +68,7 @@ describe('a reconnect', () => {
     rig.start(desired(pool(four)));
     expect(rig.takeUpdates().filter(({ row }) => row.table === 'slot_version')).toHaveLength(2);
     expect(rig.switch.version.active).toBe(1);
-    rig.pass(10 * TIMEOUT_MS);
+    rig.pass(10 * SESSION_TIMEOUT_MS);
     expect(rig.unstableSlots()).toBe(0);
     expect(rig.rows('slot_version')).toEqual([]);
   });
@@ -136,7 +138,7 @@ describe('a change', () => {
       expect(rig.packet(flowInSlot(slot, 16, 1), 'syn').backend).toBe(4);
       expect(rig.packet(flowInSlot(slot), 'ack').backend).toBe(before[slot]);
     }
-    rig.pass(2 * TIMEOUT_MS);
+    rig.pass(2 * SESSION_TIMEOUT_MS);
     expect(rig.unstableSlots()).toBe(0);
     // The old flows live elsewhere than their slots: their pins stay.
     expect(rig.rows('pin')).toHaveLength(moved.length);
@@ -231,7 +233,7 @@ describe('a dead backend', () => {
     rig.want(desired(pool([...three, backend(4, { state: 'down' })])));
     rig.isHolding = false;
     rig.answerAll();
-    rig.pass(5 * TIMEOUT_MS);
+    rig.pass(5 * SESSION_TIMEOUT_MS);
     expect(rig.switch.version.active).toBe(0);
     expect(rig.unstableSlots()).toBe(0);
     expect(rig.rows('slot_version')).toEqual([]);
@@ -255,7 +257,7 @@ describe('a backend that leaves', () => {
     rig.packet(flow, 'syn');
     rig.want(desired(pool(three.slice(1))));
     for (let i = 0; i < 10; i++) {
-      rig.pass(TIMEOUT_MS / 2);
+      rig.pass(SESSION_TIMEOUT_MS / 2);
       expect(rig.packet(flow, 'ack').backend).toBe(1);
     }
     expect(rig.rows('backend').map((row) => row.backend)).toContain(1);
@@ -270,14 +272,14 @@ describe('a backend that leaves', () => {
     const rig = filled();
     rig.want(desired(pool(three.slice(1))));
     rig.want(desired(pool(three)));
-    rig.pass(10 * TIMEOUT_MS);
+    rig.pass(10 * SESSION_TIMEOUT_MS);
     expect(rig.rows('backend').map((row) => row.backend)).toEqual([1, 2, 3]);
   });
 
   test('gives its id to others last', () => {
     const rig = filled();
     rig.want(desired(pool(three.slice(1))));
-    rig.pass(10 * TIMEOUT_MS);
+    rig.pass(10 * SESSION_TIMEOUT_MS);
     rig.want(desired(pool([...three.slice(1), backend(9)])));
     expect(rig.rows('backend').map((row) => row.backend)).toEqual([2, 3, 4]);
   });
@@ -301,388 +303,5 @@ describe('a pool', () => {
     expect(rig.rows('slot')).toHaveLength(32);
     expect(rig.rows('backend')).toHaveLength(3);
     expect(rig.rows('return_path')).toHaveLength(3);
-  });
-});
-
-describe('pins', () => {
-  const changing = (): { rig: Rig; flow: ReturnType<typeof flowInSlot> } => {
-    const rig = filled();
-    rig.want(desired(pool(four)));
-    rig.takeUpdates();
-    return { rig, flow: flowInSlot(rig.rows('slot_version')[0]!.slot) };
-  };
-
-  test('are asked for by digests, once, however often those come', () => {
-    const { rig, flow } = changing();
-    rig.isHolding = true;
-    for (let i = 0; i < 3; i++) rig.packet(flow, 'ack');
-    rig.isHolding = false;
-    rig.answerAll();
-    expect(rig.takeUpdates().map(({ operation, row }) => `${operation} ${row.table}`)).toEqual([
-      'insert pin',
-    ]);
-  });
-
-  test('of a flow that closes are kept for the closing timeout only', () => {
-    const rig = filled({ closingTimeoutMs: 5_000 });
-    rig.want(desired(pool(four)));
-    const flow = flowInSlot(rig.rows('slot_version')[0]!.slot);
-    rig.packet(flow, 'ack');
-    expect(rig.rows('pin')[0]!.idleTimeoutMs).toBe(TIMEOUT_MS);
-    rig.packet(flow, 'fin');
-    rig.packet(flow, 'fin');
-    expect(rig.rows('pin')[0]!.idleTimeoutMs).toBe(5_000);
-  });
-
-  test('stay while a filter slot lives that may know the SYN of their flow', () => {
-    const { rig, flow } = changing();
-    rig.packet(flow, 'ack');
-    const idle = {
-      kind: 'pin-idle',
-      pool: 1,
-      sourceAddress: flow.sourceAddress,
-      sourcePort: flow.sourcePort,
-    } as const;
-    rig.send(idle);
-    expect(rig.rows('pin')).toHaveLength(1);
-    rig.pass(2 * engineDefaults.quarantineMs + 1_500);
-    rig.send(idle);
-    expect(rig.rows('pin')).toHaveLength(0);
-  });
-
-  test('of flows that seemed to close live on after a gap: who opened again may not have been heard', () => {
-    const rig = filled({ closingTimeoutMs: 5_000 });
-    rig.want(desired(pool(four)));
-    const flow = flowInSlot(rig.rows('slot_version')[0]!.slot);
-    rig.packet(flow, 'ack');
-    const { idleTimeoutMs } = rig.rows('pin')[0]!;
-    rig.packet(flow, 'fin');
-    expect(rig.rows('pin')[0]!.idleTimeoutMs).toBeLessThan(idleTimeoutMs);
-    rig.connect();
-    expect(rig.rows('pin')[0]!.idleTimeoutMs).toBe(idleTimeoutMs);
-  });
-
-  test('of flows that opened again are not taken for idle by the short life of the closed ones', () => {
-    const rig = filled({ closingTimeoutMs: 5_000, rotationMs: 1_000, quarantineMs: 1_000 });
-    rig.want(desired(pool(four)));
-    const flow = flowInSlot(rig.rows('slot_version')[0]!.slot);
-    const { sourceAddress, sourcePort } = flow;
-    rig.packet(flow, 'ack');
-    rig.packet(flow, 'fin');
-    rig.pass(4_000);
-    rig.isHolding = true;
-    rig.packet(flow, 'syn');
-    rig.send({ kind: 'pin-idle', pool: 1, sourceAddress, sourcePort });
-    rig.isHolding = false;
-    rig.answerAll();
-    expect(rig.rows('pin')).toHaveLength(1);
-  });
-
-  test('that are being deleted stay when their 5-tuple opens again', () => {
-    const { rig, flow } = changing();
-    rig.packet(flow, 'ack');
-    rig.pass(2 * engineDefaults.quarantineMs + 1_500);
-    const { sourceAddress, sourcePort } = flow;
-    rig.isHolding = true;
-    rig.send({ kind: 'pin-idle', pool: 1, sourceAddress, sourcePort });
-    rig.packet(flow, 'syn');
-    rig.isHolding = false;
-    rig.answerAll();
-    expect(rig.rows('pin')).toHaveLength(1);
-  });
-
-  test('that are being deleted are inserted again when their flow speaks', () => {
-    const { rig, flow } = changing();
-    rig.packet(flow, 'ack');
-    rig.pass(2 * engineDefaults.quarantineMs + 1_500);
-    rig.takeUpdates();
-    rig.isHolding = true;
-    rig.send({ kind: 'pin-idle', pool: 1, sourceAddress: flow.sourceAddress, sourcePort: flow.sourcePort });
-    const { slot, backend: id } = {
-      slot: rig.rows('slot_version')[0]!.slot,
-      backend: rig.rows('pin')[0]!.backend,
-    };
-    const { sourceAddress, sourcePort } = flow;
-    rig.send({
-      kind: 'flow-digest',
-      reason: 'old',
-      pool: 1,
-      slot,
-      column: 0,
-      backend: id,
-      sourceAddress,
-      sourcePort,
-    });
-    rig.isHolding = false;
-    rig.answerAll();
-    expect(rig.takeUpdates().map(({ operation }) => operation)).toEqual(['delete', 'insert']);
-    expect(rig.rows('pin')).toHaveLength(1);
-  });
-
-  test('are refused when there is no room; nothing is recycled and no change begins until there is', () => {
-    const rig = filled({ maxPins: 1, refusalHoldMs: 10_000 });
-    rig.want(desired(pool(four)));
-    const slot = rig.rows('slot_version')[0]!.slot;
-    rig.packet(flowInSlot(slot), 'ack');
-    const refused = flowInSlot(slot, 16, 1);
-    const { backend: kept } = rig.packet(refused, 'ack');
-    expect(rig.rows('pin')).toHaveLength(1);
-    rig.want(desired(pool([...four, backend(5)])));
-    expect(rig.state.change.waitingFor).toBe('room for pins');
-    for (let i = 0; i < 40; i++) {
-      rig.pass(5_000);
-      expect(rig.packet(refused, 'ack').backend).toBe(kept);
-    }
-    expect(rig.unstableSlots()).toBeGreaterThan(0);
-    expect(rig.state.pinsRefused).toBeGreaterThan(0);
-  });
-
-  test('that are refused put off the merge of their slot until the flow has had time to speak again', () => {
-    const rig = filled({ maxPins: 1, refusalHoldMs: 1_000 });
-    rig.want(desired(pool(four)));
-    const slot = rig.rows('slot_version')[0]!.slot;
-    rig.packet(flowInSlot(slot), 'ack');
-    rig.pass(TIMEOUT_MS - 10_000);
-    const refused = flowInSlot(slot, 16, 1);
-    const { decision, backend: base } = rig.packet(refused, 'ack');
-    expect(decision).toBe('base');
-    rig.pass(TIMEOUT_MS);
-    expect(rig.packet(refused, 'ack')).toMatchObject({ decision: 'base', backend: base });
-  });
-
-  test('that exist on the switch already are overwritten', () => {
-    const { rig, flow } = changing();
-    rig.switch.apply(
-      {
-        operation: 'insert',
-        row: {
-          table: 'pin',
-          pool: 1,
-          sourceAddress: flow.sourceAddress,
-          sourcePort: flow.sourcePort,
-          backend: 2,
-          idleTimeoutMs: 1,
-        },
-      },
-      0,
-    );
-    const { slot } = rig.rows('slot_version')[0]!;
-    const { sourceAddress, sourcePort } = flow;
-    rig.send({
-      kind: 'flow-digest',
-      reason: 'old',
-      pool: 1,
-      slot,
-      column: 0,
-      backend: 3,
-      sourceAddress,
-      sourcePort,
-    });
-    expect(rig.rows('pin')).toMatchObject([{ backend: 3, idleTimeoutMs: TIMEOUT_MS }]);
-  });
-
-  test.each([
-    ['an unknown pool', { pool: 9 }],
-    ['an unknown backend', { backend: 99 }],
-    ['a slot beyond the table', { slot: 4_000 }],
-  ])('are not made for %s', (_, wrong) => {
-    const { rig, flow } = changing();
-    const { slot } = rig.rows('slot_version')[0]!;
-    const digest = { kind: 'flow-digest', reason: 'old', pool: 1, slot, column: 0, backend: 1 } as const;
-    rig.send({ ...digest, sourceAddress: flow.sourceAddress, sourcePort: 1, ...wrong });
-    expect(rig.rows('pin')).toEqual([]);
-  });
-});
-
-describe('a pin that is not acknowledged', () => {
-  const stuck = (): { rig: Rig; slot: number } => {
-    const rig = filled({ pinRetryLimit: Number.POSITIVE_INFINITY });
-    rig.want(desired(pool(four)));
-    const { slot } = rig.rows('slot_version')[0]!;
-    rig.refuse = ({ row }) => (row.table === 'pin' ? 'unavailable' : undefined);
-    return { rig, slot };
-  };
-
-  test('keeps the filter slot that knows its flow', () => {
-    const { rig, slot } = stuck();
-    const flow = flowInSlot(slot);
-    rig.packet(flow, 'syn');
-    rig.packet(flow, 'ack');
-    rig.pass(5 * TIMEOUT_MS);
-    expect(rig.packet(flow, 'ack')).toMatchObject({ decision: 'filter', backend: 4 });
-    rig.refuse = () => undefined;
-    rig.pass(5 * TIMEOUT_MS);
-    expect(rig.packet(flow, 'ack').backend).toBe(4);
-    expect(rig.unstableSlots()).toBe(0);
-  });
-
-  test('gives way to the next connection with its 5-tuple', () => {
-    const { rig, slot } = stuck();
-    const flow = flowInSlot(slot);
-    const { backend: base } = rig.packet(flow, 'ack');
-    rig.pass(3_000);
-    const { backend: owner } = rig.packet(flow, 'syn');
-    expect(owner).not.toBe(base);
-    rig.packet(flow, 'ack');
-    rig.refuse = () => undefined;
-    rig.pass(TIMEOUT_MS / 2);
-    expect(rig.packet(flow, 'ack')).toMatchObject({ decision: 'pinned', backend: owner });
-  });
-
-  test('keeps its slot unstable', () => {
-    const { rig, slot } = stuck();
-    const flow = flowInSlot(slot);
-    // By now no filter slot stands for base any more.
-    rig.pass(TIMEOUT_MS - 10_000);
-    const { decision, backend: base } = rig.packet(flow, 'ack');
-    expect(decision).toBe('base');
-    rig.pass(5 * TIMEOUT_MS);
-    expect(rig.packet(flow, 'ack')).toMatchObject({ decision: 'base', backend: base });
-    rig.refuse = () => undefined;
-    rig.pass(5 * TIMEOUT_MS);
-    expect(rig.packet(flow, 'ack').backend).toBe(base);
-    expect(rig.unstableSlots()).toBe(0);
-  });
-
-  test('and never will be is given up, and its flow kept by forgetting nothing', () => {
-    const rig = filled({ pinRetryLimit: 3, refusalHoldMs: 1_000 });
-    rig.want(desired(pool(four)));
-    const flow = flowInSlot(rig.rows('slot_version')[0]!.slot);
-    rig.refuse = ({ row }) => (row.table === 'pin' ? 'rejected' : undefined);
-    const { backend: base } = rig.packet(flow, 'ack');
-    for (let i = 0; i < 20; i++) {
-      rig.pass(TIMEOUT_MS / 2);
-      expect(rig.packet(flow, 'ack').backend).toBe(base);
-    }
-    // Once it is silent for good, the slot is merged.
-    rig.pass(5 * TIMEOUT_MS);
-    expect(rig.unstableSlots()).toBe(0);
-  });
-});
-
-describe('columns left over at a stable slot', () => {
-  const withLeftover = (): { rig: Rig; slot: number; owner: number } => {
-    const rig = filled();
-    rig.want(desired(pool(four)));
-    // A merge that was interrupted: the slot is stable, a row of the live column is still there.
-    const stable = rig.rows('slot').find((row) => !row.unstable)!;
-    const { slot, backend: owner } = stable;
-    const { column } = rig.switch.version.filters[rig.switch.version.active];
-    const row = {
-      table: 'slot_version',
-      pool: 1,
-      slot,
-      column: column as 1,
-      backend: owner === 1 ? 2 : 1,
-    } as const;
-    rig.switch.apply({ operation: 'insert', row }, rig.now);
-    return { rig, slot, owner };
-  };
-
-  test('are gone before the slot becomes unstable', () => {
-    const { rig, slot, owner } = withLeftover();
-    rig.pass(1_000);
-    rig.takeUpdates();
-    rig.start(desired(pool([...four.filter((b) => b.name !== `b${owner}`)])));
-    const updates = rig.takeUpdates().filter(({ row }) => 'slot' in row && row.slot === slot);
-    const unstableAt = updates.findIndex(({ row }) => row.table === 'slot' && row.unstable);
-    const deletedAt = updates.findIndex(({ operation }) => operation === 'delete');
-    expect(deletedAt).toBeGreaterThanOrEqual(0);
-    expect(unstableAt).toBeGreaterThan(deletedAt);
-  });
-
-  test('are deleted when no change makes use of them', () => {
-    const { rig, slot } = withLeftover();
-    rig.start(desired(pool(four)));
-    expect(rig.rows('slot_version').some((row) => row.slot === slot)).toBe(false);
-  });
-});
-
-describe('filter slots', () => {
-  test('are rotated while slots are unstable, and go free one after the other', () => {
-    const rig = filled();
-    rig.want(desired(pool(four)));
-    // The one before the change rests for 30 s.
-    rig.pass(29_000);
-    expect(rig.switch.version.active).toBe(1);
-    rig.pass(2_000);
-    expect(rig.switch.version.active).toBe(2);
-    expect(rig.switch.version.filters[2]!.column).toBe(rig.switch.version.filters[1]!.column);
-    rig.pass(5 * TIMEOUT_MS);
-    expect(rig.switch.version.filters.filter((filter) => filter.epoch > 0)).toHaveLength(1);
-  });
-
-  test('that have admitted too many are rotated at once', () => {
-    const rig = filled({ fillLimit: 100 });
-    rig.send({ kind: 'admitted', flows: 1_000 });
-    rig.want(desired(pool(four)));
-    rig.send({ kind: 'admitted', flows: 1_099 });
-    expect(rig.switch.version.active).toBe(1);
-    rig.send({ kind: 'admitted', flows: 1_100 });
-    expect(rig.switch.version.active).toBe(2);
-  });
-
-  test('are reused early in a flood only, the oldest first, and never before a handshake has had its time', () => {
-    const rig = filled({ fillLimit: 100, quarantineMs: 30_000, floodQuarantineMs: 1_000 });
-    rig.send({ kind: 'admitted', flows: 0 });
-    rig.want(desired(pool(four)));
-    // Every step of 100 ms admits as many as a filter slot should have.
-    const activations: [atMs: number, filterSlot: number][] = [];
-    for (let atMs = 100; atMs <= 3_000; atMs += 100) {
-      rig.pass(100);
-      rig.send({ kind: 'admitted', flows: atMs });
-      const { active } = rig.switch.version;
-      if (active !== (activations.at(-1)?.[1] ?? 1)) activations.push([atMs, active]);
-    }
-    // Two are free; from then on each has rested for a second when its turn comes.
-    expect(activations).toEqual([
-      [100, 2],
-      [200, 3],
-      [1_000, 0],
-      [1_100, 1],
-      [1_200, 2],
-      [2_000, 3],
-      [2_100, 0],
-      [2_200, 1],
-      [3_000, 2],
-    ]);
-    // The flood is over, its last flows are counted: filter slots rest as long as they should.
-    rig.pass(1_000);
-    const calm = rig.switch.version.active;
-    rig.pass(10_000);
-    expect(rig.switch.version.active).toBe(calm);
-  });
-
-  test('keep their members for a whole session timeout after a restart', () => {
-    const rig = filled();
-    rig.want(desired(pool(four)));
-    const slot = rig.rows('slot_version')[0]!.slot;
-    const flow = flowInSlot(slot);
-    expect(rig.packet(flow, 'syn').backend).toBe(4);
-    rig.pass(1_000);
-    // Its acknowledgement is seen by nobody but the switch.
-    expect(rig.switch.process({ flow, flags: 'ack' }, rig.now).backend).toBe(4);
-    rig.start(desired(pool(four)));
-    rig.pass(TIMEOUT_MS - 1);
-    expect(rig.packet(flow, 'ack').backend).toBe(4);
-    rig.pass(2 * TIMEOUT_MS);
-    expect(rig.unstableSlots()).toBe(0);
-  });
-
-  test('never reuse an epoch, not even across a restart', () => {
-    const rig = filled({ quarantineMs: 100 });
-    const seen = new Set<number>([1]);
-    for (let i = 0; i < 12; i++) {
-      rig.want(desired(pool(i % 2 ? three : four)));
-      rig.pass(5 * TIMEOUT_MS);
-      rig.start(desired(pool(i % 2 ? three : four)));
-    }
-    for (const { row } of rig.takeUpdates()) {
-      if (row.table !== 'version') continue;
-      const epoch = row.filters[row.active].epoch;
-      if (!seen.has(epoch)) expect(epoch).toBeGreaterThan(Math.max(...seen));
-      seen.add(epoch);
-    }
-    expect(seen.size).toBeGreaterThan(10);
   });
 });

@@ -106,6 +106,9 @@ export class Rig {
   }
 }
 
+/** Of `pool`. */
+export const SESSION_TIMEOUT_MS = 60_000;
+
 export const VIP = { address: 0x0a630001, protocol: 'tcp', port: 80 } as const;
 
 export function backend(number: number, changes: Partial<DesiredBackend> = {}): DesiredBackend {
@@ -113,21 +116,31 @@ export function backend(number: number, changes: Partial<DesiredBackend> = {}): 
   return { name, address: 0x0a000000 + number, port: 8080, weight: 100, state: 'active', ...changes };
 }
 
-export function pool(backends: DesiredBackend[], changes: Partial<DesiredPool> = {}): DesiredPool {
+export function pool(backends: readonly DesiredBackend[], changes: Partial<DesiredPool> = {}): DesiredPool {
   return {
     name: 'web',
     vip: VIP,
     ...PLAIN_POOL,
     slotCount: 16,
-    sessionTimeoutMs: 60_000,
+    sessionTimeoutMs: SESSION_TIMEOUT_MS,
     placement: 'sticky',
-    backends,
+    backends: [...backends],
     ...changes,
   };
 }
 
 export function desired(...pools: DesiredPool[]): Desired {
   return { pools, interfaces: [], routes: [], neighbours: [] };
+}
+
+export const three: readonly DesiredBackend[] = [backend(1), backend(2), backend(3)];
+export const four: readonly DesiredBackend[] = [...three, backend(4)];
+
+/** A switch that serves a pool of three, and what was written for that forgotten. */
+export function filled(options: Partial<EngineOptions> = {}): Rig {
+  const rig = new Rig(options).start(desired(pool(three)));
+  rig.takeUpdates();
+  return rig;
 }
 
 /** A flow to the VIP that falls into this slot. */
