@@ -46,7 +46,7 @@ export function lifecycleLines(status: ControllerStatus): string[] {
 export function drainWords({ served, wished }: Sight, now: number): string | undefined {
   const deadline = deadlineWords(wished);
   if (served?.state === 'active' && wished?.wish === 'draining')
-    return `hands its seat over: ${formatCount(served.slots)} slots still get new connections${deadline}`;
+    return `${formatCount(served.slots)} slots still get new connections${deadline}`;
   if (served?.state === 'disabled' && wished?.deadlineMs === 0)
     return 'its deadline has passed, what was left has been given up: it may be stopped';
   if (served?.drain === undefined) return undefined;

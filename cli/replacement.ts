@@ -124,10 +124,11 @@ async function drained(client: AdminClient, terminal: Terminal, vip: string, old
   const progress = new Progress(terminal);
   const end = await pollUntil(client, terminal, `${old} goes on draining; ${goOn}`, (status) => {
     const sight = sightOf(status, vip, old);
-    const words = drainWords(sight, status.engine.now);
-    if (words !== undefined) progress.tell(`${old}: ${words}`);
     // Whoever is dead has nothing that could be waited for.
-    return sight.wished?.wish === 'down' ? 'given-up' : drainEnd(status, vip, old);
+    const found = sight.wished?.wish === 'down' ? 'given-up' : drainEnd(status, vip, old);
+    const words = drainWords(sight, status.engine.now);
+    if (found === undefined && words !== undefined) progress.tell(`${old}: ${words}`);
+    return found;
   });
   if (end === 'undone')
     throw new CommandError(

@@ -31,9 +31,10 @@ export async function waitForDrain(
 ): Promise<void> {
   const progress = new Progress(terminal);
   const end = await pollUntil(client, terminal, `${backend} goes on draining`, (status) => {
+    const found = drainEnd(status, vip, backend);
     const words = drainWords(sightOf(status, vip, backend), status.engine.now);
-    if (words !== undefined) progress.tell(`${backend}: ${words}`);
-    return drainEnd(status, vip, backend);
+    if (found === undefined && words !== undefined) progress.tell(`${backend}: ${words}`);
+    return found;
   });
   if (end === 'undone')
     throw new CommandError(

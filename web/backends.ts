@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The backends of a pool as a table: shares, states, pins, and how far a drain has come. */
-import type { BackendView, EditView, HealthView, PoolView } from './api.ts';
+/** The backends of a pool as a table: shares, states, pins, and how they come and go. */
+import type { BackendView, EditView, HealthView, LifecycleView, PoolView } from './api.ts';
 import { byId, element, endpointText, keepList, setText } from './dom.ts';
 import { colourOf, inkOn, lettersOf } from './palette.ts';
+import { spanOf } from './span.ts';
 
 /** What stands before the word of a state, so that it is seen at a glance without its colour. */
 const signs = { active: '●', draining: '◐', disabled: '○', down: '✕', leaving: '◌' } as const;
+
+const states = ['draining', 'active', 'disabled', 'down'] as const;
 
 export class Backends {
   private readonly body = byId('backends', HTMLElement);
@@ -13,15 +16,25 @@ export class Backends {
   /** Of a drain: what the backend had when it was first seen to drain, by pool and backend id. */
   private readonly drains = new Map<string, number>();
   private pool: PoolView | undefined;
+  /** Of the engine, which its times count from. */
+  private now = 0;
   private health = new Map<string, HealthView>();
+  private lifecycle = new Map<string, LifecycleView>();
 
   constructor(onEdit: (edit: EditView, words: string) => void) {
     this.onEdit = onEdit;
   }
 
   /** @param health  of those that are checked */
-  show(pool: PoolView, health: readonly HealthView[]): void {
+  show(
+    pool: PoolView,
+    now: number,
+    health: readonly HealthView[],
+    lifecycle: readonly LifecycleView[],
+  ): void {
     this.pool = pool;
+    this.now = now;
+    this.lifecycle = new Map(lifecycle.map((one) => [one.backend, one]));
     this.health = new Map(health.map((one) => [one.backend, one]));
     const keys = new Set(pool.backends.map(({ id }) => `${pool.id} ${id}`));
     for (const key of this.drains.keys()) if (!keys.has(key)) this.drains.delete(key);
@@ -41,7 +54,7 @@ export class Backends {
     swatch.style.color = inkOn(colour);
     const bar = element('span', { class: 'bar', 'aria-hidden': 'true' }, element('span'));
     (bar.firstElementChild as HTMLElement).style.backgroundColor = colour;
-    const actions = (['draining', 'active', 'down'] as const).map((state) => this.action(name, state));
+    const actions = states.map((state) => this.action(name, state));
     return element(
       'tr',
       {},
@@ -57,8 +70,8 @@ export class Backends {
     );
   }
 
-  private action(backend: string, state: 'active' | 'draining' | 'down'): HTMLElement {
-    const words = { draining: 'Drain', active: 'Restore', down: 'Fail' }[state];
+  private action(backend: string, state: (typeof states)[number]): HTMLElement {
+    const words = { draining: 'Drain', active: 'Restore', disabled: 'Disable', down: 'Fail' }[state];
     const button = element(
       'button',
       { type: 'button', 'data-state': state, 'aria-label': `${words} ${backend}` },
@@ -66,9 +79,15 @@ export class Backends {
     );
     button.addEventListener('click', () => {
       if (this.pool === undefined) return;
-      // Connections of a backend that is declared dead cannot be brought back.
-      const question = `Declare ${backend} dead? Its connections are moved to others at once, and break.`;
-      if (state === 'down' && !confirm(question)) return;
+      // Connections that have been cut cannot be brought back.
+      const what = {
+        down: `Declare ${backend} dead?`,
+        disabled: `Disable ${backend}?`,
+        draining: '',
+        active: '',
+      }[state];
+      const question = `${what} Its connections are moved to others at once, and break.`;
+      if (what !== '' && !confirm(question)) return;
       this.onEdit(
         { kind: 'state', vip: this.pool.name, backend, state },
         `${words.toLowerCase()} ${backend}`,
@@ -81,7 +100,7 @@ export class Backends {
     const { state, weight, share, pins, slots } = backend;
     const cell = (name: string): Element => row.querySelector(`.${name}`)!;
     setText(cell('address'), endpointText(backend));
-    setText(cell('state'), `${signs[state]} ${state}`);
+    setText(cell('state'), `${signs[state]} ${this.stateWord(backend)}`);
     cell('state').className = `state ${state}`;
     setText(cell('health'), healthWords(this.health.get(backend.name)));
     setText(cell('weight'), String(weight));
@@ -90,23 +109,36 @@ export class Backends {
     setText(cell('pins'), String(pins));
     this.updateDrain(cell('drain'), backend);
     for (const button of row.querySelectorAll('button')) {
-      const isMeaningless = button.dataset.state === state || state === 'leaving';
+      const wish = this.lifecycle.get(backend.name)?.wish ?? state;
+      const isMeaningless = button.dataset.state === wish || state === 'leaving';
       button.hidden = isMeaningless;
     }
     row.setAttribute('data-slots', String(slots));
   }
 
-  /** A drain ends when no slot and no pin is left; that old flows of unstable slots may be left is told by the map. */
-  private updateDrain(cell: Element, { id, name, state, slots, pins }: BackendView): void {
+  private stateWord({ name, state, drain }: BackendView): string {
+    const share = this.lifecycle.get(name)?.share ?? 1;
+    if (state === 'active' && share < 1) return `filling ${Math.round(share * 100)} %`;
+    return state === 'draining' && drain?.isDrained ? 'drained' : state;
+  }
+
+  /** Of a drain how much is left, and for how long; of one that fills when it has its whole weight. */
+  private updateDrain(cell: Element, backend: BackendView): void {
+    const { id, name, state, slots, pins, drain } = backend;
     const key = `${this.pool!.id} ${id}`;
-    if (state !== 'draining' && state !== 'leaving') {
+    const { share = 1, fillMs = 0, deadlineMs, wish } = this.lifecycle.get(name) ?? {};
+    if (drain === undefined) {
       this.drains.delete(key);
-      cell.replaceChildren();
+      if (state === 'active' && share < 1) cell.replaceChildren(`whole in ${spanOf(fillMs)}`);
+      else if (state === 'active' && wish === 'draining') cell.replaceChildren('hands its seat over');
+      else if (state === 'disabled' && deadlineMs === 0)
+        cell.replaceChildren('deadline passed: what was left was cut');
+      else cell.replaceChildren();
       return;
     }
-    const most = Math.max(this.drains.get(key) ?? 0, slots + pins);
+    const left = Math.max(slots, drain.baseSlots) + pins;
+    const most = Math.max(this.drains.get(key) ?? 0, left);
     this.drains.set(key, most);
-    const left = slots + pins;
     let progress = cell.querySelector('progress');
     if (progress === null) {
       progress = element('progress', { 'aria-label': `Drain of ${name}` });
@@ -114,10 +146,18 @@ export class Backends {
     }
     progress.max = Math.max(most, 1);
     progress.value = most === 0 ? 1 : most - left;
-    const unstable = this.pool!.unstableSlots;
-    const rest = unstable === 0 ? 'done' : `${unstable} slots of the pool unstable`;
-    setText(cell.lastElementChild!, left === 0 ? rest : `${slots} slots, ${pins} pins left`);
+    const deadline = deadlineMs === undefined || drain.isDrained ? '' : `; deadline in ${spanOf(deadlineMs)}`;
+    setText(cell.lastElementChild!, `${drainWords(backend, this.now)}${deadline}`);
   }
+}
+
+function drainWords({ slots, pins, drain }: BackendView, now: number): string {
+  const { baseSlots, promisedUntil, hasServerId, isDrained } = drain!;
+  const named = hasServerId ? ', packets may still name it' : '';
+  if (isDrained) return hasServerId ? `nothing left${named}` : 'nothing left: may be stopped';
+  const until = promisedUntil === undefined ? '' : ` for ${spanOf(Math.max(0, promisedUntil - now))}`;
+  const moved = slots === 0 ? `${baseSlots} slots${until}` : `${slots} slots not moved yet`;
+  return `${moved}, ${pins} pins left${named}`;
 }
 
 function healthWords(health: HealthView | undefined): string {

@@ -12,7 +12,8 @@ export class Changes {
   private readonly forms = byId('change-forms', HTMLFieldSetElement);
   private readonly addForm = byId('add', HTMLFormElement);
   private readonly weightForm = byId('weight', HTMLFormElement);
-  private readonly weightBackend = byId('weight-backend', HTMLSelectElement);
+  private readonly drainForm = byId('drain', HTMLFormElement);
+  private readonly selects = ['weight-backend', 'drain-backend'].map((id) => byId(id, HTMLSelectElement));
   private readonly result = byId('change-result', HTMLElement);
   private readonly onUnlocked: (isUnlocked: boolean) => void;
   private known = sessionStorage.getItem(storageKey) ?? undefined;
@@ -32,18 +33,27 @@ export class Changes {
         `weight ${weight} for ${backend}`,
       );
     });
+    listen(this.drainForm, () => {
+      const { backend = '', minutes } = valuesOf(this.drainForm);
+      const deadlineMs = Number(minutes) * 60_000;
+      return this.change(
+        { kind: 'state', vip: this.pool ?? '', backend, state: 'draining', deadlineMs },
+        `drain ${backend} in ${minutes} minutes at most`,
+      );
+    });
     this.setUnlocked(false);
     if (this.known !== undefined) void this.unlock(this.known);
   }
 
   show(pool: PoolView): void {
     this.pool = pool.name;
-    keepList(
-      this.weightBackend,
-      pool.backends,
-      ({ name }) => name,
-      ({ name }) => element('option', { value: name }, name),
-    );
+    for (const select of this.selects)
+      keepList(
+        select,
+        pool.backends,
+        ({ name }) => name,
+        ({ name }) => element('option', { value: name }, name),
+      );
   }
 
   async change(wanted: EditView, words: string): Promise<void> {

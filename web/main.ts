@@ -9,6 +9,7 @@ import { Events } from './events.ts';
 import { Filters } from './filters.ts';
 import { decode } from './slot-map.ts';
 import { SlotPicture } from './slot-picture.ts';
+import { spanOf } from './span.ts';
 import { Topology } from './topology.ts';
 
 const pollMs = 1_000;
@@ -84,7 +85,8 @@ function show(status: StatusView, pool: PoolView | undefined): void {
   );
   topology.show(status, pool);
   const checks = status.health?.find((health) => health.pool === pool.name);
-  backends.show(pool, checks?.backends ?? []);
+  const lifecycle = status.lifecycle?.find((one) => one.pool === pool.name);
+  backends.show(pool, engine.now, checks?.backends ?? [], lifecycle?.backends ?? []);
   changes.show(pool);
 }
 
@@ -163,11 +165,4 @@ function troubleOf({
 function tellTrouble(text: string): void {
   setText(trouble, text);
   trouble.hidden = text === '';
-}
-
-function spanOf(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1_000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
-  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`;
 }

@@ -242,6 +242,16 @@ describe.skipIf(chromiumPath === undefined)(
       );
       await page.getByRole('progressbar', { name: 'Drain of web-1', exact: true }).waitFor();
       await page.getByRole('row', { name: /\bweb-1 10.*◐ draining/ }).waitFor();
+      await page.locator('#drain').getByLabel('Backend').selectOption('web-1');
+      await page.locator('#drain').getByLabel('Minutes').fill('30');
+      await page.getByRole('button', { name: 'Begin drain' }).click();
+      await page.getByText('Done: drain web-1 in 30 minutes at most.').waitFor();
+      await page.getByRole('row', { name: /\bweb-1 10.*pins left; deadline in (30|29) min/ }).waitFor();
+      page.once('dialog', (dialog) => void dialog.accept());
+      await page.getByRole('button', { name: 'Disable web-1', exact: true }).click();
+      await page.getByText('Done: disable web-1.').waitFor();
+      await page.getByRole('row', { name: /\bweb-1 10.*○ disabled/ }).waitFor();
+      expect(await page.getByRole('button', { name: 'Disable web-1', exact: true }).count()).toBe(0);
 
       // The tab remembers it; a new one does not.
       await page.reload();
@@ -262,6 +272,24 @@ describe.skipIf(chromiumPath === undefined)(
       // A narrow screen shows all of it, too.
       await page.setViewportSize({ width: 380, height: 800 });
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(380);
+    });
+
+    it('shows who fills, and who may be stopped', async () => {
+      await context.route('**/api/v1/status', async (route) => {
+        const response = await route.fetch();
+        const status = (await response.json()) as ControllerStatus;
+        const [pool] = status.engine.pools;
+        const two = pool!.backends.find(({ name }) => name === 'web-2')!;
+        const drain = { baseSlots: 0, namedSlots: 0, hasServerId: false, isDrained: true };
+        Object.assign(two, { state: 'draining', slots: 0, share: 0, pins: 0, drain });
+        const three = status.lifecycle![0]!.backends.find(({ backend }) => backend === 'web-3')!;
+        Object.assign(three, { share: 0.4, fillMs: 20_000 });
+        expect(() => statusSchema.parse(status)).not.toThrow();
+        await route.fulfill({ response, json: status });
+      });
+      await page.getByRole('row', { name: /web-2 10.*◐ drained.*nothing left: may be stopped/ }).waitFor();
+      await page.getByRole('row', { name: /web-3 10.*● filling 40 %.*whole in 20 s/ }).waitFor();
+      expect(await wrongs()).toEqual([]);
     });
 
     it('says how the checks find backends', async () => {
