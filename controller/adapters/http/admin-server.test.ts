@@ -468,6 +468,21 @@ describe('the admin API', () => {
     }
   });
 
+  it('reads no body of who may not change anything', async () => {
+    const { app } = createAdmin();
+    let read = 0;
+    const endless = new ReadableStream({
+      pull(controller) {
+        read++;
+        controller.enqueue(new Uint8Array(1_024));
+      },
+    });
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: endless };
+    const response = await app.request('/api/v1/apply', { ...init, duplex: 'half' } as RequestInit);
+    expect(response.status).toBe(401);
+    expect(read).toBeLessThan(3);
+  });
+
   it('cuts off who does not finish his headers', async () => {
     const { admin, options } = createAdmin();
     const server = await startAdminServer(admin, { ...options, headersMs: 200 });

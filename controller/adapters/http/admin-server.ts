@@ -123,11 +123,6 @@ export function adminApp(
   app.use(secureHeaders(headers));
   app.use(noStrangePages(access));
   app.use(async (context, next) => (requests.take() ? next() : tooMany(context, 'requests')));
-  const larger = new Map(
-    operations.flatMap(({ path, bodyBytes }) => (bodyBytes ? [[path, limited(bodyBytes)] as const] : [])),
-  );
-  const small = limited(adminLimits.bodyBytes);
-  app.use((context, next) => (larger.get(context.req.path) ?? small)(context, next));
   app.use('/api/v1/pools/*', etag());
 
   for (const operation of operations) {
@@ -135,6 +130,8 @@ export function adminApp(
     if (operation.body !== undefined) {
       app.post(path, onlyAllowed(access));
       app.post(path, async (context, next) => (changes.take() ? next() : tooMany(context, 'changes')));
+      // Only now: it may read the body, and nobody else's is kept in memory.
+      app.post(path, limited(operation.bodyBytes ?? adminLimits.bodyBytes));
     }
     app.on(operation.method.toUpperCase(), path, (context) => carryOut(operation, context));
   }
