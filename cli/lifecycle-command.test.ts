@@ -114,11 +114,7 @@ describe('drain', () => {
   });
 
   it('waits until nothing is left', async () => {
-    const { exitCode, stdout } = await ask(
-      'drain web a --wait',
-      look({ a: draining }),
-      look({ a: drained }),
-    );
+    const { exitCode, stdout } = await ask('drain web a --wait', look({ a: draining }), look({ a: drained }));
     expect({ exitCode, stdout }).toEqual({
       exitCode: 0,
       stdout: 'done\na: older connections of 4 slots, 2 pins left\na is drained: it may be stopped\n',

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { status } from '../../core/status.ts';
 import { backend, desired, pool, Rig } from '../../core/testing/rig.ts';
@@ -59,6 +61,18 @@ function measure(names: number[]) {
     switch: target,
     queue: { waiting: 0, dropped: 2 },
     engine: status(rig.state, rig.now),
+    load: [
+      {
+        pool: 'web',
+        source: 'http',
+        problem: undefined,
+        changes: 3,
+        backends: [
+          { backend: 'b1', weight: 256, load: 0.25 },
+          { backend: 'b2', weight: 256, load: undefined },
+        ],
+      },
+    ],
     announcer: { announced: ['10.0.0.100/32', '2001:db8::100/128'], problem: 'it hung up' },
     health: [
       {
@@ -110,6 +124,9 @@ describe('the metrics', () => {
         'evenkeel_backend_verdict{pool="web",backend="b2",verdict="avoided"} 1',
         'evenkeel_backend_probe_duration_seconds{pool="web",backend="b1"} 0.012',
         'evenkeel_pool_checks_distrusted{pool="web"} 0',
+        'evenkeel_backend_load{pool="web",backend="b1"} 0.25',
+        'evenkeel_load_weight_changes_total{pool="web"} 3',
+        'evenkeel_backend_wanted_share_ratio{pool="web",backend="b3"} 0',
         'evenkeel_commits_total 1',
         'evenkeel_commit_duration_seconds_count 1',
         'evenkeel_filter_slots{state="active"} 1',
@@ -170,17 +187,72 @@ describe('the metrics', () => {
     expect(execFileSync('promtool', ['check', 'metrics'], { input: `${own}\n`, encoding: 'utf8' })).toBe('');
   });
 
+  const dashboard = JSON.parse(readFileSync(dashboardPath, 'utf8')) as {
+    panels: {
+      id: number;
+      title: string;
+      gridPos: { x: number; y: number; w: number; h: number };
+      targets: { expr: string }[];
+    }[];
+  };
+  const shown = dashboard.panels.flatMap(({ targets }) =>
+    targets.flatMap(({ expr }) => expr.match(/\b(evenkeel|process|nodejs)_\w+/g) ?? []),
+  );
+
   it('have every metric that the dashboard of Grafana shows', () => {
-    const text = readFileSync(dashboardPath, 'utf8');
-    const dashboard = JSON.parse(text) as { panels: { title: string; targets?: { expr: string }[] }[] };
-    const { metrics } = measure([1, 2]);
     const known = new Set(
-      metrics.names().flatMap((name) => [name, `${name}_bucket`, `${name}_sum`, `${name}_count`]),
+      measure([1, 2])
+        .metrics.names()
+        .flatMap((name) => [name, `${name}_bucket`, `${name}_sum`, `${name}_count`]),
     );
-    const shown = dashboard.panels.flatMap(({ targets = [] }) =>
-      targets.flatMap(({ expr }) => expr.match(/\b(evenkeel|process|nodejs)_\w+/g) ?? []),
-    );
-    expect(shown.length).toBeGreaterThan(15);
+    expect(shown.length).toBeGreaterThan(50);
     expect(shown.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  it('are all shown by the dashboard, but for those that say the same as another', () => {
+    const said = new Set([
+      // In packets.
+      'evenkeel_decision_bytes_total',
+      'evenkeel_dropped_bytes_total',
+      'evenkeel_hint_bytes_total',
+      'evenkeel_limited_bytes_total',
+    ]);
+    const seen = new Set(shown.map((name) => name.replace(/_(bucket|sum|count)$/, '')));
+    const own = measure([1, 2])
+      .metrics.names()
+      .filter((name) => name.startsWith('evenkeel_'));
+    expect(own.filter((name) => !seen.has(name) && !said.has(name))).toEqual([]);
+    expect([...said].filter((name) => !own.includes(name))).toEqual([]);
+  });
+
+  it('stand on the dashboard in panels that do not cover each other', () => {
+    const { panels } = dashboard;
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),
+    );
+    expect(new Set(cells).size).toBe(cells.length);
+    for (const { gridPos } of panels) expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24);
+  });
+
+  it.skipIf(!hasPromtool)('are asked for in ways that promtool understands (needs it)', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'evenkeel-rules-'));
+    const rules = dashboard.panels.flatMap(({ targets }) =>
+      targets.map(({ expr }, i) => ({
+        record: `shown:${i}`.replaceAll(/\W/g, ':'),
+        expr: expr.replaceAll('$__rate_interval', '1m'),
+      })),
+    );
+    const file = join(folder, 'rules.json');
+    // Of a rule file JSON is as good as YAML.
+    writeFileSync(
+      file,
+      JSON.stringify({ groups: rules.map((rule, i) => ({ name: `g${i}`, rules: [rule] })) }),
+    );
+    const { status: code, stderr } = spawnSync('promtool', ['check', 'rules', '--lint=none', file], {
+      encoding: 'utf8',
+    });
+    rmSync(folder, { recursive: true });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 });

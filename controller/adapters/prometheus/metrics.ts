@@ -5,6 +5,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { PoolHealthStatus } from '../../core/health-status.ts';
+import type { LoadStatus } from '../../core/load-status.ts';
 import type { CommitRecord, Status } from '../../core/status.ts';
 import type { Count, SwitchStatus } from '../../ports/switch.ts';
 
@@ -19,6 +20,8 @@ export interface Measured {
   announcer?: { announced: readonly string[] | undefined; problem: string | undefined } | undefined;
   /** Of the pools whose backends are checked. */
   health?: readonly PoolHealthStatus[];
+  /** Of the pools whose weights follow load. */
+  load?: readonly LoadStatus[];
 }
 
 export interface Metrics {
@@ -92,6 +95,15 @@ export function createMetrics(measured: () => Measured): Metrics {
       for (const { pool, backend } of backendsOf(now)) set(backend.share, pool.name, backend.name);
     },
   );
+  gauge(
+    'evenkeel_backend_wanted_share_ratio',
+    'Share of the new flows that the backend gets once what is wanted is in force.',
+    ['pool', 'backend'],
+    (now, set) => {
+      for (const { pool, backend } of backendsOf(now))
+        set(pool.slotCount === 0 ? 0 : backend.wantedSlots / pool.slotCount, pool.name, backend.name);
+    },
+  );
   gauge('evenkeel_backend_weight', 'Weight of the backend, as wanted.', ['pool', 'backend'], (now, set) => {
     for (const { pool, backend } of backendsOf(now)) set(backend.weight, pool.name, backend.name);
   });
@@ -144,6 +156,24 @@ export function createMetrics(measured: () => Measured): Metrics {
     ['pool'],
     ({ health = [] }, set) => {
       for (const { pool, isPanicking } of health) set(Number(isPanicking), pool);
+    },
+  );
+
+  gauge(
+    'evenkeel_backend_load',
+    'Load of the backend, smoothed, as its source tells it.',
+    ['pool', 'backend'],
+    ({ load = [] }, set) => {
+      for (const { pool, backends } of load)
+        for (const { backend, load: of } of backends) if (of !== undefined) set(of, pool, backend);
+    },
+  );
+  counter(
+    'evenkeel_load_weight_changes_total',
+    'How often load changed weights of the pool.',
+    ['pool'],
+    ({ load = [] }, add) => {
+      for (const { pool, changes } of load) add(changes, pool);
     },
   );
 
