@@ -44,7 +44,7 @@ evaluate: build
 load: build
 	node dist/sim/run/load.js
 
-# The reference of the configuration file, and its schema for editors: whenever controller/config/*schema.ts has changed.
+# The references of the configuration file and of the metrics, and the schema for editors: whenever their sources have changed.
 docs: build
 	npm run --silent docs
 

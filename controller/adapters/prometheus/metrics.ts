@@ -31,6 +31,15 @@ export interface Metrics {
   observeCommit(commit: CommitRecord): void;
   /** Of every metric, for those who refer to them. */
   names(): string[];
+  /** Those that are ours, for people. */
+  described(): MetricDescription[];
+}
+
+export interface MetricDescription {
+  name: string;
+  type: string;
+  help: string;
+  labels: readonly string[];
 }
 
 const commitSeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -45,6 +54,7 @@ export function createMetrics(measured: () => Measured): Metrics {
   collectDefaultMetrics({ register: registry });
   /** What a scrape adds to the metrics: nothing of the scrape before is left, so what has gone is gone. */
   const fillers: ((now: Measured) => void)[] = [];
+  const descriptions: MetricDescription[] = [];
 
   gauge('evenkeel_role', 'Whether the controller has this role.', ['role'], ({ leadership }, set) => {
     for (const role of roles) set(Number(leadership.role === role), role);
@@ -315,12 +325,12 @@ export function createMetrics(measured: () => Measured): Metrics {
     },
   );
 
-  const commitDuration = new Histogram({
+  const duration = {
     name: 'evenkeel_commit_duration_seconds',
     help: 'From the first row of a change to its commit.',
-    buckets: commitSeconds,
-    registers: [registry],
-  });
+  };
+  const commitDuration = new Histogram({ ...duration, buckets: commitSeconds, registers: [registry] });
+  descriptions.push({ ...duration, type: 'histogram', labels: [] });
 
   return {
     type: registry.contentType,
@@ -331,6 +341,7 @@ export function createMetrics(measured: () => Measured): Metrics {
     },
     observeCommit: ({ durationMs }) => commitDuration.observe(durationMs / 1_000),
     names: () => registry.getMetricsAsArray().map(({ name }) => name),
+    described: () => descriptions,
   };
 
   type Tell = (value: number, ...labels: string[]) => void;
@@ -342,6 +353,7 @@ export function createMetrics(measured: () => Measured): Metrics {
     fill: (now: Measured, set: Tell) => void,
   ): void {
     const metric = new Gauge({ name, help, labelNames, registers: [registry] });
+    descriptions.push({ name, type: 'gauge', help, labels: labelNames });
     fillers.push((now) => {
       metric.reset();
       fill(now, (value, ...labels) => metric.labels(...labels).set(value));
@@ -356,6 +368,7 @@ export function createMetrics(measured: () => Measured): Metrics {
     fill: (now: Measured, add: Tell) => void,
   ): void {
     const metric = new Counter({ name, help, labelNames, registers: [registry] });
+    descriptions.push({ name, type: 'counter', help, labels: labelNames });
     fillers.push((now) => {
       metric.reset();
       fill(now, (value, ...labels) => metric.labels(...labels).inc(value));
