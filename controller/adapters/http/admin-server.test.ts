@@ -8,6 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Edit } from '../../config/edit.ts';
 import type { FlowQuestion } from '../../core/explain.ts';
 import type { SlotMap } from '../../core/slot-map.ts';
+import type { DriftReport } from '../../ports/switch.ts';
 import { machineNamesOf } from './access.ts';
 import type { Admin, ChangeResult, ControllerStatus, Failure, LogLine } from './admin.ts';
 import { type AdminServerOptions, adminApp, startAdminServer } from './admin-server.ts';
@@ -34,6 +35,20 @@ const map: SlotMap = {
   owners: Uint16Array.of(700, 700, 9, 0),
   bases: Uint16Array.of(700, 9, 9, 0),
   marks: Uint8Array.of(0, 1, 0, 0),
+};
+
+const drifted: DriftReport = {
+  switch: 's1',
+  lookedMsAgo: 5,
+  tookMs: 5,
+  rowsRead: 9,
+  problem: undefined,
+  counts: { missing: 0, changed: 0, foreign: 2 },
+  rows: [
+    { kind: 'foreign', table: 'pin', wanted: undefined, found: 'pin pool=1 sourceAddress=10.0.1.7' },
+    { kind: 'foreign', table: 'route', wanted: undefined, found: 'route prefix=10.9.0.0' },
+  ],
+  tolerated: 0,
 };
 
 function createAdmin(result: ChangeResult = done) {
@@ -84,7 +99,7 @@ function createAdmin(result: ChangeResult = done) {
     },
     plan: () => Promise.reject(new Error('nobody plans here')),
     apply: () => Promise.reject(new Error('nobody applies here')),
-    drift: async () => [],
+    drift: async () => [drifted],
     reload: async () => {
       asked.reloads++;
       return result;
@@ -466,6 +481,15 @@ describe('the admin API', () => {
     } finally {
       await server.close();
     }
+  });
+
+  it('names clients to those alone who may change something', async () => {
+    const { app } = createAdmin();
+    const open = await (await app.request('/api/v1/drift')).text();
+    expect(open).toContain('10.9.0.0');
+    expect(open).not.toContain('10.0.1.7');
+    const told = await app.request('/api/v1/drift', post({ do: 'look' }));
+    expect(await told.text()).toContain('10.0.1.7');
   });
 
   it('reads no body of who may not change anything', async () => {

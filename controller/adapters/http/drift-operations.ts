@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Drift: what somebody else has written to the switches, and what is to become of it. */
 import { z } from 'zod';
+import type { DriftReport } from '../../ports/switch.ts';
 import { refuse } from './answers.ts';
 import { driftReportSchema } from './drift-schema.ts';
 import { type Operation, operation } from './operation.ts';
@@ -14,14 +15,21 @@ const doneSchema = z.strictObject({
   switch: z.string().max(200).optional().describe('the name of a switch; all of them without it'),
 });
 
+function withoutClients(report: DriftReport): DriftReport {
+  return { ...report, rows: report.rows.filter(({ table }) => table !== 'pin') };
+}
+
 export const driftOperations: readonly Operation[] = [
   operation({
     method: 'get',
     path: '/api/v1/drift',
     id: 'drift',
     summary: 'What somebody else has written to the switches, as seen last',
+    description:
+      'Pins are counted, not shown: they name clients, and anybody may ask. Who posts is shown all.',
     answer: driftReportSchema.array(),
-    handle: async ({ admin, context }) => context.json(await admin.drift(undefined, undefined)),
+    handle: async ({ admin, context }) =>
+      context.json((await admin.drift(undefined, undefined)).map(withoutClients)),
   }),
   operation({
     method: 'post',
