@@ -131,7 +131,11 @@ export class PageShell {
       case 'git':
         return said(args[0] === 'clone', `git ${args[0]} is not known here`);
       case 'sudo':
-        return this.answer(args[0] ?? '', args.slice(1));
+        return this.sudo(args);
+      case 'mn':
+        return mininet(args);
+      case 'apt-get':
+        return said(args[0] === 'install', `apt-get ${args[0]} is not known here`);
       case 'python3':
         return script(args);
       case 'curl':
@@ -139,6 +143,12 @@ export class PageShell {
       default:
         return { code: 97, output: `${name} is neither run nor looked at: <!-- not run: why -->` };
     }
+  }
+
+  /** Variables come before the command. */
+  private sudo(args: readonly string[]): Promise<Outcome> {
+    const [name = '', ...rest] = args.slice(args.findIndex((each) => !/^\w+=/.test(each)));
+    return this.answer(name, rest);
   }
 
   private async evenkeel(args: string[]): Promise<Outcome> {
@@ -246,13 +256,25 @@ function script([path = '', ...args]: readonly string[]): Outcome {
   if (path.startsWith('-')) return { code: 0, output: '' };
   if (!existsSync(join(root, path))) return { code: 2, output: `there is no ${path}` };
   const folder = join(root, path, '..');
-  const texts = readdirSync(folder)
+  const texts = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.py'))
     .map((name) => readFileSync(join(folder, name), 'utf8'));
   const unknown = args.filter(
     (each) => each.startsWith('--') && !texts.some((text) => text.includes(each.split('=')[0]!)),
   );
   return said(unknown.length === 0, `${path} has no ${unknown.join(', ')}`);
+}
+
+/** What `--custom` brings must be there: the topology, unless it is Mininet's own, and the switch. */
+function mininet(args: readonly string[]): Outcome {
+  const after = (option: string): string => (args[args.indexOf(option) + 1] ?? '').split(',')[0]!;
+  const file = join(root, after('--custom'));
+  if (!existsSync(file)) return { code: 2, output: `there is no ${after('--custom')}` };
+  const text = readFileSync(file, 'utf8');
+  const [topology, target] = [after('--topo'), after('--switch')];
+  if (!['single', 'linear'].includes(topology) && !text.includes(`topos = {"${topology}":`))
+    return { code: 2, output: `${after('--custom')} has no topology ${topology}` };
+  return said(['embedded', 'bmv2'].includes(target), `there is no switch ${target}`);
 }
 
 const said = (isRight: boolean, wrong: string): Outcome =>
