@@ -17,6 +17,7 @@ import { foundToken } from '../controller/adapters/http/token.ts';
 import type { Edit } from '../controller/config/edit.ts';
 import { formatProblem } from '../controller/config/problem.ts';
 import type { Explanation } from '../controller/core/explain.ts';
+import type { WhyBackend } from '../controller/core/why-backend.ts';
 import type { DriftReport } from '../controller/ports/switch.ts';
 import { CommandError, exitCodes } from './exit-code.ts';
 
@@ -74,6 +75,10 @@ export class AdminClient {
 
   explain({ source, target, protocol }: FlowText): Promise<Explanation> {
     return this.call('GET', `/explain?${new URLSearchParams({ source, target, protocol })}`);
+  }
+
+  why(vip: string, backend: string): Promise<WhyBackend> {
+    return this.call('GET', `/why?${new URLSearchParams({ vip, backend })}`);
   }
 
   events(after: number): Promise<LogLine[]> {

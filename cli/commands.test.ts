@@ -32,6 +32,7 @@ const explanation: Explanation = {
     { column: 2, backend: 'web-3', live: false },
   ],
   activeFilter: 1,
+  afterChange: undefined,
   outcomes: [
     { backend: 'web-1', when: 'it is older than the change' },
     { backend: 'web-2', when: 'filter slot 1 knows it' },
@@ -75,6 +76,10 @@ const admin: Admin = {
     edits.push(edit);
     return result;
   },
+  why: (vip, backend) => ({
+    ...{ vip, backend, gets: 'nothing', slots: 0, slotCount: 8, share: 0, shareWanted: 0.5, packets: 0 },
+    reasons: [{ gravity: 'nothing', text: 'It is drained.', remedy: 'evenkeel restore' }],
+  }),
   plan: () => Promise.reject(new Error('nobody plans here')),
   apply: () => Promise.reject(new Error('nobody applies here')),
   drift: async () => [],
@@ -130,6 +135,7 @@ describe('evenkeel', () => {
     'diff',
     'apply',
     'drift',
+    'why',
     'schema',
   ])('%s --help says what it does, with an example', async (command) => {
     const { exitCode, stdout, stderr } = await evenkeel(`${command} --help`);

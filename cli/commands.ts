@@ -22,6 +22,7 @@ import { statusText } from './status-text.ts';
 import { pause, type Terminal } from './terminal.ts';
 import { addTop } from './top-command.ts';
 import type { LiveOptions, TraceOptions } from './trace.ts';
+import { addWhy } from './why-command.ts';
 
 /** A question to a running controller need not wait until a switch has been loaded. */
 const processes = () => import('./processes.ts');
@@ -82,6 +83,7 @@ export function buildProgram(terminal: Terminal): Command {
   addTop(program, terminal);
   addDoctor(program, terminal);
   addDrift(program, terminal);
+  addWhy(program, terminal);
   addTrace(program, terminal);
   addSchema(program, terminal);
   addEndings(program);

@@ -22,6 +22,11 @@ export function explanationText(flow: FlowText, explanation: Explanation): strin
   if (stable === false) {
     facts.push(['filters', `active is ${activeFilter}; row a cell ${hash?.rowA}, row b cell ${hash?.rowB}`]);
   }
+  if (explanation.afterChange !== undefined)
+    facts.push([
+      'next',
+      `${explanation.afterChange} gets new flows of the slot when the change is done; flows that are there stay`,
+    ]);
   const width = Math.max(...facts.map(([name]) => name.length));
   return `${[...lines, '', ...facts.map(([name, text]) => `${name.padEnd(width)}  ${text}`)].join('\n')}\n`;
 }

@@ -6,6 +6,7 @@
  */
 
 import { type Servable, servablePools } from './core/announce.ts';
+import { type BackendFacts, backendFacts } from './core/backend-facts.ts';
 import { type Book, bookOf } from './core/book.ts';
 import { createState, step } from './core/controller.ts';
 import type { Desired } from './core/desired.ts';
@@ -112,6 +113,11 @@ export class Engine {
 
   explain(flow: FlowQuestion): Explanation {
     return explain(this.state, flow);
+  }
+
+  /** What bears on what this backend gets. */
+  backendFacts(pool: string, backend: string): BackendFacts {
+    return backendFacts(this.state, this.world.clock.now(), pool, backend);
   }
 
   /** What would come of it if this were wanted; undefined while the switch is not known. */

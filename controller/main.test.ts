@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { evenkeel } from '../cli/testing/screen.ts';
+import { driftReportSchema } from './adapters/http/drift-schema.ts';
 import {
   eventSchema,
   explanationSchema,
@@ -14,6 +15,7 @@ import {
   slotMapSchema,
   statusSchema,
 } from './adapters/http/schemas.ts';
+import { whySchema } from './adapters/http/why-operation.ts';
 import { controllerDefaults, timerDefaults } from './config/config.ts';
 import { parseConfig } from './config/parse.ts';
 import { parseDuration } from './config/scalar.ts';
@@ -103,6 +105,8 @@ async function expectAsDescribed({ adminUrl }: RunningController, pool: string, 
     ['/api/v1/events', eventSchema.array().min(1)],
     ['/api/v1/history', sampleSchema.array().min(1)],
     [`/api/v1/explain?${flow}`, explanationSchema],
+    [`/api/v1/why?vip=${pool}&backend=a`, whySchema],
+    ['/api/v1/drift', driftReportSchema.array().min(1)],
     ['/readyz', readinessSchema],
   ] as const) {
     const response = await fetch(new URL(path, adminUrl));

@@ -37,6 +37,7 @@ import type { Prober } from './ports/prober.ts';
 import type { SwitchPort, SwitchStatus } from './ports/switch.ts';
 import { Steering } from './steering.ts';
 import { loadWebFiles } from './web-files.ts';
+import { whyOf } from './why.ts';
 
 export interface ControllerOptions {
   configPath: string;
@@ -148,6 +149,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       lifecycle: steering.lifecycles(),
     }),
     explain: (flow) => leadership.engine.explain(flow),
+    why: (vip, backend) => whyOf(admin.status(), leadership.engine.backendFacts(vip, backend), vip, backend),
     slots: (pool) => leadership.engine.slots(pool),
     history: () => history.samples(),
     events: (after) => events.after(after),

@@ -3,7 +3,16 @@
 
 import type { Address, Protocol } from './desired.ts';
 import { type FlowHash, flowHash } from './flow-hash.ts';
-import { activeFilter, COLUMNS, isDead, isLive, type Pool, PROTOCOL_NUMBER, type State } from './model.ts';
+import {
+  activeFilter,
+  COLUMNS,
+  isDead,
+  isLive,
+  newestColumn,
+  type Pool,
+  PROTOCOL_NUMBER,
+  type State,
+} from './model.ts';
 import { pinKey } from './pins.ts';
 import type { Column, FilterSlot } from './row.ts';
 import { backendOf, baseOf, isUnstable } from './slots.ts';
@@ -32,6 +41,8 @@ export interface Explanation {
   activeFilter: FilterSlot;
   /** Every backend the flow may go to, and when. Exactly one when only one is possible. */
   outcomes: { backend: string; when: string }[];
+  /** Whom new flows of the slot get when the change that is wanted or under way is done; undefined: whom they get now. */
+  afterChange: string | undefined;
   /** One or two sentences. */
   why: string;
 }
@@ -76,6 +87,7 @@ export function explain(state: State, question: FlowQuestion): Explanation {
         }))
       : [],
     activeFilter: state.version.active,
+    afterChange: afterChange(state, pool, hash.slot),
     ...hinted(pool, decide(state, pool, hash, pin?.isInstalled ? pin.backend : undefined)),
   };
 }
@@ -90,6 +102,13 @@ function hinted<E extends Pick<Explanation, 'why'>>(pool: Pool, explanation: E):
   };
 }
 
+/** The change under way may be followed by another, for what has come since it began. */
+function afterChange(state: State, pool: Pool, slot: number): string | undefined {
+  const next = pool.target[slot]!;
+  const now = backendOf(pool, slot, newestColumn(state));
+  return next === now ? undefined : nameOf(pool, next);
+}
+
 function notServed(state: State): Explanation {
   return {
     pool: undefined,
@@ -100,6 +119,7 @@ function notServed(state: State): Explanation {
     base: undefined,
     columns: [],
     activeFilter: state.version.active,
+    afterChange: undefined,
     outcomes: [],
     why: 'No pool serves this address, protocol and port; the packet is routed, not balanced.',
   };

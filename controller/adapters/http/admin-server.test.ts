@@ -79,6 +79,7 @@ function createAdmin(result: ChangeResult = done) {
         base: undefined,
         columns: [],
         activeFilter: 0,
+        afterChange: undefined,
         outcomes: [],
         why: 'no vip',
       };
@@ -97,6 +98,10 @@ function createAdmin(result: ChangeResult = done) {
       asked.edits.push(edit);
       return result;
     },
+    why: (vip, backend) => ({
+      ...{ vip, backend, gets: 'nothing', slots: 0, slotCount: 8, share: 0, shareWanted: 0.5, packets: 0 },
+      reasons: [{ gravity: 'nothing', text: 'It is drained.', remedy: 'evenkeel restore' }],
+    }),
     plan: () => Promise.reject(new Error('nobody plans here')),
     apply: () => Promise.reject(new Error('nobody applies here')),
     drift: async () => [drifted],

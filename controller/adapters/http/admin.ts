@@ -11,6 +11,7 @@ import type { LoadStatus } from '../../core/load-status.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { SlotMap } from '../../core/slot-map.ts';
 import type { Status } from '../../core/status.ts';
+import type { WhyBackend } from '../../core/why-backend.ts';
 import type { DriftReport, SwitchStatus } from '../../ports/switch.ts';
 
 export interface ControllerStatus {
@@ -137,6 +138,8 @@ export type DriftTodo = 'look' | 'repair' | 'adopt';
 export interface Admin {
   status(): ControllerStatus;
   explain(flow: FlowQuestion): Explanation;
+  /** Why this backend gets what it gets. */
+  why(vip: string, backend: string): WhyBackend;
   /** Undefined when there is no pool of this name. */
   slots(pool: string): SlotMap | undefined;
   /** Of the last quarter of an hour, oldest first. */

@@ -20,6 +20,7 @@ import {
   slotMapSchema,
   statusSchema,
 } from './schemas.ts';
+import { whyOperation } from './why-operation.ts';
 
 export const operations: readonly Operation[] = [
   operation({
@@ -112,6 +113,7 @@ export const operations: readonly Operation[] = [
     answer: changedSchema,
     handle: async ({ admin, context }) => answerChange(context, await admin.reload()),
   }),
+  whyOperation,
   ...planOperations,
   ...driftOperations,
   operation({

@@ -187,6 +187,10 @@ export const explanationSchema = z
     base: z.string().optional(),
     columns: z.array(z.object({ column: z.int(), backend: z.string(), live: z.boolean() })),
     activeFilter: z.int(),
+    afterChange: z
+      .string()
+      .optional()
+      .describe('Whom new flows of the slot get when the change that is wanted is done.'),
     outcomes: z.array(z.object({ backend: z.string(), when: z.string() })),
     why: z.string(),
   })
