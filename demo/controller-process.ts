@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ControllerStatus } from '../controller/adapters/http/admin.ts';
 import type { Explanation } from '../controller/core/explain.ts';
 import type { Status } from '../controller/core/status.ts';
 import { client, hosts, prefixLength, serverPlaces, vip } from './layout.ts';
@@ -52,8 +53,15 @@ export class ControllerProcess {
 
   /** Writes the configuration; a running controller notices by itself. */
   configure(plan: PoolPlan): void {
+    this.write({ ...configOf(this.#options), vips: [vipOf(plan, this.#options)] });
+  }
+
+  /** The same with a configuration of the caller's, but for where the admin API is. */
+  write(config: DemoConfig): void {
     const temporary = `${this.#path}.new`;
-    writeFileSync(temporary, configText(plan, this.#options, this.#listen));
+    const controller = { ...config.controller, listen: this.#listen, token_file: tokenFile };
+    // JSON is YAML too.
+    writeFileSync(temporary, `${JSON.stringify({ ...config, controller }, null, 2)}\n`);
     renameSync(temporary, this.#path);
     void this.#reload();
   }
@@ -81,7 +89,11 @@ export class ControllerProcess {
 
   /** @returns undefined when it does not answer */
   async status(): Promise<Status | undefined> {
-    return (await this.#ask<{ engine: Status }>('GET', '/status'))?.engine;
+    return (await this.fullStatus())?.engine;
+  }
+
+  async fullStatus(): Promise<ControllerStatus | undefined> {
+    return this.#ask<ControllerStatus>('GET', '/status');
   }
 
   /** Where the controller believes a connection of our client goes. */
@@ -129,13 +141,18 @@ export class ControllerProcess {
   }
 }
 
-/** JSON is YAML too. */
-function configText(plan: PoolPlan, options: ControllerOptions, listen: string): string {
-  const config = {
+export interface DemoConfig {
+  switch: object;
+  controller: object;
+  network: object;
+  vips: readonly object[];
+}
+
+/** All but the vips. */
+export function configOf(options: Omit<ControllerOptions, 'directory' | 'naive'>): Omit<DemoConfig, 'vips'> {
+  return {
     switch: { address: options.switchAddress, device_id: options.deviceId },
     controller: {
-      listen,
-      token_file: tokenFile,
       timers: {
         rotation: `${options.rotationMs}ms`,
         quarantine: `${options.quarantineMs}ms`,
@@ -149,19 +166,19 @@ function configText(plan: PoolPlan, options: ControllerOptions, listen: string):
         return { port, address: `${gateway}/${prefixLength}`, mac: gatewayMac };
       }),
     },
-    vips: [
-      {
-        name: vip.name,
-        address: vip.address,
-        port: vip.port,
-        slots: options.slots,
-        session_timeout: `${options.sessionTimeoutMs}ms`,
-        backends: serverPlaces.flatMap(({ name, address, port }) => {
-          const backend = plan[name];
-          return backend === undefined ? [] : [{ name, address, port, ...backend }];
-        }),
-      },
-    ],
   };
-  return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+function vipOf(plan: PoolPlan, { slots, sessionTimeoutMs }: ControllerOptions): object {
+  return {
+    name: vip.name,
+    address: vip.address,
+    port: vip.port,
+    slots,
+    session_timeout: `${sessionTimeoutMs}ms`,
+    backends: serverPlaces.flatMap(({ name, address, port }) => {
+      const backend = plan[name];
+      return backend === undefined ? [] : [{ name, address, port, ...backend }];
+    }),
+  };
 }

@@ -12,13 +12,13 @@ export type HostReport =
   | { kind: 'broken'; broken: BrokenConnection };
 
 /** In the host's process. Without its parent it has nothing to do: the end of stdin ends it. */
-export function takeCommands(onCommand: (command: Command) => void): void {
+export function takeCommands<C = Command>(onCommand: (command: C) => void): void {
   const lines = createInterface({ input: process.stdin });
-  lines.on('line', (line) => onCommand(JSON.parse(line) as Command));
+  lines.on('line', (line) => onCommand(JSON.parse(line) as C));
   lines.on('close', () => process.exit(0));
 }
 
 /** In the host's process. */
-export function reportToParent(report: HostReport): void {
+export function reportToParent<R extends object = HostReport>(report: R): void {
   process.stdout.write(`${JSON.stringify(report)}\n`);
 }

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The experiments of docs/load-aware.md, as tables. */
 import { loadDefaults } from '../../controller/core/load-weights.ts';
-import {
-  medianOf,
-  runServers,
-  type ServersOptions,
-  type ServersResult,
-  serversDefaults,
-} from './servers-world.ts';
+import { runServers, type ServersOptions, type ServersResult, serversDefaults } from './servers-world.ts';
 import { dividingSteersman, forgetfulSteersman, hastySteersman } from './steersmen.ts';
+import { medianOf } from './summary.ts';
 
 export interface LoadExperiment {
   name: string;

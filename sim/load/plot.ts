@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A run as a picture: the load of each server over time, as SVG that is read in light and in dark. */
-import type { ServersResult } from './servers-world.ts';
+import type { LoadSample } from './summary.ts';
 
 const width = 760;
 const height = 300;
@@ -15,18 +15,22 @@ const strokes = [
   ['#cc79a7', '9 3 2 3'],
 ] as const;
 
+/** Where one server's load is a hundred times that of another, equal steps are equal factors. */
+export type LoadAxis = 'linear' | 'logarithmic';
+
 /** @param steeredAtMs  where a line says that steering begins */
 export function plotLoads(
-  series: ServersResult['series'],
+  series: readonly LoadSample[],
   cpus: readonly number[],
   steeredAtMs: number,
+  axis: LoadAxis = 'linear',
 ): string {
   const points = series.filter((_, i) => i % every === 0);
   const endMs = points.at(-1)!.atMs;
-  const most = Math.ceil(Math.max(...points.flatMap(({ loads }) => loads)) * 2) / 2;
+  const { ticks: tickLoads, shareOf } = scaleOf(axis, Math.max(...points.flatMap(({ loads }) => loads)));
   const x = (atMs: number) => round(margin.left + (atMs / endMs) * (width - margin.left - margin.right));
   const y = (load: number) =>
-    round(height - margin.bottom - (load / most) * (height - margin.top - margin.bottom));
+    round(height - margin.bottom - shareOf(load) * (height - margin.top - margin.bottom));
   const lines = cpus.map((count, i) => {
     const [color, dashes] = strokes[i % strokes.length]!;
     const path = points.map(({ atMs, loads }) => `${x(atMs)},${y(loads[i]!)}`).join(' ');
@@ -38,11 +42,15 @@ export function plotLoads(
       `<text x="${keyX + 27}" y="${labelY}">${count} CPU${count === 1 ? '' : 's'}</text>`,
     ].join('\n');
   });
-  const ticks = Array.from({ length: most * 2 + 1 }, (_, i) => i / 2).map(
+  const ticks = tickLoads.map(
     (load) =>
-      `<line x1="${margin.left}" x2="${width - margin.right}" y1="${y(load)}" y2="${y(load)}" stroke="#888" stroke-opacity="0.3"/><text x="${margin.left - 8}" y="${y(load) + 4}" text-anchor="end">${load.toFixed(1)}</text>`,
+      `<line x1="${margin.left}" x2="${width - margin.right}" y1="${y(load)}" y2="${y(load)}" stroke="#888" stroke-opacity="0.3"/><text x="${margin.left - 8}" y="${y(load) + 4}" text-anchor="end">${load < 10 ? load.toFixed(1) : load}</text>`,
   );
-  const minutes = Array.from({ length: Math.floor(endMs / 300_000) + 1 }, (_, i) => i * 5).map(
+  const minuteStep = endMs < 1_200_000 ? 1 : 5;
+  const minutes = Array.from(
+    { length: Math.floor(endMs / 60_000 / minuteStep) + 1 },
+    (_, i) => i * minuteStep,
+  ).map(
     (minute) =>
       `<text x="${x(minute * 60_000)}" y="${height - 14}" text-anchor="middle">${minute} min</text>`,
   );
@@ -55,6 +63,28 @@ ${minutes.join('\n')}
 ${lines.join('\n')}
 </svg>
 `;
+}
+
+interface Scale {
+  ticks: readonly number[];
+  /** Of the height. */
+  shareOf: (load: number) => number;
+}
+
+function scaleOf(axis: LoadAxis, mostLoad: number): Scale {
+  if (axis === 'linear') {
+    const most = Math.ceil(mostLoad * 2) / 2;
+    return { ticks: Array.from({ length: most * 2 + 1 }, (_, i) => i / 2), shareOf: (load) => load / most };
+  }
+  const least = 0.1;
+  const decades = Math.max(1, Math.ceil(Math.log10(mostLoad / least)));
+  const ticks = Array.from({ length: decades }, (_, i) =>
+    [1, 2, 5].map((digit) => (digit * 10 ** i) / 10),
+  ).flat();
+  return {
+    ticks: [...ticks, 10 ** decades / 10],
+    shareOf: (load) => Math.max(0, Math.log10(load / least) / decades),
+  };
 }
 
 const round = (value: number): number => Math.round(value * 10) / 10;

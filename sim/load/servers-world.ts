@@ -10,6 +10,7 @@ import { stickyTable } from '../../controller/core/sticky.ts';
 import { diceOf } from '../kernel/dice.ts';
 import { EventHeap } from '../kernel/event-heap.ts';
 import { type Steersman, shippedSteersman } from './steersmen.ts';
+import { type LoadSample, medianOf, type SteeringSummary, summaryOf, variationOf } from './summary.ts';
 
 export interface ServersOptions {
   seed: number;
@@ -52,22 +53,11 @@ export const serversDefaults: Omit<ServersOptions, 'load'> = {
   steersman: shippedSteersman,
 };
 
-export interface ServersResult {
-  /** Coefficient of variation of demand over CPUs, over the servers; medians over time, of the last half of each part. */
-  before: number;
-  after: number;
-  /** The same if each connection went to a server with a chance in proportion to its CPUs: the noise that nobody can steer away. */
+export interface ServersResult extends SteeringSummary {
+  /** The variation if each connection went to a server with a chance in proportion to its CPUs: the noise that nobody can steer away. */
   floor: number;
-  /** Since steering began, until it stays below `after` + 0.1 for a minute. */
-  settleMs: number | undefined;
-  /** Of the last half. */
-  changesPerMinute: number;
-  /** Slots that went elsewhere, of all slots, a minute: the last half. */
-  movedPerMinute: number;
-  /** How far the largest server's share of slots swung in the last half: largest over smallest. */
-  swing: number;
-  /** Every second: CV; and the demand over CPUs of each server. */
-  series: { atMs: number; variation: number; loads: number[] }[];
+  /** Every second, the demand over CPUs of each server. */
+  series: LoadSample[];
 }
 
 type Happening =
@@ -79,8 +69,6 @@ type Happening =
   | { kind: 'commit'; table: Uint16Array };
 
 const sampleMs = 1_000;
-const settledMs = 60_000;
-const settledWithin = 0.1;
 
 export function runServers(options: ServersOptions): ServersResult {
   const { cpus, seed, connections, meanLifeMs, load } = options;
@@ -179,45 +167,9 @@ export function runServers(options: ServersOptions): ServersResult {
         break;
     }
   }
-  return summary(options, series, floors, changes, shares);
-}
-
-function summary(
-  options: ServersOptions,
-  series: ServersResult['series'],
-  floors: readonly number[],
-  changes: readonly { atMs: number; moved: number }[],
-  shares: readonly { atMs: number; share: number }[],
-): ServersResult {
-  const { beforeMs, steeredMs } = options;
-  const lastHalf = beforeMs + steeredMs / 2;
-  const between = (from: number, to: number): number =>
-    medianOf(series.filter(({ atMs }) => atMs >= from && atMs < to).map(({ variation }) => variation));
-  const after = between(lastHalf, Number.POSITIVE_INFINITY);
-  const lateChanges = changes.filter(({ atMs }) => atMs >= lastHalf);
-  const late = shares.filter(({ atMs }) => atMs >= lastHalf).map(({ share }) => share);
-  const minutes = steeredMs / 2 / 60_000;
-  return {
-    before: between(beforeMs / 2, beforeMs),
-    after,
-    floor: medianOf(floors.slice(floors.length >> 1)),
-    settleMs: settledAfter(series, beforeMs, after + settledWithin),
-    changesPerMinute: lateChanges.length / minutes,
-    movedPerMinute: lateChanges.reduce((sum, { moved }) => sum + moved, 0) / options.slots / minutes,
-    swing: late.length === 0 ? 1 : Math.max(...late) / Math.min(...late),
-    series,
-  };
-}
-
-function settledAfter(series: ServersResult['series'], from: number, below: number): number | undefined {
-  let since: number | undefined;
-  for (const { atMs, variation } of series) {
-    if (atMs < from) continue;
-    if (variation > below) since = undefined;
-    else since ??= atMs;
-    if (since !== undefined && atMs - since >= settledMs) return since - from;
-  }
-  return undefined;
+  const { beforeMs, steeredMs, slots } = options;
+  const floor = medianOf(floors.slice(floors.length >> 1));
+  return { ...summaryOf({ beforeMs, steeredMs, slots, series, changes, shares }), floor, series };
 }
 
 function serverByCpus(cpus: readonly number[], allCpus: number, dice: number): number {
@@ -227,17 +179,6 @@ function serverByCpus(cpus: readonly number[], allCpus: number, dice: number): n
     if (left < 0) return i;
   }
   return cpus.length - 1;
-}
-
-/** Standard deviation over mean. */
-export function variationOf(values: readonly number[]): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  if (mean === 0) return 0;
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length) / mean;
-}
-
-export function medianOf(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 /** Box and Muller. */
