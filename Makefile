@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets itself up from a fresh clone.
 
-.PHONY: docs demo screenshots test check p4 bench sim evaluate load build generate clean man
+.PHONY: docs demo screenshots test check p4 bench sim evaluate load build generate clean man load-experiment kill-experiment
 
 # What `npm ci` left is current as long as the lock file is older.
 node_modules/.package-lock.json: package-lock.json
@@ -51,6 +51,14 @@ docs: build
 # The manual page, of the commands' own help; the output is committed.
 man: build
 	node dist/cli/man-file.js docs/man/evenkeel.1
+
+# Servers of 1, 2, 4 and 8 CPUs with real connections; 12 minutes a run. ARGS="--who all --write" makes the rows of docs/load-aware.md.
+load-experiment: build
+	node dist/demo/load/main.js $(ARGS)
+
+# Servers that are killed, vanish or hang under traffic; half an hour for all. ARGS="--write" makes the table of docs/health.md.
+kill-experiment: build
+	node dist/demo/kill/main.js $(ARGS)
 
 generate: node_modules/.package-lock.json
 	npm run --silent generate

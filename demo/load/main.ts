@@ -13,6 +13,7 @@ import { caseRows, casesHead, serversTable, simulate, withRows } from './report.
 import { type SteeringName, steeringCases } from './steering.ts';
 
 const names = Object.keys(steeringCases) as SteeringName[];
+const command = 'make load-experiment';
 const usage = `usage: make load-experiment [ARGS="..."]
 
   --who NAMES          who steers, one run each: ${names.join(', ')}, or all (ours)
@@ -83,8 +84,8 @@ async function main(): Promise<number> {
     if (!values.write) continue;
     const path = 'docs/load-aware.md';
     const isOurs = name === 'ours' && values.target === 'embedded';
-    let page = withRows(readFileSync(path, 'utf8'), 'experiment', casesHead, rows);
-    if (isOurs) page = withRows(page, 'servers', servers.slice(0, 2), servers.slice(2), true);
+    let page = withRows(readFileSync(path, 'utf8'), 'experiment', command, casesHead, rows);
+    if (isOurs) page = withRows(page, 'servers', command, servers.slice(0, 2), servers.slice(2), true);
     writeFileSync(path, page);
     if (isOurs) writeFileSync('docs/load-experiment.svg', picture);
   }

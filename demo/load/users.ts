@@ -82,14 +82,11 @@ export class Users {
 
   #arriveFrom(from: number): void {
     const { connections, meanLifeMs } = this.#options;
-    const at = from + this.#dice.exponential(meanLifeMs / connections);
-    this.#arrival = setTimeout(
-      () => {
-        if (this.#open.size < openMax) this.#come();
-        this.#arriveFrom(at);
-      },
-      Math.max(0, at - this.#now()),
-    );
+    let at = from;
+    // On a busy machine several may be due at once.
+    for (; at <= this.#now(); at += this.#dice.exponential(meanLifeMs / connections))
+      if (this.#open.size < openMax) this.#come();
+    this.#arrival = setTimeout(() => this.#arriveFrom(at), at - this.#now());
   }
 
   #come(): void {
