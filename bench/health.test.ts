@@ -3,8 +3,10 @@ import { expect, test } from 'vitest';
 import {
   benchHealthCost,
   benchKills,
+  benchWholeController,
   formatHealthCosts,
   formatKillTimes,
+  formatWholeCosts,
   healthBenchDefaults,
 } from './health.ts';
 
@@ -20,14 +22,19 @@ const options = {
 
 test('a small run asks everybody in every way, and nobody fails', async () => {
   const costs = await benchHealthCost(options);
-  expect(costs.map(({ kind, failures }) => [kind, failures])).toEqual([
-    ['tcp', 0],
-    ['http', 0],
-    ['udp', 0],
-  ]);
+  const kinds = costs.map(({ kind }) => kind);
+  expect(kinds).toEqual(expect.arrayContaining(['bare', 'tcp', 'http', 'udp', 'grpc']));
+  expect(costs.filter(({ failures }) => failures > 0)).toEqual([]);
   for (const { probesPerSecond } of costs) expect(probesPerSecond).toBeGreaterThan(0);
-  expect(formatHealthCosts(options, costs)).toHaveLength(6);
+  expect(formatHealthCosts(options, costs)).toHaveLength(3 + costs.length);
 }, 60_000);
+
+test('a small run measures a whole controller, at rest and checking', async () => {
+  const costs = await benchWholeController(options);
+  expect(costs[0]).toMatchObject({ kind: undefined, isSettled: true, up: 0 });
+  for (const { up } of costs.slice(1)) expect(up).toBe(options.backends);
+  expect(formatWholeCosts(options, costs)).toHaveLength(3 + costs.length);
+}, 120_000);
 
 test('a small run sees a server die', async () => {
   const times = await benchKills(options);

@@ -6,18 +6,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../controller/adapters/clock/system-clock.ts';
 import { Probes } from '../controller/adapters/probe/probes.ts';
+import { formatAddress } from '../controller/core/address.ts';
 import type { Check } from '../controller/core/check.ts';
 import { PLAIN_POOL } from '../controller/core/desired.ts';
 import { healthDefaults } from '../controller/core/health.ts';
 import { HealthMonitor } from '../controller/health-monitor.ts';
 import { type RunningController, startController } from '../controller/main.ts';
-import { pause } from '../demo/programs.ts';
+import { pause, programPath, startProgram, until as untilSlowly, type Watched } from '../demo/programs.ts';
 import { startSwitch } from '../switch/server/switch.ts';
 import { type Distribution, distributionOf, formatDistribution } from './distribution.ts';
+import type { ControllerCost } from './health-controller.ts';
+import type { HealthPorts } from './health-servers.ts';
 
 export interface HealthBenchOptions {
   backends: number;
@@ -30,14 +34,15 @@ export interface HealthBenchOptions {
   killIntervalMs: number;
 }
 
-export type HealthBenchKind = 'tcp' | 'http' | 'udp';
+/** bare: a connection and its reset with nothing of ours around it, as the least that a TCP check can cost here. */
+export type HealthBenchKind = 'bare' | 'tcp' | 'http' | 'https' | 'udp' | 'grpc';
 
 export const healthBenchDefaults: Readonly<HealthBenchOptions> = {
   backends: 1_000,
   intervalMs: 1_000,
   rounds: 5,
   roundMs: 8_000,
-  kinds: ['tcp', 'http', 'udp'],
+  kinds: ['bare', 'tcp', 'http', 'https', 'udp', 'grpc'],
   kills: 20,
   killIntervalMs: 1_000,
 };
@@ -51,91 +56,159 @@ export interface HealthCost {
   checking: number;
 }
 
-const checks: Readonly<Record<HealthBenchKind, Check>> = {
+const http: Check = {
+  kind: 'http',
+  tls: false,
+  verify: true,
+  path: '/',
+  host: undefined,
+  statuses: [{ least: 200, most: 299 }],
+  body: undefined,
+};
+
+const checks: Readonly<Record<Exclude<HealthBenchKind, 'bare'>, Check>> = {
   tcp: { kind: 'tcp' },
-  http: {
-    kind: 'http',
-    tls: false,
-    verify: true,
-    path: '/',
-    host: undefined,
-    statuses: [{ least: 200, most: 299 }],
-    body: undefined,
-  },
+  http,
+  https: { ...http, tls: true, verify: false },
+  grpc: { kind: 'grpc', service: '' },
   udp: { kind: 'udp', send: Buffer.from('ping'), expect: Buffer.from('ping') },
 };
 
-/** One process is all the servers: it listens at every address of loopback. */
-const serversScript = `const http = require('node:http').createServer((request, response) => response.end('well'));
-http.listen(0, '0.0.0.0', () => process.send(http.address().port));
-process.on('message', ({ first, count, port }) => {
-  let left = count;
-  for (let i = first; i < first + count; i++) {
-    const socket = require('node:dgram').createSocket('udp4');
-    socket.on('message', (datagram, from) => socket.send(datagram, from.port, from.address));
-    socket.bind(port, '127.1.' + (i >> 8) + '.' + (i & 255), () => { if (--left === 0) process.send('bound'); });
-  }
-});`;
+const serversStartMs = 30_000;
 
+/** @throws Error when the servers do not start */
 export async function benchHealthCost(options: HealthBenchOptions): Promise<HealthCost[]> {
-  const child = spawn(process.execPath, ['-e', serversScript], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  return withServers(options, async (ports) => {
+    const costs: HealthCost[] = [];
+    for (const kind of options.kinds) {
+      const port = portFor(kind, ports);
+      if (port !== undefined) costs.push(await costOf(kind, port, options));
+    }
+    return costs;
+  });
+}
+
+async function withServers<T>(
+  { backends }: HealthBenchOptions,
+  ask: (ports: HealthPorts) => Promise<T>,
+): Promise<T> {
+  const program = programPath('bench/health-servers.js');
+  let ports: HealthPorts | undefined;
+  const servers = startProgram([process.execPath, program, String(backends)], (line) => {
+    ports = JSON.parse(line) as HealthPorts;
   });
   try {
-    const [port] = (await once(child, 'message')) as [number];
-    child.send({ first: 1, count: options.backends, port });
-    await once(child, 'message');
-    const costs: HealthCost[] = [];
-    for (const kind of options.kinds) costs.push(await costOf(kind, port, options));
-    return costs;
+    await untilSlowly('the servers listen', serversStartMs, () => {
+      if (servers.ending() !== undefined) throw new Error(servers.lines.join('\n'));
+      return ports !== undefined;
+    });
+    return await ask(ports!);
   } finally {
-    child.kill('SIGKILL');
+    servers.child.kill('SIGKILL');
   }
+}
+
+function portFor(kind: HealthBenchKind, ports: HealthPorts): number | undefined {
+  if (kind === 'grpc' || kind === 'https') return ports[kind];
+  return ports.http;
 }
 
 async function costOf(kind: HealthBenchKind, port: number, options: HealthBenchOptions): Promise<HealthCost> {
   const idle: number[] = [];
   const checking: number[] = [];
-  let asked = 0;
-  let failures = 0;
+  const counted: Counted = { asked: 0, failures: 0 };
   let failed = 0;
   for (let round = 0; round < options.rounds; round++) {
     idle.push(await processorShare(options.roundMs));
-    const probes = new Probes();
-    const monitor = new HealthMonitor({
-      clock: systemClock,
-      prober: {
-        probe: (probe, answer) =>
-          probes.probe(probe, (outcome) => {
-            asked++;
-            if (outcome.kind !== 'passed') failures++;
-            answer(outcome);
-          }),
-        close: () => probes.close(),
-      },
-      log: () => {},
-      dice: Math.random,
-      onChange: () => {},
-    });
-    monitor.check(manyBackends(kind, port, options));
+    const stop = kind === 'bare' ? askBarely(port, options, counted) : ask(kind, port, options, counted);
     // The first probes come all at once.
-    await pause(options.intervalMs);
-    asked = 0;
-    failures = 0;
+    await pause(2 * options.intervalMs);
+    counted.asked = 0;
+    counted.failures = 0;
     checking.push(await processorShare(options.roundMs));
-    failed += failures;
-    await monitor.close();
+    failed += counted.failures;
+    await stop();
   }
   return {
     kind,
-    probesPerSecond: asked / (options.roundMs / 1_000),
+    probesPerSecond: counted.asked / (options.roundMs / 1_000),
     failures: failed,
     idle: medianOf(idle),
     checking: medianOf(checking),
   };
 }
 
-function manyBackends(kind: HealthBenchKind, port: number, { backends, intervalMs }: HealthBenchOptions) {
+interface Counted {
+  asked: number;
+  failures: number;
+}
+
+function ask(
+  kind: Exclude<HealthBenchKind, 'bare'>,
+  port: number,
+  options: HealthBenchOptions,
+  counted: Counted,
+): () => Promise<void> {
+  const probes = new Probes();
+  const monitor = new HealthMonitor({
+    clock: systemClock,
+    prober: {
+      probe: (probe, answer) =>
+        probes.probe(probe, (outcome) => {
+          counted.asked++;
+          if (outcome.kind !== 'passed') counted.failures++;
+          answer(outcome);
+        }),
+      close: () => probes.close(),
+    },
+    log: () => {},
+    dice: Math.random,
+    onChange: () => {},
+  });
+  monitor.check(manyBackends(checks[kind], port, options));
+  return () => monitor.close();
+}
+
+function askBarely(
+  port: number,
+  { backends, intervalMs }: HealthBenchOptions,
+  counted: Counted,
+): () => Promise<void> {
+  const timers = new Map<number, ReturnType<typeof setTimeout>>();
+  let isOver = false;
+  const askOne = (i: number) => {
+    const socket = connect({ host: formatAddress(0x7f01_0001 + i), port });
+    const timer = setTimeout(() => socket.destroy(), intervalMs);
+    const later = () => {
+      counted.asked++;
+      clearTimeout(timer);
+      if (!isOver)
+        timers.set(
+          i,
+          setTimeout(() => askOne(i), intervalMs * (0.9 + 0.2 * Math.random())),
+        );
+    };
+    socket.on('connect', () => {
+      socket.resetAndDestroy();
+      later();
+    });
+    socket.on('error', () => {
+      counted.failures++;
+      later();
+    });
+  };
+  for (let i = 0; i < backends; i++)
+    timers.set(
+      i,
+      setTimeout(() => askOne(i), intervalMs * Math.random()),
+    );
+  return async () => {
+    isOver = true;
+    for (const timer of timers.values()) clearTimeout(timer);
+  };
+}
+
+function manyBackends(check: Check, port: number, { backends, intervalMs }: HealthBenchOptions) {
   const pool = {
     name: 'web',
     vip: { address: 0x0a00_0164, protocol: 'tcp', port: 80 },
@@ -153,10 +226,106 @@ function manyBackends(kind: HealthBenchKind, port: number, { backends, intervalM
   } as const;
   return {
     desired: { pools: [pool], interfaces: [], routes: [], neighbours: [] },
-    health: [
-      { vip: 'web', check: checks[kind], port: undefined, options: { ...healthDefaults, intervalMs } },
-    ],
+    health: [{ vip: 'web', check, port: undefined, options: { ...healthDefaults, intervalMs } }],
   };
+}
+
+export interface WholeCost extends ControllerCost {
+  /** undefined: nobody is checked. */
+  kind: Exclude<HealthBenchKind, 'bare' | 'udp'> | undefined;
+}
+
+/**
+ * What a whole controller costs with so many backends at a switch that it has filled: without checks, and with each kind.
+ *
+ * @throws Error when it does not come to rest
+ */
+export async function benchWholeController(options: HealthBenchOptions): Promise<WholeCost[]> {
+  return withServers(options, async (ports) => {
+    const costs: WholeCost[] = [];
+    for (const kind of [undefined, 'tcp', 'http', 'https', 'grpc'] as const) {
+      const port = portFor(kind ?? 'tcp', ports);
+      if (port !== undefined) costs.push({ kind, ...(await wholeCostOf(kind, port, options)) });
+    }
+    return costs;
+  });
+}
+
+async function wholeCostOf(
+  kind: WholeCost['kind'],
+  port: number,
+  options: HealthBenchOptions,
+): Promise<ControllerCost> {
+  const folder = mkdtempSync(join(tmpdir(), 'evenkeel-bench-health-'));
+  const target = await startSwitch({ grpcAddress: '127.0.0.1:0', deviceId: 1n, cpuPort: 510 });
+  const configPath = join(folder, 'evenkeel.yaml');
+  writeFileSync(configPath, wholeConfig(kind, port, target.address, options));
+  const costs: ControllerCost[] = [];
+  const controller: Watched = startProgram(
+    [process.execPath, programPath('bench/health-controller.js'), configPath],
+    (line) => costs.push(JSON.parse(line) as ControllerCost),
+  );
+  const measure = async (): Promise<ControllerCost> => {
+    const before = costs.length;
+    controller.child.stdin?.write('\n');
+    await untilSlowly('the controller answers', serversStartMs, () => {
+      if (controller.ending() !== undefined) throw new Error(controller.lines.join('\n'));
+      return costs.length > before;
+    });
+    return costs.at(-1)!;
+  };
+  try {
+    await untilSlowly('the controller is at rest', 120_000, async () => {
+      const { isSettled, up } = await measure();
+      return isSettled && (kind === undefined || up === options.backends);
+    });
+    await pause(2 * options.intervalMs);
+    await measure();
+    await pause(options.rounds * options.roundMs);
+    return await measure();
+  } finally {
+    controller.child.kill('SIGKILL');
+    await target.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Some 64 a backend. */
+const slotsFor = (backends: number): number => 2 ** Math.ceil(Math.log2(64 * backends));
+
+/** Neighbours are told, so that nobody asks for them: there are none. */
+function wholeConfig(
+  kind: WholeCost['kind'],
+  port: number,
+  switchAddress: string,
+  { backends, intervalMs }: HealthBenchOptions,
+): string {
+  const addresses = Array.from({ length: backends }, (_, i) => formatAddress(0x0a01_0001 + i));
+  const health = {
+    check: kind,
+    interval: `${intervalMs}ms`,
+    ...(kind === 'https' && { verify: false }),
+  };
+  return JSON.stringify({
+    switch: { address: switchAddress },
+    network: {
+      interfaces: [
+        { port: 1, address: '10.0.1.1/24' },
+        { port: 2, address: '10.1.255.254/16' },
+      ],
+      neighbours: addresses.map((address) => ({ address, mac: '02:00:00:00:02:02', port: 2 })),
+    },
+    vips: [
+      {
+        name: 'web',
+        address: '10.0.1.100',
+        port: 80,
+        slots: slotsFor(backends),
+        ...(kind && { health }),
+        backends: addresses.map((address, i) => ({ name: `b${i}`, address, port })),
+      },
+    ],
+  });
 }
 
 /** Of one core, user and system, that this process uses meanwhile. */
@@ -288,6 +457,21 @@ export function formatHealthCosts(
     ...costs.map(({ kind, probesPerSecond, failures, idle, checking }) => {
       const microseconds = (1e6 * (checking - idle)) / probesPerSecond;
       return `| ${kind} | ${probesPerSecond.toFixed(0)} | ${failures} | ${percent(idle)} | ${percent(checking)} | ${microseconds.toFixed(0)} |`;
+    }),
+  ];
+}
+
+export function formatWholeCosts(
+  { backends, intervalMs }: HealthBenchOptions,
+  costs: readonly WholeCost[],
+): string[] {
+  const ms = (value: number) => value.toFixed(1);
+  return [
+    `a whole controller with ${backends} backends and a switch of ${slotsFor(backends)} slots, each asked every ${intervalMs} ms`,
+    '| check | of one core | event loop late, ms p50 / p99 / most |',
+    '|---|---|---|',
+    ...costs.map(({ kind, share, delayMs: { p50, p99, most } }) => {
+      return `| ${kind ?? 'none'} | ${(100 * share).toFixed(1)} % | ${ms(p50)} / ${ms(p99)} / ${ms(most)} |`;
     }),
   ];
 }

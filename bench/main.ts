@@ -14,8 +14,10 @@ import { benchForwarding, formatForwarding, forwardingDefaults } from './forward
 import {
   benchHealthCost,
   benchKills,
+  benchWholeController,
   formatHealthCosts,
   formatKillTimes,
+  formatWholeCosts,
   healthBenchDefaults,
 } from './health.ts';
 import { benchMemory, formatMemoryBench, memoryBenchDefaults } from './memory.ts';
@@ -199,6 +201,7 @@ function available<Kind extends SwitchKind>(all: readonly Kind[]): Kind[] {
 async function healthBench(): Promise<void> {
   const options = { ...healthBenchDefaults, rounds: Number(values.rounds ?? healthBenchDefaults.rounds) };
   say(formatHealthCosts(options, await benchHealthCost(options)));
+  say(formatWholeCosts(options, await benchWholeController(options)));
   const kills = Number(values.kills ?? options.kills);
   for (const killIntervalMs of [1_000, 200])
     say(formatKillTimes(await benchKills({ ...options, kills, killIntervalMs })));

@@ -28,6 +28,7 @@ export interface Field {
   close(): Promise<void>;
 }
 
+const processesMax = 50;
 const deviceId = 1;
 const cpuPort = 510;
 const startTimeoutMs = 15_000;
@@ -37,6 +38,8 @@ const managementInterface = 'eth1';
 const managementAddress = (host: Host, last: 1 | 2): string => `10.67.${host.port}.${last}`;
 
 export async function openField(program: SwitchProgram): Promise<Field> {
+  // Every process is to end with us, and so listens for our end.
+  process.setMaxListeners(processesMax);
   setSysctls({ 'ipv4/conf/all/rp_filter': 0, 'ipv4/conf/default/rp_filter': 0 });
   const lab = buildLab(
     {

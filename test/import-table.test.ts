@@ -110,11 +110,17 @@ const table: readonly Part[] = [
     imports: ['wire', 'controller', 'switch'],
     packages: ['node', 'playwright-core'],
   },
+  {
+    folder: 'demo/load',
+    imports: ['demo', 'sim', 'lab', 'controller'],
+    packages: ['node'],
+  },
+  { folder: 'demo/kill', imports: ['demo', 'lab', 'controller'], packages: ['node'] },
   { folder: 'web', imports: [], packages: ['uplot'] },
   {
     folder: 'bench',
     imports: ['sim', 'wire', 'lab', 'controller', 'switch', 'p4runtime', 'demo'],
-    packages: ['node'],
+    packages: ['node', '@bufbuild/protobuf', '@grpc/grpc-js'],
   },
 ];
 

@@ -138,9 +138,8 @@ class Killing {
         if (verdict !== undefined && verdict !== 'trusted') noticedMs ??= Date.now() - at;
         const engine = status?.engine;
         const share = engine?.pools[0]?.backends.find(({ name }) => name === victim)?.slots;
-        // In the last phase the switch was told, and has said so.
-        if (share === 0 && (engine?.change.phase === 'idle' || engine?.change.phase === 'committing'))
-          avoidedMs = Date.now() - at;
+        // Every row is as wanted: the switch has said so.
+        if (share === 0 && engine?.writes.unsettledRows === 0) avoidedMs = Date.now() - at;
       }
       await pause(pollMs);
     }
