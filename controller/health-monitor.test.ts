@@ -8,17 +8,18 @@ import { ManualClock } from './group/testing/manual-clock.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import type { Probe, Prober } from './ports/prober.ts';
 
-/** Answers after a millisecond what it was told about the backend. */
+/** Answers after a millisecond, or as it is told, what it was told about the backend. */
 class ToldProber implements Prober {
   readonly clock = new ManualClock();
   readonly asked: string[] = [];
   readonly answers = new Map<string, ProbeOutcome>();
+  answersAfterMs = 1;
   isClosed = false;
 
   probe({ target }: Probe, answer: (outcome: ProbeOutcome) => void): () => void {
     this.asked.push(`${target.backend} ${target.address}:${target.port}`);
     const told = this.answers.get(target.backend) ?? { kind: 'passed', latencyMs: 1 };
-    return this.clock.after(1, () => answer(told));
+    return this.clock.after(this.answersAfterMs, () => answer(told));
   }
 
   fail(backend: string, reason: FailureReason): void {
@@ -79,6 +80,18 @@ describe('a health monitor', () => {
     expect(prober.asked).toHaveLength(4);
     clock.pass(1_000);
     expect(prober.asked).toHaveLength(6);
+  });
+
+  it('finds out who is silent as soon as who refuses: an interval runs from one question to the next', () => {
+    const { monitor, prober, clock } = monitored(configOf([a, b, c]));
+    clock.pass(3_000);
+    prober.fail('b', 'silent');
+    prober.answersAfterMs = 1_000;
+    const { length } = prober.asked;
+    // Up to an interval until it is asked, two more until it is asked for the third time, and the last answer.
+    clock.pass(4_000);
+    expect(prober.asked.slice(length).filter((name) => name.startsWith('b '))).toHaveLength(4);
+    expect(monitor.verdictOf('web', 'b')).toBe('avoided');
   });
 
   it('says what share of a pool passes its checks, also while none of them is trusted', () => {

@@ -11,6 +11,7 @@ import type { Config } from './config/config.ts';
 import type { VipHealth } from './config/health.ts';
 import { formatAddress } from './core/address.ts';
 import type { DesiredBackend } from './core/desired.ts';
+import type { Millis } from './core/event.ts';
 import { nextProbeIn, type ProbeOutcome, type Verdict } from './core/health.ts';
 import { backendHealth, type PoolHealthStatus, reasonOf } from './core/health-status.ts';
 import {
@@ -47,6 +48,7 @@ interface CheckedBackend {
   target: ProbeTarget;
   /** Cancels its timer or its probe. */
   cancel: () => void;
+  askedAt: Millis;
   isAnswered: boolean;
   problem: string | undefined;
 }
@@ -139,7 +141,7 @@ export class HealthMonitor {
       if (backend === undefined || isOtherCheck || !isDeepStrictEqual(backend.target, target)) {
         forgetMember(pool.health, name);
         backend?.cancel();
-        backend = { target, cancel: () => {}, isAnswered: false, problem: undefined };
+        backend = { target, cancel: () => {}, askedAt: clock.now(), isAnswered: false, problem: undefined };
         begun.push(backend);
       }
       before.delete(name);
@@ -157,6 +159,7 @@ export class HealthMonitor {
 
   private ask(pool: CheckedPool, backend: CheckedBackend): void {
     const { check, options } = pool.config;
+    backend.askedAt = this.world.clock.now();
     const probe = { target: backend.target, check, timeoutMs: options.timeoutMs };
     backend.cancel = this.world.prober.probe(probe, (outcome) => this.hear(pool, backend, outcome));
   }
@@ -172,7 +175,9 @@ export class HealthMonitor {
     if (pool.health.trusted !== trusted) this.world.onShareChange?.();
     // All begin at once; with the second probe each has a time of its own.
     const { options } = pool.config;
-    const delayMs = isFirst ? options.intervalMs * dice() : nextProbeIn(options, dice());
+    const nextInMs = isFirst ? options.intervalMs * dice() : nextProbeIn(options, dice());
+    // From one question to the next: who does not answer is asked no more seldom, and is found out no later.
+    const delayMs = Math.max(0, nextInMs - (clock.now() - backend.askedAt));
     backend.cancel = clock.after(delayMs, () => this.ask(pool, backend));
     if (isFirst) this.noteFirst();
   }

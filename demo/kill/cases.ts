@@ -16,11 +16,11 @@ const http = (interval: string) => ({ check: 'http', interval, port: healthPort,
 
 export const killCases: Readonly<Record<string, KillCase>> = {
   process: { label: '`kill -9`', deed: 'process', health: tcp('1s'), watchMs: 6_000 },
-  'process-fast': { label: '`kill -9`', deed: 'process', health: tcp('200ms'), watchMs: 3_000 },
+  'process-fast': { label: '`kill -9`', deed: 'process', health: tcp('200ms'), watchMs: 4_000 },
   // Ten seconds until it is dead, and the pause of the quiet ones after that.
   host: { label: 'host gone', deed: 'host', health: tcp('1s'), watchMs: 24_000 },
   'host-fast': { label: 'host gone', deed: 'host', health: tcp('200ms'), watchMs: 24_000 },
-  hang: { label: 'SIGSTOP', deed: 'hang', health: http('1s'), watchMs: 7_000 },
-  'hang-fast': { label: 'SIGSTOP', deed: 'hang', health: http('200ms'), watchMs: 4_000 },
+  hang: { label: 'SIGSTOP', deed: 'hang', health: http('1s'), watchMs: 9_000 },
+  'hang-fast': { label: 'SIGSTOP', deed: 'hang', health: http('200ms'), watchMs: 5_000 },
   'hang-unseen': { label: 'SIGSTOP', deed: 'hang', health: tcp('1s'), watchMs: 6_000 },
 };

@@ -29,6 +29,8 @@ export interface Kill {
   lastHarmedMs: number | undefined;
   /** refused, reset, late, ... and how many. */
   harmed: Record<string, number>;
+  /** Newcomers harmed once it was back: late, for the most part, on a busy machine. */
+  harmedLater: number;
   /** Connections that the victim had, and until they ended. */
   had: Record<Sort, number>;
   endedMs: Record<Sort, number[]>;
@@ -143,18 +145,23 @@ class Killing {
       }
       await pause(pollMs);
     }
+    const backAt = Date.now();
     await this.#undo(victim);
     const reports = this.#reports;
     const broken = reports.filter((report) => report.kind === 'broken');
     const ofVictim = broken.filter(({ server }) => server === victim);
-    const harmed = reports.filter((report) => report.kind === 'harmed' && report.from >= at - 1_000);
-    const harmedFrom = harmed.flatMap((report) => (report.kind === 'harmed' ? [report.from - at] : []));
+    const allHarmed = reports
+      .filter((report) => report.kind === 'harmed')
+      .filter(({ from }) => from >= at - 1_000);
+    const harmed = allHarmed.filter(({ from }) => from < backAt);
+    const harmedFrom = harmed.map(({ from }) => from - at);
     const endedMs = (sort: Sort) => ofVictim.filter((one) => one.sort === sort).map((one) => one.at - at);
     return {
       noticedMs,
       avoidedMs,
       lastHarmedMs: harmedFrom.length === 0 ? undefined : Math.max(...harmedFrom),
-      harmed: countsOf(harmed.flatMap((report) => (report.kind === 'harmed' ? [report.how] : []))),
+      harmed: countsOf(harmed.map(({ how }) => how)),
+      harmedLater: allHarmed.length - harmed.length,
       had,
       endedMs: { talking: endedMs('talking'), quiet: endedMs('quiet') },
       endedHow: countsOf(ofVictim.map(({ how }) => how)),
