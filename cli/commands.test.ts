@@ -178,6 +178,9 @@ describe('evenkeel', () => {
     );
     const lines = (await ask('events -o json')).stdout.trim().split('\n');
     expect(lines.map((line) => JSON.parse(line).number)).toEqual([1, 2]);
+    // Of these it is long ago.
+    expect((await ask('events --since 10m')).stdout).toBe('');
+    expect((await ask('events --since 90000h')).stdout).toBe(stdout);
     expect((await ask('events --topic merge')).stdout).toMatch(/^\S+ {2}warn {3}merge .*\n$/);
   });
 

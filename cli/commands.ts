@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { LogLine } from '../controller/adapters/http/admin.ts';
 import type { Edit } from '../controller/config/edit.ts';
+import { parseDuration } from '../controller/config/scalar.ts';
 import type { LogTopic } from '../controller/core/event.ts';
 import { AdminClient } from './admin-client.ts';
 import { changeCommand, type Endpoint, edit as editBy, endpoint, tellChange } from './change-command.ts';
@@ -223,15 +224,18 @@ function addQuestions(program: Command, terminal: Terminal): void {
       'Shows what happened lately, oldest first: commits, merges, backends, switches, changes of the configuration.',
     )
     .option('-f, --follow', 'and what happens from now on')
+    .option('--since <span>', 'only what happened within this time, such as 10m or 2h', duration)
     .addOption(new Option('-t, --topic <topics...>', 'only these').choices(topics))
     .addHelpText(
       'after',
-      '\nExamples:\n  $ evenkeel events\n  $ evenkeel events --follow\n  $ evenkeel events --topic commit merge',
+      '\nExamples:\n  $ evenkeel events\n  $ evenkeel events --follow\n  $ evenkeel events --topic commit merge\n  $ evenkeel events --since 10m',
     )
-    .action(async (options: ClientOptions & { follow?: true; topic?: string[] }) => {
+    .action(async (options: ClientOptions & { follow?: true; since?: number; topic?: string[] }) => {
       const client = new AdminClient(options, terminal.env);
+      const since = options.since === undefined ? Number.NEGATIVE_INFINITY : Date.now() - options.since;
       const show = (line: LogLine): void => {
         if (options.topic !== undefined && !options.topic.includes(line.topic)) return;
+        if (Date.parse(line.at) < since) return;
         terminal.out(options.output === 'json' ? `${JSON.stringify(line)}\n` : eventText(line));
       };
       if (options.follow) await follow(client, terminal, show);
@@ -390,6 +394,12 @@ function wholeNumber(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
     throw new InvalidArgumentError('Expected a whole number from 0 to 65535.');
   return Number(text);
+}
+
+function duration(text: string): number {
+  const parsed = parseDuration(text);
+  if (!('value' in parsed)) throw new InvalidArgumentError(`Expected ${parsed.right}.`);
+  return parsed.value;
 }
 
 function positiveNumber(text: string): number {
