@@ -69,6 +69,7 @@ describe('links', () => {
     const own = readdirSync(join(root, 'docs')).filter(
       (name) => /\.(md|yaml|json)$/.test(name) && name !== 'README.md',
     );
-    expect(own.filter((name) => !index.includes(`](${name})`))).toEqual([]);
+    const missing = own.filter((name) => !index.includes(`](${name})`));
+    expect(missing, 'pages that docs/README.md does not name').toEqual([]);
   });
 });
