@@ -73,6 +73,14 @@ export const faults = {
   reweighsPerMinute: fault('weights changed a minute', 0.5, [5, 40]),
   flapsPerMinute: fault('weights set to 0 and back within 3 s a minute', 0.4, [2, 10]),
   stormsPerMinute: fault('storms of 8 weights within 300 ms a minute', 0.3, [2]),
+  disablesPerMinute: fault('backends disabled for up to 5 s a minute', 0.2, [1, 4]),
+  deadlinesPerMinute: fault('drains with a deadline, and a return after it, begun a minute', 0.3, [2, 6]),
+  handoversPerMinute: fault(
+    'backends a minute whose seat another takes, at once or in steps, and that drain until a deadline',
+    0.3,
+    [2, 6],
+  ),
+  slowStartsPerMinute: fault('backends added a minute that fill in steps', 0.2, [2, 6]),
   rollingReplacementsPerMinute: fault('times a minute every backend is replaced in turn', 0.2, [1]),
   poolReplacementsPerMinute: fault('times a minute a pool is replaced by another', 0.2, [1, 3]),
 } as const satisfies Record<string, Fault>;

@@ -9,6 +9,7 @@ import {
   type Placement,
 } from '../../controller/core/desired.ts';
 import type { Millis } from '../../controller/core/event.ts';
+import { isOut } from '../../controller/core/model.ts';
 import type { Dice } from '../kernel/dice.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
 import { slowSwitchMs, type WorldPlan } from './plan.ts';
@@ -132,7 +133,7 @@ export class Fleet {
       pool,
       pool.backends.filter((other) => other !== backend),
     );
-    if (backend.state !== 'down') this.#idle.push({ ...backend, state: 'active' });
+    if (!isOut(backend)) this.#idle.push({ ...backend, state: 'active' });
   }
 
   /** One goes and another comes, in one change. */
@@ -145,13 +146,30 @@ export class Fleet {
     );
   }
 
+  /** A backend comes for another, which drains in the same change. @returns undefined: there is no room for it */
+  handOver(pool: DesiredPool, backend: DesiredBackend, weight: number): DesiredBackend | undefined {
+    const isThere = pool.backends.includes(backend) && backend.state === 'active';
+    if (!isThere || pool.backends.length >= MAX_BACKENDS) return undefined;
+    const successor = { ...this.#newBackend(), weight };
+    if (weight < backend.weight) backend.weight -= weight;
+    else backend.state = 'draining';
+    this.#setBackends(pool, [...pool.backends, successor]);
+    return successor;
+  }
+
+  /** Weights of several, in one change. */
+  setWeights(pool: DesiredPool, weights: ReadonlyMap<DesiredBackend, number>): void {
+    for (const [backend, weight] of weights) if (pool.backends.includes(backend)) backend.weight = weight;
+    this.#changed();
+  }
+
   setState(pool: DesiredPool, backend: DesiredBackend, state: BackendState): void {
     if (!pool.backends.includes(backend) || backend.state === state) return;
     const endpoint = endpointOf(backend);
     // The last row that names the dead may be rewritten only now: who connects meanwhile takes a chance.
-    if (backend.state === 'down') this.#doubtUntil.set(endpoint, this.#clock.now() + this.#doubtMs());
+    if (isOut(backend)) this.#doubtUntil.set(endpoint, this.#clock.now() + this.#doubtMs());
     backend.state = state;
-    if (state === 'down') {
+    if (isOut(backend)) {
       this.#doubtUntil.set(endpoint, Number.POSITIVE_INFINITY);
       this.onDeath(endpoint);
     }

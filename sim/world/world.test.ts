@@ -23,6 +23,22 @@ test('I1 to I7 hold under every fault at once, and all converges', {
   expect(wrong).toEqual([]);
 });
 
+test('I1, I6 and I7 hold while backends drain until deadlines, hand over their seats and fill', {
+  timeout: 120_000,
+}, () => {
+  const faults = {
+    ...noFaults,
+    ...{ writeDelayMs: 60, digestDelayMs: 100, synRetransmitRate: 0.3, longGapRate: 0.2 },
+    ...{ deadlinesPerMinute: 6, handoversPerMinute: 6, slowStartsPerMinute: 6, disablesPerMinute: 4 },
+  };
+  for (let seed = firstSeed; seed < firstSeed + 12; seed++) {
+    const plan: WorldPlan = { ...drawPlan(seed), switchCount: 1, isGroup: false, faults };
+    const { violations, stats } = new World(plan).run();
+    expect(violations, commandOf(plan)).toEqual([]);
+    expect(stats.commits).toBeGreaterThan(0);
+  }
+});
+
 describe('a world', () => {
   const tell = (seed: number): unknown => {
     const { stats, violations } = new World(drawPlan(seed)).run();
