@@ -9,8 +9,9 @@ from pathlib import Path
 
 # `mn --custom` runs this file without saying where it is.
 sys.path.append(str(Path((lambda: 0).__code__.co_filename).resolve().parent))
-from evenkeel.controller import EvenkeelController
+from evenkeel.controller import EvenkeelCLI, EvenkeelController
 from evenkeel.switch import Bmv2Switch, EmbeddedSwitch
 
 switches = {"embedded": EmbeddedSwitch, "bmv2": Bmv2Switch}
 controllers = {"evenkeel": EvenkeelController}
+CLI = EvenkeelCLI
