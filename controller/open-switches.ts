@@ -10,6 +10,7 @@ import { formatHostPort } from './config/scalar.ts';
 import { SwitchGroup } from './group/switch-group.ts';
 import type { Log } from './ports/log.ts';
 import type { SwitchPort } from './ports/switch.ts';
+import { PrefixPort } from './prefix/prefix-port.ts';
 import { loadProgram } from './program.ts';
 
 /** What all of them have in common. */
@@ -32,7 +33,7 @@ export function openSwitches(targets: readonly SwitchTarget[], options: Switches
       program,
       log,
     });
-    return { name, port };
+    return { name, port: new PrefixPort(port, options.clock) };
   });
   return new SwitchGroup(members, options, { auditMs: options.auditMs });
 }

@@ -29,8 +29,8 @@ const tcpPool = 1;
 const udpPool = 2;
 /** One slot a pool: every flow is in slot 0. */
 const slotMask = 0;
-/** No affinity, no hint, silence when dead. */
-const plain = [0, 0, 0];
+/** No affinity, no hint, silence when dead, a row a slot. */
+const plain = [0, 0, 0, 0];
 const mtu = 1500;
 
 let pipeline: Pipeline;

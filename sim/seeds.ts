@@ -11,6 +11,8 @@ export interface KnownSeed {
   faults?: Partial<Faults>;
   turmoilMs?: number;
   switches?: number;
+  /** Older worlds had no prefix tables, and went by what is drawn of the placement alone. */
+  table?: WorldPlan['table'];
   /** Of several; older worlds had none. */
   hasSlowSwitches?: true;
 }
@@ -219,8 +221,8 @@ export const knownSeeds: readonly KnownSeed[] = [
 ];
 
 export function planOf(known: KnownSeed): WorldPlan {
-  const { seed, faults, turmoilMs, switches, hasSlowSwitches } = known;
-  const drawn = drawPlan(seed);
+  const { seed, faults, turmoilMs, switches, table = 'maglev', hasSlowSwitches } = known;
+  const drawn = drawPlan(seed, table);
   const slowSwitchesPerMinute = hasSlowSwitches ? drawn.faults.slowSwitchesPerMinute : 0;
   return {
     ...drawn,

@@ -41,6 +41,13 @@ const table: readonly Part[] = [
     promises: true,
   },
   {
+    folder: 'controller/prefix',
+    imports: ['controller/core', 'controller/ports'],
+    packages: [],
+    pure: true,
+    promises: true,
+  },
+  {
     folder: 'controller/group/testing',
     imports: ['controller/core', 'controller/ports', 'controller/group'],
     packages: ['vitest'],

@@ -74,7 +74,10 @@ export function balancerEntries({ slots, backends }: BalancerSize): EntryInput[]
     {
       table: 'vip',
       match: vip,
-      action: { name: 'serve', params: { pool, slot_mask: slots - 1, affinity: 0, hint: 0, on_dead: 0 } },
+      action: {
+        name: 'serve',
+        params: { pool, slot_mask: slots - 1, affinity: 0, hint: 0, on_dead: 0, by_prefix: 0 },
+      },
     },
     ...[vip.address & 0xffffff00, backendAddress(0), client.address].map((network) => ({
       table: 'route',

@@ -116,6 +116,7 @@ export const vipDefaults = {
   hint: 'none',
   when_dead: 'reset',
   slots: 4096,
+  table: 'maglev',
   session_timeout: '15m',
   placement: 'sticky',
 } as const;

@@ -80,6 +80,7 @@ describe('parseConfig', () => {
           slotCount: 256,
           sessionTimeoutMs: 900_000,
           placement: 'sticky',
+          table: 'maglev',
           backends: [
             { name: 'a', address: address('10.0.2.11'), port: 8080, weight: 1, state: 'active' },
             { name: 'b', address: address('10.0.2.12'), port: 8080, weight: 3, state: 'active' },

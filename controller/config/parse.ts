@@ -189,6 +189,7 @@ function toPool(vip: VipShape): DesiredPool {
     fragments: fragmentsOf(vip),
     whenDead: vip.when_dead,
     slotCount: vip.slots,
+    table: vip.table,
     sessionTimeoutMs: vip.session_timeout,
     placement,
     backends: vip.backends.map((backend) => ({

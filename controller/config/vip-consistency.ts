@@ -103,6 +103,12 @@ export function* vipTroubles({ vips, network }: ConfigShape): Generator<Inconsis
         `${vip.slots} slots spread flows unevenly over ${vip.backends.length} backends`,
         `at least ${slotsPerBackend} for each: ${enoughSlots(vip.backends.length)}`,
       );
+    if (vip.table === 'prefix' && vip.placement === 'pure')
+      yield error(
+        [...path, 'placement'],
+        'a prefix table is placed from the table in force, block by block',
+        'placement: sticky, or table: maglev',
+      );
     if (!vip.backends.some((backend) => backend.state === 'active' && backend.weight > 0))
       yield warning(
         [...path, 'backends'],

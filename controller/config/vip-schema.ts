@@ -110,6 +110,12 @@ export const vipSchema = z
       .describe(
         'A connection that is idle for longer may be forgotten. Slots stay unstable for so long after a change, so a longer one means more pins.',
       ),
+    table: scalar(oneOf('maglev', 'prefix'))
+      .default(vipDefaults.table)
+      .meta({
+        description:
+          'How switches hold the slots. `maglev`: a row each. `prefix`: a row for all slots that begin with the same bits, where they have the same backend: few rows, and a change writes few (docs/prefix-tables.md).',
+      }),
     placement: scalar(oneOf('pure', 'sticky'))
       .default(vipDefaults.placement)
       .describe(

@@ -82,10 +82,13 @@ export function restorePools(state: State, turn: Turn, book: Book): void {
   const known = [...state.pools.values()].filter((pool) => pool.phase !== 'leaving');
   for (const wanted of state.desired?.pools ?? []) {
     if (known.some((pool) => isServedBy(pool, wanted))) continue;
-    const kept = book.pools.find((pool) => isServedBy({ ...pool, slotCount: pool.owners.length }, wanted));
+    const { table } = wanted;
+    const kept = book.pools.find((pool) =>
+      isServedBy({ ...pool, slotCount: pool.owners.length, table }, wanted),
+    );
     const id = kept && takeId(state.freePoolIds, kept.id);
     if (kept === undefined || id === undefined) continue;
-    const pool = createPool(id, { ...kept.vip }, kept.owners.length, kept.affinity);
+    const pool = createPool(id, { ...kept.vip }, kept.owners.length, kept.affinity, table);
     pool.name = wanted.name;
     pool.forwarding = wanted.forwarding;
     pool.guePort = wanted.guePort;

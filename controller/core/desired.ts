@@ -57,6 +57,12 @@ export interface DesiredBackend {
  */
 export type Placement = 'pure' | 'sticky';
 
+/**
+ * How the switch holds the rows of slots. maglev: a row each. prefix: one for all slots with the same first bits, where these have the
+ * same backend; such pools are placed in blocks, and always `sticky`.
+ */
+export type SlotTable = 'maglev' | 'prefix';
+
 export interface DesiredPool {
   /** Unique; how the operator calls the vip and its pool. */
   name: string;
@@ -72,6 +78,8 @@ export interface DesiredPool {
   whenDead: WhenDead;
   /** A power of two, 2..65,536. Fixed for the life of the pool. */
   slotCount: number;
+  /** Fixed for the life of the pool. */
+  table: SlotTable;
   /** A flow that is idle for longer may be forgotten. */
   sessionTimeoutMs: number;
   placement: Placement;
@@ -80,6 +88,7 @@ export interface DesiredPool {
 
 /** A pool that asks for nothing special. */
 export const PLAIN_POOL = {
+  table: 'maglev',
   forwarding: 'nat',
   guePort: 0,
   affinity: 'none',

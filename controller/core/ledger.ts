@@ -117,6 +117,7 @@ export function flush(
   for (const queue of [ledger.urgent, ledger.normal]) {
     let taken = 0;
     let batch: Entry[] = [];
+    const together: Entry[] = [];
     while (taken < queue.length && ledger.updatesInFlight + batch.length < options.maxUpdatesInFlight) {
       const entry = queue[taken++]!;
       // An entry may wait in both queues; the first to take it clears the mark.
@@ -126,6 +127,10 @@ export function flush(
         onSettled(entry);
         continue;
       }
+      if (isByPrefix(entry.row)) {
+        together.push(entry);
+        continue;
+      }
       batch.push(entry);
       if (batch.length === options.writeBatch) {
         effects.push(send(ledger, batch));
@@ -133,6 +138,7 @@ export function flush(
       }
     }
     if (batch.length > 0) effects.push(send(ledger, batch));
+    if (together.length > 0) effects.push(send(ledger, together));
     if (taken === queue.length) queue.length = 0;
     else if (taken > 0) queue.splice(0, taken);
   }
@@ -151,7 +157,7 @@ export function answered(
   const batch = ledger.writes.get(write);
   if (batch === undefined) return;
   ledger.writes.delete(write);
-  ledger.updatesInFlight -= batch.length;
+  ledger.updatesInFlight -= countInFlight(batch);
   const failed = new Map(failures.map((failure) => [failure.index, failure]));
   batch.forEach((entry, index) => {
     entry.isSending = false;
@@ -197,8 +203,20 @@ function enqueue(ledger: Ledger, entry: Entry): void {
 function send(ledger: Ledger, batch: Entry[]): Effect {
   const write = ledger.nextWrite++;
   ledger.writes.set(write, batch);
-  ledger.updatesInFlight += batch.length;
+  ledger.updatesInFlight += countInFlight(batch);
   return { kind: 'write', write, updates: batch.map(updateOf) };
+}
+
+/**
+ * Rows of a prefix table travel in one write, however many: half of them would be another table, with other rows. What
+ * reaches the switch is few, and limited by controller/prefix; here, by the slots there are.
+ */
+function countInFlight(batch: readonly Entry[]): number {
+  return batch.length > 0 && isByPrefix(batch[0]!.row) ? 0 : batch.length;
+}
+
+function isByPrefix(row: Row): boolean {
+  return (row.table === 'slot' || row.table === 'slot_version') && row.byPrefix === true;
 }
 
 function updateOf(entry: Entry): RowUpdate {

@@ -19,6 +19,7 @@ import {
   type Placement,
   type Protocol,
   type ServerId,
+  type SlotTable,
   type WhenDead,
 } from './desired.ts';
 import type { Effect, LogLevel, LogTopic, Millis } from './event.ts';
@@ -75,6 +76,7 @@ export interface Pool {
   readonly vip: { address: Address; protocol: Protocol; port: number };
   readonly slotCount: number;
   readonly affinity: Affinity;
+  readonly table: SlotTable;
   forwarding: Forwarding;
   guePort: number;
   hint: Hint;
@@ -328,7 +330,13 @@ export function idleChange(retryAt: Millis): Change {
   };
 }
 
-export function createPool(id: number, vip: Pool['vip'], slotCount: number, affinity: Affinity): Pool {
+export function createPool(
+  id: number,
+  vip: Pool['vip'],
+  slotCount: number,
+  affinity: Affinity,
+  table: SlotTable,
+): Pool {
   const column = (): Uint16Array => new Uint16Array(slotCount).fill(NO_ROW);
   return {
     id,
@@ -337,6 +345,7 @@ export function createPool(id: number, vip: Pool['vip'], slotCount: number, affi
     slotCount,
     ...PLAIN_POOL,
     affinity,
+    table,
     sessionTimeoutMs: 0,
     placement: 'pure',
     phase: 'filling',
@@ -370,7 +379,7 @@ export function endpointKey(address: Address, port: number): string {
 }
 
 export function isServedBy(
-  pool: Pick<Pool, 'vip' | 'slotCount' | 'affinity'>,
+  pool: Pick<Pool, 'vip' | 'slotCount' | 'affinity' | 'table'>,
   desired: DesiredPool,
 ): boolean {
   return (
@@ -378,7 +387,8 @@ export function isServedBy(
     pool.vip.protocol === desired.vip.protocol &&
     pool.vip.port === desired.vip.port &&
     pool.slotCount === desired.slotCount &&
-    pool.affinity === desired.affinity
+    pool.affinity === desired.affinity &&
+    pool.table === desired.table
   );
 }
 

@@ -16,6 +16,7 @@ import {
   type State,
   type Turn,
 } from './model.ts';
+import { prefixTable } from './prefix-placement.ts';
 import type { Column } from './row.ts';
 import { backendKey } from './rows.ts';
 import { admitWaiting, canHold, hold, isSeat, isWaiting, leaveSeat, openSeat } from './seats.ts';
@@ -31,13 +32,17 @@ export function place(state: State, pool: Pool): void {
     ...backend,
     weight: isKnownToSwitch(state, pool, backend) ? share(backend) : 0,
   }));
-  const table =
-    pool.placement === 'sticky'
-      ? stickyTable(participants, ...inForce(state, pool, participants), seatsOf(pool))
-      : maglevTable(participants, pool.slotCount);
-  pool.target = table.map((index) => (index === NOBODY ? NO_BACKEND : participants[index]!.id));
+  pool.target = tableOf(state, pool, participants).map((index) =>
+    index === NOBODY ? NO_BACKEND : participants[index]!.id,
+  );
   pool.isPlacementStale = false;
   countMoved(state, pool);
+}
+
+function tableOf(state: State, pool: Pool, participants: readonly Backend[]): Uint16Array {
+  if (pool.table === 'maglev' && pool.placement === 'pure') return maglevTable(participants, pool.slotCount);
+  const move = pool.table === 'prefix' ? prefixTable : stickyTable;
+  return move(participants, ...inForce(state, pool, participants), seatsOf(pool));
 }
 
 export function countMoved(state: State, pool: Pool): void {

@@ -96,6 +96,7 @@ export function vipRow(pool: Pool): VipRow {
     affinity: pool.affinity,
     hint: pool.hint,
     whenDead: pool.whenDead,
+    byPrefix: pool.table === 'prefix',
   };
 }
 
@@ -127,7 +128,7 @@ function addPool(state: State, turn: Turn, wanted: DesiredPool): Pool | undefine
     noteProblem(state, turn, 'no pool id is free', { pool: wanted.name });
     return undefined;
   }
-  const pool = createPool(id, { ...wanted.vip }, wanted.slotCount, wanted.affinity);
+  const pool = createPool(id, { ...wanted.vip }, wanted.slotCount, wanted.affinity, wanted.table);
   state.pools.set(id, pool);
   return pool;
 }

@@ -5,7 +5,7 @@
  */
 
 import { rememberedBook, restoreFilters, restorePools } from './book.ts';
-import type { Protocol } from './desired.ts';
+import type { Protocol, SlotTable } from './desired.ts';
 import { flowHash } from './flow-hash.ts';
 import { createLedger, want } from './ledger.ts';
 import { MAX_SLOTS } from './maglev.ts';
@@ -117,7 +117,7 @@ function rebuildPools(state: State, snapshot: Snapshot): void {
       continue;
     }
     const vip = { address: row.address, protocol, port: row.port };
-    const pool = createPool(row.pool, vip, row.slotMask + 1, row.affinity);
+    const pool = createPool(row.pool, vip, row.slotMask + 1, row.affinity, tableOf(row));
     const wanted = state.desired?.pools.find((desired) => isServedBy(pool, desired));
     pool.name = wanted?.name ?? pool.name;
     pool.sessionTimeoutMs = wanted?.sessionTimeoutMs ?? 0;
@@ -130,7 +130,13 @@ function rebuildPools(state: State, snapshot: Snapshot): void {
   }
   for (const row of [...snapshot.slots, ...snapshot.columns]) {
     if (state.pools.has(row.pool)) continue;
-    const pool = createPool(row.pool, { address: 0, protocol: 'tcp', port: 0 }, MAX_SLOTS, 'none');
+    const pool = createPool(
+      row.pool,
+      { address: 0, protocol: 'tcp', port: 0 },
+      MAX_SLOTS,
+      'none',
+      tableOf(row),
+    );
     pool.phase = 'leaving';
     state.pools.set(row.pool, pool);
   }
@@ -202,8 +208,18 @@ function loadInto<R extends SlotRow | SlotVersionRow>(
   load: (pool: Pool, row: R) => void,
 ): void {
   const pool = state.pools.get(row.pool)!;
-  if (row.slot < pool.slotCount) load(pool, row);
-  else deleteForeign(state, row, `foreign/${row.table}/${row.pool}/${row.slot}`);
+  if (row.slot < pool.slotCount && tableOf(row) === pool.table) load(pool, row);
+  else deleteForeign(state, row, foreignKey(row));
+}
+
+/** Of another size or kind of table than the pool has. */
+function foreignKey(row: SlotRow | SlotVersionRow): string {
+  const column = row.table === 'slot' ? 0 : row.column;
+  return `foreign/${tableOf(row)}/${row.pool}/${row.slot}/${column}`;
+}
+
+function tableOf({ byPrefix }: { byPrefix?: boolean }): SlotTable {
+  return byPrefix ? 'prefix' : 'maglev';
 }
 
 function rebuildPin(state: State, turn: Turn, row: PinRow): void {

@@ -38,6 +38,7 @@ export const PLAIN_VIP = {
   affinity: 'none',
   hint: 'none',
   whenDead: 'drop',
+  byPrefix: false,
 } as const satisfies Partial<VipRow>;
 
 export interface VipRow {
@@ -51,6 +52,8 @@ export interface VipRow {
   affinity: Affinity;
   hint: Hint;
   whenDead: WhenDead;
+  /** The rows of its slots are in a prefix table. */
+  byPrefix: boolean;
 }
 
 /** Which pool takes the fragments to an address, as flows without ports. */
@@ -62,6 +65,7 @@ export interface VipFragmentRow {
   slotMask: number;
   affinity: Affinity;
   whenDead: WhenDead;
+  byPrefix: boolean;
 }
 
 /** Whom a hint names. `backend` 0: somebody we know, who is dead. */
@@ -82,6 +86,8 @@ export interface SlotRow {
   /** While unstable: flows that no filter knows are older than the change, and the switch asks for pins for them. */
   pinsBase: boolean;
   backend: number;
+  /** Of a pool with a prefix table: controller/prefix makes rows of longest prefixes of such, and these of those. */
+  byPrefix?: true;
 }
 
 export interface SlotVersionRow {
@@ -90,6 +96,19 @@ export interface SlotVersionRow {
   slot: number;
   column: 1 | 2 | 3;
   backend: number;
+  byPrefix?: true;
+}
+
+/** Of all slots with these first bits for which there is no longer prefix. */
+export interface SlotPrefixRow extends Omit<SlotRow, 'table' | 'byPrefix'> {
+  table: 'slot_prefix';
+  /** Bits, of the 16 of a slot. Those behind are 0 in `slot`. */
+  prefixLength: number;
+}
+
+export interface SlotVersionPrefixRow extends Omit<SlotVersionRow, 'table' | 'byPrefix'> {
+  table: 'slot_version_prefix';
+  prefixLength: number;
 }
 
 export interface PinRow {
@@ -189,8 +208,11 @@ export type Row =
   | OwnAddressRow
   | InterfaceRow;
 
+/** What a switch holds: none of these is `byPrefix`. */
+export type SwitchRow = Row | SlotPrefixRow | SlotVersionPrefixRow;
+
 /** `version` and `tunnel_source` are only ever modified: to delete the latter is to go back to no row. A delete needs only the row's key; the rest is ignored. */
-export interface RowUpdate {
+export interface RowUpdate<R extends SwitchRow = Row> {
   operation: 'insert' | 'modify' | 'delete';
-  row: Row;
+  row: R;
 }

@@ -255,7 +255,7 @@ describe('fragments', () => {
     expect(rig.rows('vip_fragment')).toEqual([
       {
         ...{ table: 'vip_fragment', address: VIP_IPV6.address, protocol: 6, pool: id, slotMask: 15 },
-        ...{ affinity: 'none', whenDead: 'reset' },
+        ...{ affinity: 'none', whenDead: 'reset', byPrefix: false },
       },
     ]);
     rig.want(desired(ipv6Pool()));

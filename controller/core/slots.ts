@@ -138,7 +138,7 @@ function countRef(pool: Pool, backend: number, by: number): void {
 
 function slotRow(pool: Pool, slot: number, value: number): SlotRow | undefined {
   if (value === NO_BACKEND) return undefined;
-  return {
+  const row: SlotRow = {
     table: 'slot',
     pool: pool.id,
     slot,
@@ -146,11 +146,13 @@ function slotRow(pool: Pool, slot: number, value: number): SlotRow | undefined {
     pinsBase: (value & PINS_BASE) !== 0,
     backend: value & BACKEND_MASK,
   };
+  return pool.table === 'prefix' ? { ...row, byPrefix: true } : row;
 }
 
 function columnRow(pool: Pool, slot: number, column: 1 | 2 | 3, backend: number): SlotVersionRow | undefined {
   if (backend === NO_ROW) return undefined;
-  return { table: 'slot_version', pool: pool.id, slot, column, backend };
+  const row: SlotVersionRow = { table: 'slot_version', pool: pool.id, slot, column, backend };
+  return pool.table === 'prefix' ? { ...row, byPrefix: true } : row;
 }
 
 /** Column 0 is the slot row itself. */

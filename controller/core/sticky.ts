@@ -90,7 +90,12 @@ export function largestRemainderShares(
   return shares;
 }
 
-function sendHome(table: Uint16Array, home: Uint16Array, counts: Int32Array, targets: Int32Array): void {
+export function sendHome(
+  table: Uint16Array,
+  home: Uint16Array,
+  counts: Int32Array,
+  targets: Int32Array,
+): void {
   for (let slot = 0; slot < table.length; slot++) {
     const owner = table[slot]!;
     const goal = home[slot]!;

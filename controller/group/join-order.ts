@@ -105,7 +105,7 @@ function phaseOf({ name }: Held, wanted: Row | undefined, shadow: Shadow): Phase
     case 'slot':
       return isExtra ? 'leftovers' : 'slots';
     case 'slot_version': {
-      const slot = shadow.get(slotKey(name.pool, name.slot));
+      const slot = shadow.get(slotKey(name));
       if (slot?.table === 'slot' && slot.unstable) return 'columns';
       return isExtra ? 'leftovers' : 'later';
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which rows are the same row, and which are equal. */
 import type { RowKey } from '../core/ledger.ts';
+import { POOL_IDS } from '../core/model.ts';
 import { pinKey } from '../core/pins.ts';
 import type { FilterVersion, Row, SlotRow, VersionRow } from '../core/row.ts';
 import { smallRowKey } from '../core/rows.ts';
@@ -13,9 +14,9 @@ export function rowKey(row: Row): RowKey {
     case 'version':
       return versionKey;
     case 'slot':
-      return slotKey(row.pool, row.slot);
+      return slotKey(row);
     case 'slot_version':
-      return slotKey(row.pool, row.slot) + row.column * 65_536;
+      return slotKey(row) + row.column * 65_536;
     case 'pin':
       return pinKey(row.pool, row.sourceAddress, row.sourcePort);
     default:
@@ -23,9 +24,13 @@ export function rowKey(row: Row): RowKey {
   }
 }
 
-/** A number: there may be a million of them. Columns come behind it. */
-export function slotKey(pool: number, slot: number): RowKey & number {
-  return pool * 4 * 65_536 + slot;
+/** A number: there may be a million of them. Columns come behind it. A switch may hold a pool's slots in tables of both kinds. */
+export function slotKey({
+  pool,
+  slot,
+  byPrefix,
+}: Pick<SlotRow, 'pool' | 'slot' | 'byPrefix'>): RowKey & number {
+  return ((byPrefix ? POOL_IDS : 0) + pool) * 4 * 65_536 + slot;
 }
 
 /** The same key, and the same data. */

@@ -70,7 +70,7 @@ export function adopted(shadow: ReadonlyMap<RowKey, Row>, difference: Difference
   for (const [key, { name, row }] of difference.rows) {
     if (row?.table === 'pin' && !shadow.has(key)) rows.push(row);
     if (name.table === 'slot' || (name.table === 'slot_version' && name.column === active))
-      slots.add(slotKey(name.pool, name.slot));
+      slots.add(slotKey(name));
   }
   for (const key of slots) {
     const mine = slotOf(key, active, (row) => shadow.get(row));

@@ -3,14 +3,14 @@
 import type { Address, MacAddress } from '../core/desired.ts';
 import type { Event } from '../core/event.ts';
 import type { DigestRates } from '../core/options.ts';
-import type { Row, RowUpdate } from '../core/row.ts';
+import type { Row, RowUpdate, SwitchRow } from '../core/row.ts';
 
 type WithoutTime<E> = E extends unknown ? Omit<E, 'now'> : never;
 
 /** What a switch has to tell. Whoever listens says when it heard of it. */
-export type SwitchEvent =
+export type SwitchEvent<R extends SwitchRow = Row> =
   /** wasDeposed: since we were primary last, or since the start, another controller was seen to be. */
-  { kind: 'connected'; rows: readonly Row[]; wasDeposed?: boolean } | OtherSwitchEvent;
+  { kind: 'connected'; rows: readonly R[]; wasDeposed?: boolean } | OtherSwitchEvent;
 
 type OtherSwitchEvent = WithoutTime<
   Extract<
@@ -33,10 +33,10 @@ export interface Solicitation {
  * One switch. It connects and reconnects by itself; between 'connected' and 'disconnected' every write is answered by
  * one 'written', and after 'disconnected' none is until the next 'connected'.
  */
-export interface SwitchPort {
+export interface SwitchPort<R extends SwitchRow = Row> {
   /** To be called once. Events come from then on until `close`, never during a call of this interface. */
-  start(listener: (event: SwitchEvent) => void): void;
-  write(write: number, updates: readonly RowUpdate[]): void;
+  start(listener: (event: SwitchEvent<R>) => void): void;
+  write(write: number, updates: readonly RowUpdate<R>[]): void;
   solicit(solicitation: Solicitation): void;
   /** As of now, and after every reconnection. A switch that has no meters has no such method. */
   limit?(rates: DigestRates): void;

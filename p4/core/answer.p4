@@ -45,7 +45,6 @@ control SwitchAnswer(inout headers_t hdr, inout metadata_t meta) {
         hdr.ethernet.source_mac = mac;
         meta.egress_port = meta.ingress_port;
         meta.drop_reason = DROP_NONE;
-        meta.decision = DECISION_ANSWERED;
     }
 
     @hidden action answer_arp() {

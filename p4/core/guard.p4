@@ -15,8 +15,10 @@ control SwitchGuard(in headers_t hdr, inout metadata_t meta) {
                 || hdr.ipv4.source_address[31:24] == 127 || hdr.ipv4.target_address[31:24] == 127
                 || hdr.ipv4.source_address == hdr.ipv4.target_address) {
                 meta.drop_reason = DROP_MARTIAN;
-            } else if (hdr.ipv4.total_length < IPV4_OCTETS + TCP_OCTETS && (hdr.tcp.isValid()
-                       || (hdr.ipv4.total_length < IPV4_OCTETS + UDP_OCTETS && (hdr.udp.isValid() || hdr.icmp.isValid())))) {
+            } else if (hdr.ipv4.total_length < IPV4_OCTETS_MAX
+                       && (hdr.ipv4.total_length[15:2] < (bit<14>)hdr.ipv4.header_words
+                           || (hdr.ipv4.total_length < IPV4_OCTETS + TCP_OCTETS && hdr.tcp.isValid())
+                           || (hdr.ipv4.total_length < IPV4_OCTETS + UDP_OCTETS && (hdr.udp.isValid() || hdr.icmp.isValid())))) {
                 meta.drop_reason = DROP_MALFORMED;
             } else if (meta.is_icmp_error == 1 && hdr.ipv4.target_address != meta.flow.target_address) {
                 meta.has_flow = 0;

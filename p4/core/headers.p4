@@ -55,6 +55,7 @@ const bit<8> NDP_TARGET_MAC = 2;
 // Lengths of headers without options, in octets.
 const bit<32> ETHERNET_OCTETS = 14;
 const packet_length_t IPV4_OCTETS = 20;
+const packet_length_t IPV4_OCTETS_MAX = 60; // with options
 const packet_length_t IPV6_OCTETS = 40;
 const packet_length_t TCP_OCTETS  = 20;
 const packet_length_t UDP_OCTETS  = 8;

@@ -103,6 +103,7 @@ struct metadata_t {
     bit<1>       affinity;    // The slot is chosen by the source address alone.
     hint_kind_t  hint_kind;
     on_dead_t    on_dead;
+    bit<1>       by_prefix;   // The rows of the slots are in slot_prefix and slot_version_prefix.
     slot_id_t    slot;
     filter_index_t row_a;     // A function of the flow's hash, as is the entropy of a tunnel.
     backend_id_t pinned;      // Valid iff the pin was hit.

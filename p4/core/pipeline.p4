@@ -77,6 +77,10 @@ control SwitchPipeline(inout headers_t hdr, inout metadata_t meta) {
             if (meta.drop_reason == DROP_NONE) {
                 rewrite.apply(hdr, meta);
             } else if (meta.answer != ANSWER_NONE) {
+                // A new flow has left its mark in a filter, whoever answers it: that is what new ones are counted for.
+                if (meta.decision != DECISION_NEW) {
+                    meta.decision = DECISION_ANSWERED;
+                }
                 answer.apply(hdr, meta);
             }
             if (meta.drop_reason == DROP_NONE || meta.decision == DECISION_NEW) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 //   version (no key) ──> active filter slot; per filter slot: epoch, column, learn
-//   pool, slot, column ──> slot_version ──> backend of columns 1..3; no row: base
+//   pool, slot, column ──> slot_version, or slot_version_prefix ──> backend of columns 1..3; no row: base
 //
 // One MODIFY of version's default action is the only atomic step in the system.
 
@@ -55,7 +55,22 @@ control SwitchSlotVersion(inout metadata_t meta, out bool has_row) {
         size = SLOT_VERSION_ROWS;
     }
 
+    table slot_version_prefix {
+        key = {
+            meta.pool   : exact @name("pool");
+            meta.column : exact @name("column");
+            meta.slot   : lpm   @name("slot");
+        }
+        actions = { set_backend; @defaultonly keep_base; }
+        const default_action = keep_base();
+        size = SLOT_VERSION_PREFIX_ROWS;
+    }
+
     apply {
-        has_row = slot_version.apply().hit;
+        if (meta.by_prefix == 0) {
+            has_row = slot_version.apply().hit;
+        } else {
+            has_row = slot_version_prefix.apply().hit;
+        }
     }
 }

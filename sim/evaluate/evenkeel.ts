@@ -8,8 +8,9 @@ import { requireIpv4 } from '../../controller/core/address.ts';
 import { type Address, type Desired, PLAIN_POOL, type Placement } from '../../controller/core/desired.ts';
 import type { DigestReason, Millis, WriteFailure } from '../../controller/core/event.ts';
 import { type EngineOptions, engineDefaults } from '../../controller/core/options.ts';
-import type { Column, PinRow, RowUpdate } from '../../controller/core/row.ts';
+import type { Column, PinRow, RowUpdate, SwitchRow } from '../../controller/core/row.ts';
 import { Engine } from '../../controller/engine.ts';
+import { PrefixPort } from '../../controller/prefix/prefix-port.ts';
 import type { SwitchEvent, SwitchPort, SwitchStatus } from '../../controller/ports/switch.ts';
 import { SimClock } from '../kernel/sim-clock.ts';
 import { NO_SERVER, type System, type SystemState } from '../rivals/system.ts';
@@ -79,7 +80,7 @@ export class Evenkeel implements System {
   readonly #drained = new Set<number>();
   #switch: FastSwitch;
   #pool = 0;
-  #listener: (event: SwitchEvent) => void = () => {};
+  #listener: (event: SwitchEvent<SwitchRow>) => void = () => {};
   #writtenUntil: Millis = 0;
   #updates = 0;
   #admittedBefore = 0;
@@ -100,7 +101,7 @@ export class Evenkeel implements System {
     this.#switch = this.#newSwitch();
     this.#engine = new Engine(
       { ...engineDefaults, ...this.#options.engine },
-      { clock: this.#clock, switchPort: this.#port(), log: () => {} },
+      { clock: this.#clock, switchPort: new PrefixPort(this.#port(), this.#clock), log: () => {} },
       { later: this.#clock.later },
     );
     this.#want();
@@ -272,7 +273,7 @@ export class Evenkeel implements System {
 
   // Between engine and switch.
 
-  #port(): SwitchPort {
+  #port(): SwitchPort<SwitchRow> {
     return {
       start: (listener) => {
         this.#listener = listener;
@@ -287,7 +288,7 @@ export class Evenkeel implements System {
     };
   }
 
-  #write(write: number, updates: readonly RowUpdate[]): void {
+  #write(write: number, updates: readonly RowUpdate<SwitchRow>[]): void {
     const { writeMs, rowsPerSecond } = this.#options;
     const begin = Math.max(this.#clock.now(), this.#writtenUntil);
     this.#writtenUntil = begin + (1000 * updates.length) / rowsPerSecond;
@@ -348,7 +349,7 @@ export class Evenkeel implements System {
 
   // What is counted.
 
-  #note({ operation, row }: RowUpdate): void {
+  #note({ operation, row }: RowUpdate<SwitchRow>): void {
     if (row.table === 'backend' && operation !== 'delete') {
       this.#serverOf[row.backend] = requireIpv4(row.address) - addressOf(0);
     }

@@ -12,7 +12,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type FaultName, faultNames, noFaults } from '../world/faults.ts';
-import { commandOf, describePlan, drawPlan, type WorldPlan } from '../world/plan.ts';
+import { commandOf, describePlan, drawPlan, placementOf, type WorldPlan } from '../world/plan.ts';
 import { type RuleName, ruleNames } from '../world/rules.ts';
 import { shrink } from '../world/shrink.ts';
 import { runMany } from './run-many.ts';
@@ -30,6 +30,7 @@ interface Options {
   fault: Partial<Record<FaultName, number>>;
   turmoil?: number;
   placement?: WorldPlan['placement'];
+  table?: WorldPlan['table'];
   switches?: number;
   group?: true;
   shrink: boolean;
@@ -48,6 +49,9 @@ const options = new Command('sim')
   .option('--fault <name=value>', 'sets a number of the fault plan; may be repeated', fault, {})
   .option('--turmoil <ms>', 'for how long there are faults', number)
   .addOption(new Option('--placement <kind>', 'instead of what the seed draws').choices(['pure', 'sticky']))
+  .addOption(
+    new Option('--table <kind>', 'instead of what the seed draws').choices(['maglev', 'prefix', 'mixed']),
+  )
   .option('--switches <number>', 'behind ECMP', number)
   .option('--group', 'a single switch, too, is driven as a group')
   .option('--no-shrink', 'prints failing plans as they are')
@@ -58,12 +62,15 @@ const manner: RunManner = { without: options.without, isCompiled: options.compil
 
 process.exitCode = options.seed === undefined ? await many(options) : one(planOf(options.seed, options));
 
-function planOf(seed: number, { calm, fault, turmoil, placement, switches, group }: Options): WorldPlan {
-  const drawn = drawPlan(seed);
+function planOf(
+  seed: number,
+  { calm, fault, turmoil, placement, table, switches, group }: Options,
+): WorldPlan {
+  const drawn = drawPlan(seed, table);
   return {
     ...drawn,
     turmoilMs: turmoil ?? drawn.turmoilMs,
-    placement: placement ?? drawn.placement,
+    placement: placementOf(drawn.table, placement ?? drawn.placement),
     switchCount: switches ?? drawn.switchCount,
     isGroup: group ?? drawn.isGroup,
     faults: { ...(calm ? noFaults : drawn.faults), ...fault },

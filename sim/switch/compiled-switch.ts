@@ -12,7 +12,14 @@ import { requireIpv4 } from '../../controller/core/address.ts';
 import type { Address } from '../../controller/core/desired.ts';
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
 import { BACKEND_IDS, INITIAL_VERSION, NO_BACKEND } from '../../controller/core/model.ts';
-import type { BackendRow, Column, PinRow, Row, RowUpdate, VersionRow } from '../../controller/core/row.ts';
+import type {
+  BackendRow,
+  Column,
+  PinRow,
+  RowUpdate,
+  SwitchRow,
+  VersionRow,
+} from '../../controller/core/row.ts';
 import { compile } from '../../switch/engine/compile.ts';
 import type { DigestSample, KeyPart, Pipeline } from '../../switch/engine/pipeline.ts';
 import type { Program } from '../../switch/engine/program.ts';
@@ -43,11 +50,14 @@ const decisionNames: readonly Decision[] = [
 const admittedCell = 4;
 const deadPoolCell = 14;
 /** Rows that are held, and that the program is not given. */
-const unasked: ReadonlySet<Row['table']> = new Set(['route', 'neighbour']);
+const unasked: ReadonlySet<SwitchRow['table']> = new Set(['route', 'neighbour']);
 /** Where packets for nobody go; and by which id, where rows name no backend at all. */
 const nowhere = { address: 0x0afffffe, port: 1 };
 const nobody = BACKEND_IDS - 1;
-const wayOut: readonly Row[] = [
+const namers: ReadonlySet<SwitchRow['table']> = new Set([
+  ...['slot', 'slot_version', 'slot_prefix', 'slot_version_prefix', 'pin'],
+] as const);
+const wayOut: readonly SwitchRow[] = [
   { table: 'route', prefix: 0, prefixLength: 0, nextHop: 1 },
   { table: 'neighbour', address: 1, port: 2, sourceMac: 1, targetMac: 2, mtu: 0 },
 ];
@@ -61,7 +71,7 @@ const reasonNames: readonly (Digest['reason'] | undefined)[] = [
 ];
 
 interface HeldRow {
-  row: Exclude<Row, VersionRow>;
+  row: Exclude<SwitchRow, VersionRow>;
   handle: number;
 }
 
@@ -75,7 +85,7 @@ export class CompiledSwitch implements SimSwitch {
   private flowDigests!: number;
 
   private version: VersionRow = INITIAL_VERSION;
-  private readonly held = new Map<Row['table'], HeldRows>();
+  private readonly held = new Map<SwitchRow['table'], HeldRows>();
   /** Backends by where they listen. Several may share a place. */
   private readonly listeners = new Map<string, number[]>();
   /** Backends that the program has a row for: those that have one, and those that rows name; with their handles. */
@@ -215,7 +225,7 @@ export class CompiledSwitch implements SimSwitch {
 
   // Rows.
 
-  apply({ operation, row }: RowUpdate, now: Millis): WriteFailureCode | undefined {
+  apply({ operation, row }: RowUpdate<SwitchRow>, now: Millis): WriteFailureCode | undefined {
     if (!fitsProgram(row)) return 'rejected';
     const { table, key, action, data } = this.programRows.entryOf(row);
     if (row.table === 'version') {
@@ -246,7 +256,7 @@ export class CompiledSwitch implements SimSwitch {
   }
 
   /** The row, as the program is to have it. */
-  private give(operation: RowUpdate['operation'], row: Row, handle: number, now: Millis): void {
+  private give(operation: RowUpdate['operation'], row: SwitchRow, handle: number, now: Millis): void {
     if (row.table === 'backend') {
       this.place(row.backend, operation === 'delete' ? nowhere : row, now);
       return;
@@ -259,8 +269,8 @@ export class CompiledSwitch implements SimSwitch {
   }
 
   /** With a backend that has a place. */
-  private named(row: Row, now: Millis): Row {
-    if (row.table !== 'slot' && row.table !== 'slot_version' && row.table !== 'pin') return row;
+  private named(row: SwitchRow, now: Millis): SwitchRow {
+    if (!namers.has(row.table) || !('backend' in row)) return row;
     const backend = row.backend === NO_BACKEND ? nobody : row.backend;
     if (!this.places.has(backend)) this.place(backend, nowhere, now);
     return { ...row, backend };
@@ -279,11 +289,11 @@ export class CompiledSwitch implements SimSwitch {
     );
   }
 
-  count(table: Row['table']): number {
+  count(table: SwitchRow['table']): number {
     return table === 'version' ? 1 : (this.held.get(table)?.byName.size ?? 0);
   }
 
-  read(): Row[] {
+  read(): SwitchRow[] {
     return [this.version, ...[...this.held.keys()].flatMap((table) => this.rowsOf(table))];
   }
 
@@ -295,11 +305,11 @@ export class CompiledSwitch implements SimSwitch {
     });
   }
 
-  private rowsOf(table: Row['table']): Row[] {
+  private rowsOf(table: SwitchRow['table']): SwitchRow[] {
     return [...(this.held.get(table)?.byName.values() ?? [])].map(({ row }) => row);
   }
 
-  private listen(before: Row | undefined, after: BackendRow | undefined): void {
+  private listen(before: SwitchRow | undefined, after: BackendRow | undefined): void {
     if (before?.table === 'backend') {
       const place = placeKey(requireIpv4(before.address), before.port);
       const others = this.listeners.get(place)!.filter((backend) => backend !== before.backend);

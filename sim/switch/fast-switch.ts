@@ -4,7 +4,7 @@
  * Rows lie in typed arrays. `decide` takes numbers and a hash that was computed once per flow, allocates nothing and
  * leaves the verdict in fields; `process` is the same for packets as objects.
  *
- *   pool, slot ──> slots[pool][4 * slot + column] ──> backend
+ *   pool, slot ──> slots[place of pool][4 * slot + column] ──> backend
  */
 
 import { requireIpv4 } from '../../controller/core/address.ts';
@@ -14,10 +14,9 @@ import { BACKEND_IDS, INITIAL_VERSION, NO_BACKEND, POOL_IDS } from '../../contro
 import type {
   Column,
   PinRow,
-  Row,
   RowUpdate,
   SlotRow,
-  SlotVersionRow,
+  SwitchRow,
   VersionRow,
   VipRow,
 } from '../../controller/core/row.ts';
@@ -32,6 +31,7 @@ import {
 } from './epoch-filters.ts';
 import { noRow } from './flow-table.ts';
 import { PinTable } from './pin-table.ts';
+import { columnOf, type PrefixRow, PrefixRows, slotsOf } from './prefix-rows.ts';
 import { fitsProgram } from './row-limits.ts';
 import type { Capacity, Decision, Digest, Packet, SimSwitch, Verdict } from './sim-switch.ts';
 
@@ -95,7 +95,11 @@ export class FastSwitch implements SimSwitch {
   falsePositiveOpenings = 0;
 
   private readonly options: FastSwitchOptions;
+  /** By pool, what is in slot and slot_version; behind them, what prefix tables make of each slot. */
   private slots: Uint16Array<ArrayBuffer>[] = [];
+  private readonly prefixRows = new PrefixRows();
+  /** By pool: which of the two its vip has it asked for. */
+  private readonly places = Uint16Array.from({ length: POOL_IDS }, (_, pool) => pool);
   private pins = new PinTable();
   private filters: Filters = new NoFilters();
   private admitters: ExactFilters | undefined;
@@ -103,7 +107,7 @@ export class FastSwitch implements SimSwitch {
   private readonly smallRows = new Map<string, SmallRow>();
   /** Those among them that packets ask for, by `endpointKey`. */
   private readonly vips = new Map<number, VipRow>();
-  private readonly counts = new Map<Row['table'], number>();
+  private readonly counts = new Map<SwitchRow['table'], number>();
 
   private version: VersionRow = INITIAL_VERSION;
   private active = 0;
@@ -117,7 +121,11 @@ export class FastSwitch implements SimSwitch {
 
   restart(): void {
     const { filters, cells, countFalsePositives } = this.options;
-    this.slots = Array.from({ length: POOL_IDS }, () => noSlots);
+    this.slots = Array.from({ length: 2 * POOL_IDS }, () => noSlots);
+    this.prefixRows.clear();
+    this.places.forEach((_, pool) => {
+      this.places[pool] = pool;
+    });
     this.pins = new PinTable();
     this.filters =
       filters === 'cells'
@@ -165,7 +173,7 @@ export class FastSwitch implements SimSwitch {
       const pin = this.pins.find(pool, sourceAddress, sourcePort);
       if (pin !== noRow) return this.decidePinned(this.pins.hit(pin, now), kind);
     }
-    const words = this.slots[pool]!;
+    const words = this.slots[this.places[pool]!]!;
     const at = slot * slotWords;
     const row = at < words.length ? words[at]! : 0;
     if ((row & unstableBit) === 0) {
@@ -274,7 +282,7 @@ export class FastSwitch implements SimSwitch {
 
   // Rows.
 
-  apply({ operation, row }: RowUpdate, now: Millis): WriteFailureCode | undefined {
+  apply({ operation, row }: RowUpdate<SwitchRow>, now: Millis): WriteFailureCode | undefined {
     if (!fitsProgram(row)) return 'rejected';
     if (row.table === 'version') {
       this.useVersion(row);
@@ -298,13 +306,13 @@ export class FastSwitch implements SimSwitch {
     return undefined;
   }
 
-  count(table: Row['table']): number {
+  count(table: SwitchRow['table']): number {
     return table === 'version' ? 1 : (this.counts.get(table) ?? 0);
   }
 
-  read(): Row[] {
-    const rows: Row[] = [this.version, ...this.smallRows.values()];
-    for (const [pool, words] of this.slots.entries()) {
+  read(): SwitchRow[] {
+    const rows: SwitchRow[] = [this.version, ...this.smallRows.values()];
+    for (const [pool, words] of this.slots.slice(0, POOL_IDS).entries()) {
       for (let at = 0; at < words.length; at += slotWords) {
         const slot = at / slotWords;
         const word = words[at]!;
@@ -315,6 +323,7 @@ export class FastSwitch implements SimSwitch {
         }
       }
     }
+    for (const row of this.prefixRows.rows()) rows.push(row);
     // One by one: a million arguments are too many for `push`.
     for (const row of this.pins.rows()) rows.push(row);
     return rows;
@@ -324,7 +333,7 @@ export class FastSwitch implements SimSwitch {
     return this.pins.idle(now);
   }
 
-  private exists(row: Exclude<Row, VersionRow>): boolean {
+  private exists(row: Exclude<SwitchRow, VersionRow>): boolean {
     switch (row.table) {
       case 'slot':
         return (this.slots[row.pool]![row.slot * slotWords] ?? 0) !== 0;
@@ -332,19 +341,26 @@ export class FastSwitch implements SimSwitch {
         return (this.slots[row.pool]![row.slot * slotWords + row.column] ?? 0) !== 0;
       case 'pin':
         return this.pins.find(row.pool, requireIpv4(row.sourceAddress), row.sourcePort) !== noRow;
+      case 'slot_prefix':
+      case 'slot_version_prefix':
+        return this.prefixRows.has(row);
       default:
         return this.smallRows.has(smallRowKey(row));
     }
   }
 
-  private store(row: Exclude<Row, VersionRow>, now: Millis): void {
+  private store(row: Exclude<SwitchRow, VersionRow>, now: Millis): void {
     switch (row.table) {
       case 'slot':
-        this.wordsFor(row)[row.slot * slotWords] =
-          presentBit | (row.unstable ? unstableBit : 0) | (row.pinsBase ? pinsBaseBit : 0) | row.backend;
+        this.wordsFor(row.pool, row.slot)[row.slot * slotWords] = slotWord(row);
         return;
       case 'slot_version':
-        this.wordsFor(row)[row.slot * slotWords + row.column] = row.backend + 1;
+        this.wordsFor(row.pool, row.slot)[row.slot * slotWords + row.column] = row.backend + 1;
+        return;
+      case 'slot_prefix':
+      case 'slot_version_prefix':
+        this.prefixRows.set(row);
+        this.refresh(row);
         return;
       case 'pin': {
         const pin = this.pins.find(row.pool, requireIpv4(row.sourceAddress), row.sourcePort);
@@ -359,13 +375,18 @@ export class FastSwitch implements SimSwitch {
     }
   }
 
-  private remove(row: Exclude<Row, VersionRow>): void {
+  private remove(row: Exclude<SwitchRow, VersionRow>): void {
     switch (row.table) {
       case 'slot':
-        this.wordsFor(row)[row.slot * slotWords] = 0;
+        this.wordsFor(row.pool, row.slot)[row.slot * slotWords] = 0;
         return;
       case 'slot_version':
-        this.wordsFor(row)[row.slot * slotWords + row.column] = 0;
+        this.wordsFor(row.pool, row.slot)[row.slot * slotWords + row.column] = 0;
+        return;
+      case 'slot_prefix':
+      case 'slot_version_prefix':
+        this.prefixRows.delete(row);
+        this.refresh(row);
         return;
       case 'pin':
         this.pins.delete(this.pins.find(row.pool, requireIpv4(row.sourceAddress), row.sourcePort));
@@ -378,21 +399,35 @@ export class FastSwitch implements SimSwitch {
   }
 
   private storeVip({ address, protocol, port }: VipRow, row: VipRow | undefined): void {
+    if (row) this.places[row.pool] = row.pool + (row.byPrefix ? POOL_IDS : 0);
     const key = endpointKey(requireIpv4(address), protocol, port);
     if (row === undefined || key < 0) this.vips.delete(key);
     else this.vips.set(key, row);
   }
 
-  /** The words of the row's pool, with room for its slot. */
-  private wordsFor({ pool, slot }: SlotRow | SlotVersionRow): Uint16Array {
-    const words = this.slots[pool]!;
+  /** The words of a place, with room for the slot. */
+  private wordsFor(place: number, slot: number): Uint16Array {
+    const words = this.slots[place]!;
     if (slot * slotWords < words.length) return words;
     let slots = Math.max(firstSlots, words.length / slotWords);
     while (slots <= slot) slots *= 2;
     const wider = new Uint16Array(slots * slotWords);
     wider.set(words);
-    this.slots[pool] = wider;
+    this.slots[place] = wider;
     return wider;
+  }
+
+  /** Finds out again by which rows the slots of this one go. */
+  private refresh(row: PrefixRow): void {
+    const { first, end } = slotsOf(row);
+    const column = columnOf(row);
+    const words = this.wordsFor(POOL_IDS + row.pool, end - 1);
+    for (let slot = first; slot < end; slot++) {
+      const found = this.prefixRows.longest(row.pool, column, slot);
+      const word =
+        found === undefined ? 0 : found.table === 'slot_prefix' ? slotWord(found) : found.backend + 1;
+      words[slot * slotWords + column] = word;
+    }
   }
 
   private useVersion(row: VersionRow): void {
@@ -429,6 +464,14 @@ export function kindOf({ flow, flags }: Packet): number {
     case 'rst':
       return closing | reset;
   }
+}
+
+function slotWord({
+  unstable,
+  pinsBase,
+  backend,
+}: Pick<SlotRow, 'unstable' | 'pinsBase' | 'backend'>): number {
+  return presentBit | (unstable ? unstableBit : 0) | (pinsBase ? pinsBaseBit : 0) | backend;
 }
 
 function slotRow(pool: number, slot: number, word: number): SlotRow {

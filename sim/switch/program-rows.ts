@@ -5,7 +5,7 @@
  */
 
 import type { Address } from '../../controller/core/desired.ts';
-import type { Row, VersionRow } from '../../controller/core/row.ts';
+import type { SwitchRow, VersionRow } from '../../controller/core/row.ts';
 import type { KeyPart } from '../../switch/engine/pipeline.ts';
 import type { KeyField, Program, Table } from '../../switch/engine/program.ts';
 
@@ -34,12 +34,12 @@ export class ProgramRows {
     this.tables = new Map(program.tables.map((table) => [lastName(table.name), table]));
   }
 
-  tableId(name: Row['table']): number {
+  tableId(name: SwitchRow['table']): number {
     return this.table(name).id;
   }
 
   /** @throws Error when the program has not what the row names, or wants what the row has not */
-  entryOf(row: Row): ProgramEntry {
+  entryOf(row: SwitchRow): ProgramEntry {
     const table = this.table(row.table);
     const { key, action: name, params, idleTimeoutMs } = namedEntry(row);
     const action = found(
@@ -66,12 +66,12 @@ export class ProgramRows {
     };
   }
 
-  private table(name: Row['table']): Table {
+  private table(name: SwitchRow['table']): Table {
     return found(this.tables.get(name), `table ${name}`);
   }
 }
 
-function namedEntry(row: Row): NamedEntry {
+function namedEntry(row: SwitchRow): NamedEntry {
   const entry = (
     key: NamedEntry['key'],
     action: string,
@@ -83,7 +83,7 @@ function namedEntry(row: Row): NamedEntry {
       return entry({}, 'use_version', versionParams(row));
     case 'vip': {
       const { address, protocol, port, pool, slotMask } = row;
-      const plain = { affinity: 0, hint: 0, on_dead: 0 };
+      const plain = { affinity: 0, hint: 0, on_dead: 0, by_prefix: Number(row.byPrefix) };
       return entry({ address, protocol, port }, 'serve', { pool, slot_mask: slotMask, ...plain });
     }
     case 'slot': {
@@ -97,6 +97,15 @@ function namedEntry(row: Row): NamedEntry {
     case 'slot_version': {
       const { pool, slot, column, backend } = row;
       return entry({ pool, slot, column }, 'set_backend', { backend });
+    }
+    case 'slot_prefix': {
+      const { pool, slot: value, prefixLength, unstable, pinsBase, backend } = row;
+      const params = { unstable: Number(unstable), pin_base: Number(pinsBase), backend };
+      return entry({ pool, slot: { value, prefixLength } }, 'set_slot', params);
+    }
+    case 'slot_version_prefix': {
+      const { pool, slot: value, prefixLength, column, backend } = row;
+      return entry({ pool, column, slot: { value, prefixLength } }, 'set_backend', { backend });
     }
     case 'pin': {
       const { pool, sourceAddress, sourcePort, backend, idleTimeoutMs } = row;

@@ -3,7 +3,8 @@
 
 import { ADDRESS_BITS, familyOf, networkOf } from '../../controller/core/address.ts';
 import type { Address } from '../../controller/core/desired.ts';
-import type { Row } from '../../controller/core/row.ts';
+import type { SwitchRow } from '../../controller/core/row.ts';
+import { isPrefix } from './prefix-rows.ts';
 
 /** p4/core/types.p4. */
 const poolBits = 12;
@@ -18,7 +19,7 @@ const hintBits = 64n;
 const macBits = 48;
 
 /** False for a row that a switch answers with INVALID_ARGUMENT. */
-export function fitsProgram(row: Row): boolean {
+export function fitsProgram(row: SwitchRow): boolean {
   switch (row.table) {
     case 'version':
       return (
@@ -40,9 +41,17 @@ export function fitsProgram(row: Row): boolean {
       return fits(row.pool, poolBits) && isHint && mask !== 0n && fits(row.backend, backendBits);
     }
     case 'slot':
-      return fits(row.pool, poolBits) && fits(row.slot, slotBits) && fits(row.backend, backendBits);
-    case 'slot_version':
+    case 'slot_prefix':
       return (
+        fits(row.pool, poolBits) &&
+        fits(row.slot, slotBits) &&
+        fits(row.backend, backendBits) &&
+        (row.table === 'slot' || isPrefix(row))
+      );
+    case 'slot_version':
+    case 'slot_version_prefix':
+      return (
+        (row.table === 'slot_version' || isPrefix(row)) &&
         fits(row.pool, poolBits) &&
         fits(row.slot, slotBits) &&
         // The program never asks for a row of column 0: that is base.

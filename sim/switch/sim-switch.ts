@@ -8,7 +8,7 @@
 
 import type { DigestReason, Millis, WriteFailureCode } from '../../controller/core/event.ts';
 import type { Flow } from '../../controller/core/flow-hash.ts';
-import type { Column, PinRow, Row, RowUpdate } from '../../controller/core/row.ts';
+import type { Column, PinRow, RowUpdate, SwitchRow } from '../../controller/core/row.ts';
 
 export type { Flow } from '../../controller/core/flow-hash.ts';
 
@@ -44,13 +44,15 @@ export interface Verdict {
 /**
  * Most rows of a table; a table that is not named has room for everything. `version` is one default action, not rows.
  */
-export type Capacity = Readonly<Partial<Record<Row['table'], number>>>;
+export type Capacity = Readonly<Partial<Record<SwitchRow['table'], number>>>;
 
 /** The sizes of p4/core/types.p4: what a switch has room for that runs the program as it is. */
 export const programCapacity: Capacity = {
   vip: 1024,
   slot: 1_048_576,
   slot_version: 3_145_728,
+  slot_prefix: 131_072,
+  slot_version_prefix: 131_072,
   pin: 131_072,
   backend: 8192,
   return_path: 8192,
@@ -62,14 +64,14 @@ export const programCapacity: Capacity = {
 
 export interface SimSwitch {
   /** One update, as a switch does it. @returns why it was refused; nothing has changed then */
-  apply(update: RowUpdate, now: Millis): WriteFailureCode | undefined;
+  apply(update: RowUpdate<SwitchRow>, now: Millis): WriteFailureCode | undefined;
   /** Everything it holds, as `connected` brings it: the version in force first, the rest in no promised order. */
-  read(): Row[];
+  read(): SwitchRow[];
   process(packet: Packet, now: Millis): Verdict;
   /** Pins that nothing has hit for as long as their rows say. They stay until deleted. */
   idlePins(now: Millis): PinRow[];
   /** Rows in a table; 1 for `version`. */
-  count(table: Row['table']): number;
+  count(table: SwitchRow['table']): number;
   /** Packets with the decision `new` since the last restart. */
   readonly admitted: number;
   /** Empty tables, filters and counters, and the program's own version: what a switch is after losing its power. */

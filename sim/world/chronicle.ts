@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What happened last, by what it happened to: printed with a violation when a world is run again to be looked at. */
 import type { Flow } from '../../controller/core/flow-hash.ts';
-import type { RowUpdate } from '../../controller/core/row.ts';
+import type { RowUpdate, SwitchRow } from '../../controller/core/row.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
+import { slotsOf } from '../switch/prefix-rows.ts';
 import type { Device } from './device.ts';
 
 interface Note {
@@ -32,16 +33,24 @@ export class Chronicle {
     if (this.#notes.length >= 2 * noteLimit) this.#notes = this.#notes.slice(noteLimit);
   }
 
-  noteRow(device: Device, { operation, row }: RowUpdate, outcome: string): void {
+  noteRow(device: Device, { operation, row }: RowUpdate<SwitchRow>, outcome: string): void {
     if (!this.isKept) return;
     const where = `switch ${device.index}: ${operation} ${row.table}`;
     switch (row.table) {
       case 'slot':
-        this.note(
-          slotTopic(row),
-          `${where} ${row.unstable ? 'unstable' : 'stable'}${row.pinsBase ? ' pins base' : ''} ${row.backend} ${outcome}`,
-        );
+        this.note(slotTopic(row), `${where}${flagsOf(row)} ${row.backend} ${outcome}`);
         break;
+      case 'slot_prefix':
+      case 'slot_version_prefix': {
+        const { first, end } = slotsOf(row);
+        const text = row.table === 'slot_prefix' ? flagsOf(row) : ` column ${row.column}`;
+        for (let slot = first; slot < end; slot++)
+          this.note(
+            slotTopic({ pool: row.pool, slot }),
+            `${where} /${row.prefixLength}${text} ${row.backend} ${outcome}`,
+          );
+        break;
+      }
       case 'slot_version':
         this.note(slotTopic(row), `${where} column ${row.column} ${row.backend} ${outcome}`);
         break;
@@ -72,6 +81,10 @@ export class Chronicle {
       .slice(-excerptLength)
       .map(({ at, text }) => `${at} ${text}`);
   }
+}
+
+function flagsOf({ unstable, pinsBase }: { unstable: boolean; pinsBase: boolean }): string {
+  return ` ${unstable ? 'unstable' : 'stable'}${pinsBase ? ' pins base' : ''}`;
 }
 
 export function flowTopic(flow: Pick<Flow, 'sourceAddress' | 'sourcePort'>): string {

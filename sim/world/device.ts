@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A switch of the world: its tables, what they hold as far as anybody was told, and its one primary controller. */
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
-import type { FilterSlot, RowUpdate } from '../../controller/core/row.ts';
+import type { FilterSlot, RowUpdate, SwitchRow } from '../../controller/core/row.ts';
 import type { Digest, Packet, SimSwitch, Verdict } from '../switch/sim-switch.ts';
 import type { Chronicle } from './chronicle.ts';
 import { Mirror } from './mirror.ts';
@@ -9,7 +9,10 @@ import { Mirror } from './mirror.ts';
 /** Who wants to know of every row that changes. */
 export interface RowWitness {
   /** Right before the switch accepts it or not; `after` is called once it has. @returns what to call */
-  changing(device: Device, update: RowUpdate): ((code: WriteFailureCode | undefined) => void) | undefined;
+  changing(
+    device: Device,
+    update: RowUpdate<SwitchRow>,
+  ): ((code: WriteFailureCode | undefined) => void) | undefined;
 }
 
 /** How the flow learns what became of its digest; neither is called when it goes down with its stream. */
@@ -55,7 +58,7 @@ export class Device {
     return this.#switch.admitted;
   }
 
-  apply(update: RowUpdate, now: Millis): WriteFailureCode | undefined {
+  apply(update: RowUpdate<SwitchRow>, now: Millis): WriteFailureCode | undefined {
     const witness = this.#witness.changing(this, update);
     const before = this.mirror.version;
     const code = this.#switch.apply(update, now);

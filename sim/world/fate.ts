@@ -95,6 +95,10 @@ export class Fate {
       ports,
       join,
       noticeQueueLength: faults().noticeQueueLength,
+      prefix: {
+        batchRows: this.#world.engine.writeBatch,
+        rowsInFlightMax: this.#world.engine.maxUpdatesInFlight,
+      },
       log,
       onDeath: () => this.#died(controller),
     });

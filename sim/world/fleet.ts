@@ -7,6 +7,7 @@ import {
   type DesiredPool,
   PLAIN_POOL,
   type Placement,
+  type SlotTable,
 } from '../../controller/core/desired.ts';
 import type { Millis } from '../../controller/core/event.ts';
 import { isOut } from '../../controller/core/model.ts';
@@ -34,6 +35,12 @@ interface Told {
 const FIRST_VIP = 0x0a630001;
 const FIRST_BACKEND = 0x0a000001;
 const MAX_BACKENDS = 6;
+/** Few slots are each met often; blocks need a few more to be of many sizes. */
+const slotCounts = {
+  maglev: { tcp: 16, udp: 8 },
+  prefix: { tcp: 64, udp: 32 },
+  mixed: { tcp: 32, udp: 16 },
+} as const;
 
 export class Fleet {
   pools: DesiredPool[];
@@ -66,7 +73,8 @@ export class Fleet {
     this.#clock = clock;
     this.#dice = dice;
     this.#told = told;
-    this.pools = [this.#newPool('tcp', 16), this.#newPool('udp', 8)];
+    const { tcp, udp } = slotCounts[plan.table];
+    this.pools = [this.#newPool('tcp', tcp), this.#newPool('udp', udp)];
     this.#noteDue();
   }
 
@@ -224,10 +232,17 @@ export class Fleet {
       vip: { address: FIRST_VIP + this.#vips++, protocol, port: protocol === 'tcp' ? 80 : 53 },
       ...PLAIN_POOL,
       slotCount,
+      table: this.#tableOfNext(),
       sessionTimeoutMs: this.#told.sessionTimeoutMs,
       placement: this.placement,
       backends: [this.#newBackend(), this.#newBackend(), this.#newBackend()],
     };
+  }
+
+  #tableOfNext(): SlotTable {
+    const { table } = this.#plan;
+    if (table !== 'mixed') return table;
+    return this.#poolNames % 2 === 0 ? 'prefix' : 'maglev';
   }
 
   #newBackend(): DesiredBackend {

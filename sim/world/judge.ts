@@ -14,8 +14,9 @@ import type { Address } from '../../controller/core/desired.ts';
 import type { Millis, WriteFailureCode } from '../../controller/core/event.ts';
 import type { Flow } from '../../controller/core/flow-hash.ts';
 import type { EngineOptions } from '../../controller/core/options.ts';
-import type { PinRow, RowUpdate, VersionRow } from '../../controller/core/row.ts';
+import type { PinRow, RowUpdate, SwitchRow, VersionRow } from '../../controller/core/row.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
+import { type PrefixRow, slotsOf } from '../switch/prefix-rows.ts';
 import type { Verdict } from '../switch/sim-switch.ts';
 import type { Chronicle } from './chronicle.ts';
 import type { Client } from './client.ts';
@@ -90,14 +91,20 @@ export class Judge implements RowWitness {
     );
   }
 
-  changing(device: Device, update: RowUpdate): ((code: WriteFailureCode | undefined) => void) | undefined {
+  changing(
+    device: Device,
+    update: RowUpdate<SwitchRow>,
+  ): ((code: WriteFailureCode | undefined) => void) | undefined {
     const { row } = update;
     if (this.unattended.has(device))
       this.violate('I5 fail static', `${row.table} changes without a controller`);
     switch (row.table) {
       case 'slot':
       case 'slot_version':
-        return this.#changingSlot(device, row.pool, row.slot);
+        return this.#changingSlots(device, row.pool, [row.slot]);
+      case 'slot_prefix':
+      case 'slot_version_prefix':
+        return this.#changingSlots(device, row.pool, slotsIn(row));
       case 'version':
         return this.#changingVersion(device, row);
       case 'pin':
@@ -111,19 +118,22 @@ export class Judge implements RowWitness {
     }
   }
 
-  #changingSlot(device: Device, pool: number, slot: number): (() => void) | undefined {
+  #changingSlots(device: Device, pool: number, slots: readonly number[]): (() => void) | undefined {
     const { mirror } = device;
     const vip = mirror.vipOfPool(pool);
     // A switch that joins is given rows in place: it carries no traffic.
     if (vip === undefined || !this.isInService(device)) return undefined;
-    const before = mirror.backendOfNewFlow(pool, slot);
+    const before = slots.map((slot) => mirror.backendOfNewFlow(pool, slot));
     return () => {
-      const after = mirror.backendOfNewFlow(pool, slot);
-      if (before === after || !this.#fleet.isAlive(mirror.endpointOf(before))) return;
-      this.violate(
-        'I4 atomicity',
-        `new flows of slot ${pool}/${slot} moved from ${before} to ${after} without a commit (switch ${device.index})`,
-      );
+      slots.forEach((slot, index) => {
+        const owner = before[index]!;
+        const after = mirror.backendOfNewFlow(pool, slot);
+        if (owner === after || !this.#fleet.isAlive(mirror.endpointOf(owner))) return;
+        this.violate(
+          'I4 atomicity',
+          `new flows of slot ${pool}/${slot} moved from ${owner} to ${after} without a commit (switch ${device.index})`,
+        );
+      });
     };
   }
 
@@ -259,6 +269,11 @@ export class Judge implements RowWitness {
       this.violate('I6 balance', `${backend} of ${pool} holds ${held} slots, due ${due.toFixed(1)}`);
     }
   }
+}
+
+function slotsIn(row: PrefixRow): number[] {
+  const { first, end } = slotsOf(row);
+  return Array.from({ length: end - first }, (_, index) => first + index);
 }
 
 function activeColumn(version: VersionRow): number {

@@ -10,10 +10,21 @@ import type {
   RowUpdate,
   SlotRow,
   SlotVersionRow,
+  SwitchRow,
   VersionRow,
   VipRow,
 } from '../../controller/core/row.ts';
 import { smallRowKey } from '../../controller/core/rows.ts';
+
+import { slotOfValue, valueOfRow } from '../../controller/prefix/slot-values.ts';
+import {
+  blockOf,
+  columnOf,
+  isPrefixRow,
+  type PrefixRow,
+  PrefixRows,
+  slotsOf,
+} from '../switch/prefix-rows.ts';
 
 const MAX_SLOTS = 65_536;
 
@@ -25,8 +36,16 @@ export class Mirror {
   readonly pins = new Map<string, PinRow>();
   readonly backends = new Map<number, BackendRow>();
   readonly #others = new Map<string, Row>();
+  /** Of prefix tables; what they make of each slot is among `slots` and `columns`. */
+  readonly #prefixRows = new PrefixRows();
 
-  record({ operation, row }: RowUpdate): void {
+  record({ operation, row }: RowUpdate<SwitchRow>): void {
+    if (isPrefixRow(row)) {
+      if (operation === 'delete') this.#prefixRows.delete(row);
+      else this.#prefixRows.set(row);
+      this.#refresh(row);
+      return;
+    }
     if (row.table === 'version') {
       this.version = row;
       return;
@@ -40,6 +59,7 @@ export class Mirror {
     this.version = INITIAL_VERSION;
     for (const table of [this.vips, this.slots, this.columns, this.pins, this.backends, this.#others])
       table.clear();
+    this.#prefixRows.clear();
   }
 
   /** Every row, the version first, the rest in no promised order. */
@@ -96,6 +116,20 @@ export class Mirror {
     return named?.backend ?? row.backend;
   }
 
+  /** Finds out again by which rows the slots of this one go. */
+  #refresh(row: PrefixRow): void {
+    const { pool } = row;
+    const { first, end } = slotsOf(row);
+    for (let slot = first; slot < end; slot++) {
+      const column = columnOf(row);
+      const found = this.#prefixRows.longest(pool, column, slot);
+      const table: Map<number, Row> = column === 0 ? this.slots : this.columns;
+      const key = column === 0 ? pool * MAX_SLOTS + slot : columnKey(pool, slot, column);
+      if (found === undefined) table.delete(key);
+      else table.set(key, slotOfValue(pool, column, slot, valueOfRow(found)));
+    }
+  }
+
   #tableOf(row: Exclude<Row, VersionRow>): Map<unknown, Row> {
     switch (row.table) {
       case 'vip':
@@ -115,8 +149,11 @@ export class Mirror {
 }
 
 /** Unique within the row's table. */
-export function keyOf(row: Exclude<Row, VersionRow>): string | number {
+export function keyOf(row: Exclude<SwitchRow, VersionRow>): string | number {
   switch (row.table) {
+    case 'slot_prefix':
+    case 'slot_version_prefix':
+      return `${row.pool}/${columnOf(row)}/${blockOf(row)}`;
     case 'slot':
       return row.pool * MAX_SLOTS + row.slot;
     case 'slot_version':

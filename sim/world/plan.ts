@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a world is made of: drawn from its seed, printable, and enough to run it again to the last packet. */
-import type { Placement } from '../../controller/core/desired.ts';
+import type { Placement, SlotTable } from '../../controller/core/desired.ts';
 import { type EngineOptions, engineDefaults } from '../../controller/core/options.ts';
 import { diceOf } from '../kernel/dice.ts';
 import type { Capacity } from '../switch/sim-switch.ts';
@@ -9,6 +9,8 @@ import { drawFaults, type FaultName, type Faults, faultNames, faults } from './f
 export interface WorldPlan {
   seed: number;
   placement: Placement;
+  /** Of the pools; mixed: every other one. */
+  table: SlotTable | 'mixed';
   /** Faults happen so long; then there is quiet, and everything must come to rest. */
   turmoilMs: number;
   sessionTimeoutMs: number;
@@ -20,11 +22,17 @@ export interface WorldPlan {
   faults: Faults;
 }
 
-export function drawPlan(seed: number): WorldPlan {
+/** @param table  if it is not to be drawn */
+export function drawPlan(
+  seed: number,
+  table: WorldPlan['table'] = diceOf(seed, 'table').pick(['maglev', 'maglev', 'prefix', 'mixed']),
+): WorldPlan {
   const dice = diceOf(seed, 'plan');
+  const placement = dice.pick(['sticky', 'sticky', 'pure'] as const);
   return {
     seed,
-    placement: dice.pick(['sticky', 'sticky', 'pure']),
+    placement: placementOf(table, placement),
+    table,
     turmoilMs: dice.pick([20_000, 40_000, 60_000]),
     sessionTimeoutMs: dice.pick([8_000, 10_000, 15_000]),
     // Dice of their own: worlds that were drawn before there were groups are the same but for this.
@@ -33,6 +41,11 @@ export function drawPlan(seed: number): WorldPlan {
     flowsPerSecond: dice.pick([4, 8]),
     faults: drawFaults(seed),
   };
+}
+
+/** Prefix tables know one only. */
+export function placementOf(table: WorldPlan['table'], placement: Placement): Placement {
+  return table === 'maglev' ? placement : 'sticky';
 }
 
 /**
@@ -68,7 +81,7 @@ export function engineOptionsOf(plan: WorldPlan): EngineOptions {
 export function capacityOf({ faults: { pinTableSize, columnTableSize } }: WorldPlan): Capacity {
   return {
     ...(pinTableSize > 0 && { pin: pinTableSize }),
-    ...(columnTableSize > 0 && { slot_version: columnTableSize }),
+    ...(columnTableSize > 0 && { slot_version: columnTableSize, slot_version_prefix: 4 * columnTableSize }),
   };
 }
 
@@ -79,10 +92,10 @@ export function slowSwitchMs({ switchCount, faults }: WorldPlan): number {
 
 /** The fault plan, a line each; and nothing about what does not happen. */
 export function describePlan(plan: WorldPlan): string[] {
-  const { placement, turmoilMs, sessionTimeoutMs, switchCount, flowsPerSecond } = plan;
+  const { placement, table, turmoilMs, sessionTimeoutMs, switchCount, flowsPerSecond } = plan;
   const active = faultNames.filter((name) => plan.faults[name] > 0);
   return [
-    `seed ${plan.seed}: ${placement} placement, ${switchCount} switch${switchCount === 1 ? '' : 'es'}, ` +
+    `seed ${plan.seed}: ${table} tables, ${placement} placement, ${switchCount} switch${switchCount === 1 ? '' : 'es'}, ` +
       `session timeout ${sessionTimeoutMs} ms, ${flowsPerSecond} flows a second, turmoil for ${turmoilMs} ms`,
     ...active.map((name) => `  ${name} ${plan.faults[name]}: ${faults[name].means}`),
   ];
@@ -90,13 +103,14 @@ export function describePlan(plan: WorldPlan): string[] {
 
 /** Arguments of `make sim` that run this very plan. */
 export function commandOf(plan: WorldPlan): string {
-  const drawn = drawPlan(plan.seed);
+  const drawn = drawPlan(plan.seed, plan.table);
   const active = faultNames.filter((name) => plan.faults[name] > 0);
   const isDrawn = faultNames.every((name) => plan.faults[name] === drawn.faults[name]);
   const words: string[] = [];
   if (!isDrawn) words.push('--calm', ...active.map((name) => `--fault ${name}=${plan.faults[name]}`));
   if (plan.turmoilMs !== drawn.turmoilMs) words.push(`--turmoil ${plan.turmoilMs}`);
   if (plan.placement !== drawn.placement) words.push(`--placement ${plan.placement}`);
+  if (plan.table !== drawPlan(plan.seed).table) words.push(`--table ${plan.table}`);
   if (plan.switchCount !== drawn.switchCount) words.push(`--switches ${plan.switchCount}`);
   if (plan.isGroup) words.push('--group');
   return `make sim SEED=${plan.seed}${words.length > 0 ? ` ARGS="${words.join(' ')}"` : ''}`;

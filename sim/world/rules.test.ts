@@ -7,7 +7,7 @@ import { drawPlan, type WorldPlan } from './plan.ts';
 import { type RuleName, ruleNames } from './rules.ts';
 import { World } from './world.ts';
 
-const drawn = [1, 2, 3, 4, 5, 6, 7, 8].map(drawPlan);
+const drawn = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => drawPlan(seed));
 /** Filters fill up only where slots stay unstable while somebody sends SYNs at them. */
 const flooded = [1, 2, 3, 4].map((seed) => ({
   ...drawPlan(seed),

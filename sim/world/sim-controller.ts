@@ -9,11 +9,13 @@
 import type { Desired } from '../../controller/core/desired.ts';
 import type { Millis } from '../../controller/core/event.ts';
 import type { EngineOptions } from '../../controller/core/options.ts';
+import type { SwitchRow } from '../../controller/core/row.ts';
 import type { Status } from '../../controller/core/status.ts';
 import { Engine } from '../../controller/engine.ts';
 import type { Clock } from '../../controller/ports/clock.ts';
 import type { Log } from '../../controller/ports/log.ts';
 import type { SwitchPort, SwitchStatus } from '../../controller/ports/switch.ts';
+import { PrefixPort, type PrefixPortOptions } from '../../controller/prefix/prefix-port.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
 import type { PortListener, SimPort } from './sim-port.ts';
 
@@ -22,6 +24,7 @@ export interface SimControllerOptions {
   clock: SimClock;
   /** One for each switch. */
   ports: readonly SimPort[];
+  prefix: Partial<PrefixPortOptions>;
   /** Makes one of them, for the engine: it runs in this process, too. */
   join(ports: readonly SwitchPort[], clock: Clock, log: Log): SwitchPort;
   /** Notices that may wait; 0: as shipped. */
@@ -54,7 +57,9 @@ export class SimController {
     this.ports = options.ports;
     this.#clock = new ProcessClock(options.clock, (due) => this.#whenRunning(this.#timersDue, due));
     const queue = options.noticeQueueLength > 0 ? { noticeLimit: options.noticeQueueLength } : {};
-    const watched = options.ports.map((port) => this.#watched(port));
+    const watched = options.ports.map(
+      (port) => new PrefixPort(this.#watched(port), this.#clock, options.prefix),
+    );
     this.#switchPort = options.join(watched, this.#clock, this.#log);
     this.engine = new Engine(
       options.engine,
@@ -120,7 +125,7 @@ export class SimController {
   }
 
   /** The port as seen from within the process. */
-  #watched(port: SimPort): SwitchPort {
+  #watched(port: SimPort): SwitchPort<SwitchRow> {
     return {
       start: (listener) => {
         const hear: PortListener = (event, fate) =>

@@ -7,7 +7,7 @@
  * the tables have been read again.
  */
 import type { DigestReason, Millis, WriteFailure } from '../../controller/core/event.ts';
-import type { RowUpdate } from '../../controller/core/row.ts';
+import type { RowUpdate, SwitchRow } from '../../controller/core/row.ts';
 import type { SwitchEvent, SwitchPort, SwitchStatus } from '../../controller/ports/switch.ts';
 import type { Dice } from '../kernel/dice.ts';
 import type { SimClock } from '../kernel/sim-clock.ts';
@@ -17,7 +17,7 @@ import type { Faults } from './faults.ts';
 import { keyOf } from './mirror.ts';
 
 /** `fate` is told whether the controller had room for a digest. */
-export type PortListener = (event: SwitchEvent, fate?: DigestFate) => void;
+export type PortListener = (event: SwitchEvent<SwitchRow>, fate?: DigestFate) => void;
 
 /** What the world may be told to get wrong, so that a protective rule has nothing to protect (rules.ts). */
 export interface PortLies {
@@ -41,7 +41,7 @@ export interface PortWorld {
 
 interface Request {
   at: Millis;
-  updates: { update: RowUpdate; index: number }[];
+  updates: { update: RowUpdate<SwitchRow>; index: number }[];
   write: Write;
 }
 
@@ -61,7 +61,7 @@ const READ_MS = 5;
 /** Keeps the order of what would happen at the same time. */
 const TICK_MS = 0.001;
 
-export class SimPort implements SwitchPort, DigestListener {
+export class SimPort implements SwitchPort<SwitchRow>, DigestListener {
   /** Updates that no 'written' has answered; nobody asks when the stream is broken. */
   updatesInFlight = 0;
   readonly device: Device;
@@ -95,7 +95,7 @@ export class SimPort implements SwitchPort, DigestListener {
     this.#listener = listener;
   }
 
-  write(number: number, updates: readonly RowUpdate[]): void {
+  write(number: number, updates: readonly RowUpdate<SwitchRow>[]): void {
     if (!this.#isOpen || updates.length === 0) return;
     const { clock, dice, lies } = this.#world;
     const faults = this.#world.faults();
@@ -192,7 +192,8 @@ export class SimPort implements SwitchPort, DigestListener {
 
   #forgetSlots(): void {
     for (const row of this.device.read()) {
-      if (row.table === 'slot') this.device.apply({ operation: 'delete', row }, this.#world.clock.now());
+      if (row.table === 'slot' || row.table === 'slot_prefix')
+        this.device.apply({ operation: 'delete', row }, this.#world.clock.now());
     }
   }
 
@@ -251,7 +252,7 @@ export class SimPort implements SwitchPort, DigestListener {
   }
 
   /** A failure is an answer that says nothing, or a refusal; the former may have happened all the same. */
-  #attempt(update: RowUpdate): WriteFailure['code'] | undefined {
+  #attempt(update: RowUpdate<SwitchRow>): WriteFailure['code'] | undefined {
     const { clock, dice, lies } = this.#world;
     const rate = this.#world.faults().writeFailureRate;
     if (!lies.answersAtOnce && dice.writes.chance(rate)) {
@@ -271,7 +272,7 @@ export class SimPort implements SwitchPort, DigestListener {
   }
 
   /** @param onArrival  called first */
-  #tell(event: SwitchEvent, delayMs: number, onArrival?: () => DigestFate | undefined): void {
+  #tell(event: SwitchEvent<SwitchRow>, delayMs: number, onArrival?: () => DigestFate | undefined): void {
     const stream = this.#stream;
     this.#world.clock.after(delayMs, () => {
       if (stream !== this.#stream || !this.#isOpen) return;
@@ -292,7 +293,7 @@ export class SimPort implements SwitchPort, DigestListener {
   }
 }
 
-function rowKeyOf({ row }: RowUpdate): string {
+function rowKeyOf({ row }: RowUpdate<SwitchRow>): string {
   return row.table === 'version' ? 'version' : `${row.table} ${keyOf(row)}`;
 }
 

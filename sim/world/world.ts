@@ -153,7 +153,8 @@ export class World {
     this.#settled = new Settled({
       ...shared,
       updatesInFlightMax:
-        engine.maxUpdatesInFlight + (plan.switchCount > 1 ? groupOptions.joinUpdatesInFlight : 0),
+        engine.maxUpdatesInFlight * (plan.table === 'maglev' ? 1 : 2) +
+        (plan.switchCount > 1 ? groupOptions.joinUpdatesInFlight : 0),
       fate: this.#fate,
       clients: this.#clients,
     });

@@ -9,7 +9,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials } from '@grpc/grpc-js';
 import { programSchema } from '../../controller/adapters/p4runtime/generated/evenkeel.ts';
 import { RowCodec } from '../../controller/adapters/p4runtime/row-codec.ts';
-import type { Row, RowUpdate } from '../../controller/core/row.ts';
+import type { RowUpdate, SwitchRow } from '../../controller/core/row.ts';
 import { loadProgram } from '../../controller/program.ts';
 import { P4RuntimeClient } from '../../p4runtime/client.ts';
 import { WriteRequestSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
@@ -110,7 +110,7 @@ export class Bmv2Target implements GroupTarget {
 /** Every row, as text, in a fixed order. */
 export function rowsOf(target: GroupTarget): Promise<string[]> {
   return asThirdParty(target, async (client) => {
-    const rows: Row[] = [];
+    const rows: SwitchRow[] = [];
     for await (const { entity } of client.read(codec.everything())) {
       const row = entity.case === 'tableEntry' ? codec.decode(entity.value) : undefined;
       if (row !== undefined) rows.push(row);

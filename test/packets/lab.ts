@@ -55,14 +55,22 @@ export interface Serving {
   affinity?: number;
   hint?: number;
   onDead?: number;
+  byPrefix?: number;
 }
 
 /** The vip of a pool, with what fixtures vary. */
 export function vipRow(
   pool: Pool,
-  { slotMask = 0, affinity = 0, hint = 0, onDead = 0 }: Serving = {},
+  { slotMask = 0, affinity = 0, hint = 0, onDead = 0, byPrefix = 0 }: Serving = {},
 ): EntryInput {
-  const params = { pool: pools[pool], slot_mask: slotMask, affinity, hint, on_dead: onDead };
+  const params = {
+    pool: pools[pool],
+    slot_mask: slotMask,
+    affinity,
+    hint,
+    on_dead: onDead,
+    by_prefix: byPrefix,
+  };
   return {
     table: isIpv6(pool) ? 'vip_ipv6' : 'vip',
     match: { address: isIpv6(pool) ? vip.ipv6 : vip.ipv4, protocol: protocolOf(pool), port: portOf(pool) },
@@ -72,9 +80,9 @@ export function vipRow(
 
 export function fragmentRow(
   pool: Pool,
-  { slotMask = 0, affinity = 0, onDead = 0 }: Serving = {},
+  { slotMask = 0, affinity = 0, onDead = 0, byPrefix = 0 }: Serving = {},
 ): EntryInput {
-  const params = { pool: pools[pool], slot_mask: slotMask, affinity, on_dead: onDead };
+  const params = { pool: pools[pool], slot_mask: slotMask, affinity, on_dead: onDead, by_prefix: byPrefix };
   return {
     table: isIpv6(pool) ? 'vip_fragment_ipv6' : 'vip_fragment',
     match: { address: isIpv6(pool) ? vip.ipv6 : vip.ipv4, protocol: protocolOf(pool) },

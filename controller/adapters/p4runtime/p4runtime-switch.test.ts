@@ -11,7 +11,7 @@ import { protocols } from '../../../wire/ipv4.ts';
 import { decodeIpv6, encodeIpv6, ipv6Defaults } from '../../../wire/ipv6.ts';
 import { decodeNeighbourSolicitation, encodeNeighbourAdvertisement } from '../../../wire/ndp.ts';
 import { tcpFlags } from '../../../wire/tcp.ts';
-import { PLAIN_VIP, type Row, type RowUpdate } from '../../core/row.ts';
+import { PLAIN_VIP, type Row, type RowUpdate, type SwitchRow } from '../../core/row.ts';
 import type { SwitchEvent } from '../../ports/switch.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { P4RuntimeSwitch, type Program } from './p4runtime-switch.ts';
@@ -55,11 +55,11 @@ const rows: Row[] = [
   // IPv6, and what else a vip may ask for.
   {
     ...{ table: 'vip', address: vipIpv6, protocol: 6, port: 80, pool: 2, slotMask: 0 },
-    ...{ affinity: 'source', hint: 'tcp_option', whenDead: 'reset' },
+    ...{ affinity: 'source', hint: 'tcp_option', whenDead: 'reset', byPrefix: false },
   },
   {
     ...{ table: 'vip_fragment', address: vipIpv6, protocol: 6, pool: 2, slotMask: 0 },
-    ...{ affinity: 'source', whenDead: 'reset' },
+    ...{ affinity: 'source', whenDead: 'reset', byPrefix: false },
   },
   { table: 'server_id', pool: 2, value: 0x0102_0304_0000_0000n, mask: 0xffff_ffff_ffff_ffffn, backend: 3 },
   { table: 'slot', pool: 2, slot: 0, unstable: true, pinsBase: true, backend: 3 },
@@ -112,7 +112,7 @@ function createSwitch(options: { electionId?: bigint; address?: string } = {}) {
     pollsPerTraffic: 1,
     ...options,
   });
-  const events: SwitchEvent[] = [];
+  const events: SwitchEvent<SwitchRow>[] = [];
   let wake = () => {};
   port.start((event) => {
     events.push(event);
@@ -121,10 +121,12 @@ function createSwitch(options: { electionId?: bigint; address?: string } = {}) {
   onTestFinished(() => port.close());
 
   /** The next event of this kind that nobody has waited for; those before it are forgotten. */
-  async function next<K extends SwitchEvent['kind']>(kind: K): Promise<Extract<SwitchEvent, { kind: K }>> {
+  async function next<K extends SwitchEvent['kind']>(
+    kind: K,
+  ): Promise<Extract<SwitchEvent<SwitchRow>, { kind: K }>> {
     for (;;) {
       for (let event = events.shift(); event !== undefined; event = events.shift())
-        if (event.kind === kind) return event as Extract<SwitchEvent, { kind: K }>;
+        if (event.kind === kind) return event as Extract<SwitchEvent<SwitchRow>, { kind: K }>;
       await new Promise<void>((resolve) => (wake = resolve));
     }
   }

@@ -18,7 +18,7 @@ import { TypedEntries } from '../../../p4runtime/typed-entries.ts';
 import { Writer, type WriterOptions } from '../../../p4runtime/writer.ts';
 import type { WriteFailure, WriteFailureCode } from '../../core/event.ts';
 import type { DigestRates } from '../../core/options.ts';
-import type { Row, RowUpdate } from '../../core/row.ts';
+import type { RowUpdate, SwitchRow } from '../../core/row.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type {
@@ -76,13 +76,13 @@ export const p4RuntimeSwitchDefaults: Readonly<P4RuntimeSwitchTuning> = {
   writer: { batchSize: 256, rpcsInFlight: 2, updatesMax: 16_384 },
 };
 
-export class P4RuntimeSwitch implements SwitchPort {
+export class P4RuntimeSwitch implements SwitchPort<SwitchRow> {
   private readonly options: P4RuntimeSwitchOptions;
   private readonly client: P4RuntimeClient;
   private readonly index: P4InfoIndex;
   private readonly entries: TypedEntries<ProgramTypes>;
   private readonly rows: RowCodec;
-  private listener: (event: SwitchEvent) => void = () => {};
+  private listener: (event: SwitchEvent<SwitchRow>) => void = () => {};
   private connection: SwitchConnection = 'connecting';
   private problem: string | undefined;
   private readonly notices = { received: 0, unreadable: 0 };
@@ -118,7 +118,7 @@ export class P4RuntimeSwitch implements SwitchPort {
     this.client = new P4RuntimeClient({ address, deviceId, electionId, takesOver });
   }
 
-  start(listener: (event: SwitchEvent) => void): void {
+  start(listener: (event: SwitchEvent<SwitchRow>) => void): void {
     this.listener = listener;
     this.client.onEvent((event) => {
       switch (event.kind) {
@@ -145,7 +145,7 @@ export class P4RuntimeSwitch implements SwitchPort {
     this.client.connect();
   }
 
-  write(write: number, updates: readonly RowUpdate[]): void {
+  write(write: number, updates: readonly RowUpdate<SwitchRow>[]): void {
     const { writer, spell } = this;
     if (writer === undefined) return;
     for (const { row } of updates) this.written[row.table] = (this.written[row.table] ?? 0) + 1;
@@ -256,12 +256,12 @@ export class P4RuntimeSwitch implements SwitchPort {
     );
   }
 
-  private async readEverything(): Promise<{ rows: Row[]; program: 'pushed' | 'unchanged' }> {
+  private async readEverything(): Promise<{ rows: SwitchRow[]; program: 'pushed' | 'unchanged' }> {
     const { p4info } = this.index;
     const { deviceConfig } = this.options.program;
     const program = await this.client.setPipeline({ p4info, deviceConfig });
     await this.configureDigests();
-    const rows: Row[] = [];
+    const rows: SwitchRow[] = [];
     this.pools.clear();
     this.backends.clear();
     for await (const { entity } of this.client.read(this.rows.everything())) {
@@ -347,7 +347,7 @@ export class P4RuntimeSwitch implements SwitchPort {
   }
 
   /** Which counters are worth reading. */
-  private follow({ operation, row }: RowUpdate): void {
+  private follow({ operation, row }: RowUpdate<SwitchRow>): void {
     if (row.table === 'backend') {
       if (operation === 'delete') this.backends.delete(row.backend);
       else this.backends.add(row.backend);
@@ -398,7 +398,10 @@ export class P4RuntimeSwitch implements SwitchPort {
   }
 }
 
-function failureCode(result: UpdateResult & { ok: false }, { operation }: RowUpdate): WriteFailureCode {
+function failureCode(
+  result: UpdateResult & { ok: false },
+  { operation }: RowUpdate<SwitchRow>,
+): WriteFailureCode {
   switch (result.code) {
     case 'already-exists':
       return 'exists';

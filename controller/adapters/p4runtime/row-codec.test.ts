@@ -6,7 +6,7 @@ import { Update_Type } from '../../../p4runtime/generated/p4/v1/p4runtime_pb.ts'
 import { P4InfoIndex, parseP4Info } from '../../../p4runtime/p4info.ts';
 import { TypedEntries } from '../../../p4runtime/typed-entries.ts';
 import { ADDRESS_BITS, familyOf, networkOf } from '../../core/address.ts';
-import type { Row } from '../../core/row.ts';
+import type { Row, SwitchRow } from '../../core/row.ts';
 import { programSchema } from './generated/evenkeel.ts';
 import { RowCodec } from './row-codec.ts';
 
@@ -40,21 +40,45 @@ const whenDead = fc.constantFrom('drop', 'reset', 'unreachable');
 const pairs = <K extends string, L extends string>(one: K, other: L) =>
   fc.oneof(fc.record({ [one]: ipv4, [other]: ipv4 }), fc.record({ [one]: ipv6, [other]: ipv6 }));
 
-const rows: Record<Row['table'], fc.Arbitrary<object>> = {
+/** Bits behind the prefix are 0. */
+const slotPrefix = fc.tuple(slot, fc.nat(16)).map(([bitsOfSlot, prefixLength]) => ({
+  slot: bitsOfSlot & ~(0xffff >> prefixLength),
+  prefixLength,
+}));
+const constants = ({ slot, prefixLength }: { slot: number; prefixLength: number }) => ({
+  slot: fc.constant(slot),
+  prefixLength: fc.constant(prefixLength),
+});
+
+const rows: Record<SwitchRow['table'], fc.Arbitrary<object>> = {
   version: fc.record({
     active: fc.constantFrom(0, 1, 2, 3),
     filters: fc.tuple(filter, filter, filter, filter),
   }),
   vip: fc.record({
-    ...{ address, protocol, port: l4Port, pool, slotMask: slot, affinity, whenDead },
+    ...{ address, protocol, port: l4Port, pool, slotMask: slot, affinity, whenDead, byPrefix: fc.boolean() },
     hint: fc.constantFrom('none', 'quic', 'tcp_option'),
   }),
-  vip_fragment: fc.record({ address, protocol, pool, slotMask: slot, affinity, whenDead }),
+  vip_fragment: fc.record({
+    address,
+    protocol,
+    pool,
+    slotMask: slot,
+    affinity,
+    whenDead,
+    byPrefix: fc.boolean(),
+  }),
   server_id: fc
     .record({ pool, bits: hint, mask: hint.filter((mask) => mask > 0n), backend })
     .map(({ bits, mask, ...row }) => ({ ...row, value: bits & mask, mask })),
   slot: fc.record({ pool, slot, unstable: fc.boolean(), pinsBase: fc.boolean(), backend }),
   slot_version: fc.record({ pool, slot, column: fc.constantFrom(1, 2, 3), backend }),
+  slot_prefix: slotPrefix.chain((prefix) =>
+    fc.record({ ...constants(prefix), pool, unstable: fc.boolean(), pinsBase: fc.boolean(), backend }),
+  ),
+  slot_version_prefix: slotPrefix.chain((prefix) =>
+    fc.record({ ...constants(prefix), pool, column: fc.constantFrom(1, 2, 3), backend }),
+  ),
   pin: fc.record({
     pool,
     sourceAddress: address,
@@ -96,18 +120,21 @@ const rows: Record<Row['table'], fc.Arbitrary<object>> = {
 };
 
 describe('a row', () => {
-  it.each(Object.keys(rows) as Row['table'][])('of %s comes back from its entry as it went', (table) => {
-    fc.assert(
-      fc.property(rows[table], (fields) => {
-        const row = { table, ...fields } as Row;
-        const { entity } = codec.encode({ operation: table === 'version' ? 'modify' : 'insert', row })
-          .entity!;
-        if (entity.case !== 'tableEntry') throw new Error('a row is a table entry');
-        expect(codec.decode(entity.value)).toEqual(row);
-      }),
-      { seed: 1, numRuns: 50 },
-    );
-  });
+  it.each(Object.keys(rows) as SwitchRow['table'][])(
+    'of %s comes back from its entry as it went',
+    (table) => {
+      fc.assert(
+        fc.property(rows[table], (fields) => {
+          const row = { table, ...fields } as SwitchRow;
+          const { entity } = codec.encode({ operation: table === 'version' ? 'modify' : 'insert', row })
+            .entity!;
+          if (entity.case !== 'tableEntry') throw new Error('a row is a table entry');
+          expect(codec.decode(entity.value)).toEqual(row);
+        }),
+        { seed: 1, numRuns: 50 },
+      );
+    },
+  );
 
   it('is deleted by its key alone', () => {
     const row: Row = { table: 'backend', backend: 7, forwarding: 'nat', address: 0, port: 0 };

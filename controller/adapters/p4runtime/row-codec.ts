@@ -10,7 +10,7 @@ import {
   Update_Type,
 } from '../../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import type { TypedEntries } from '../../../p4runtime/typed-entries.ts';
-import type { Row, RowUpdate } from '../../core/row.ts';
+import type { RowUpdate, SwitchRow } from '../../core/row.ts';
 import type { Program } from './generated/evenkeel.ts';
 import { type PinKey, pinKeyOf, rowOf } from './row-decoding.ts';
 import { insertion, noTunnelSource } from './row-encoding.ts';
@@ -18,7 +18,7 @@ import { insertion, noTunnelSource } from './row-encoding.ts';
 type Entries = TypedEntries<Program>;
 
 /** They have no key, hence only a default action. */
-const keyless = ['version', 'tunnel_source'] as const satisfies readonly Row['table'][];
+const keyless = ['version', 'tunnel_source'] as const satisfies readonly SwitchRow['table'][];
 const keyed = [
   'vip',
   'vip_ipv6',
@@ -27,6 +27,8 @@ const keyed = [
   'server_id',
   'slot',
   'slot_version',
+  'slot_prefix',
+  'slot_version_prefix',
   'pin',
   'pin_ipv6',
   'backend',
@@ -50,7 +52,7 @@ export class RowCodec {
     this.entries = entries;
   }
 
-  encode({ operation, row }: RowUpdate): Update {
+  encode({ operation, row }: RowUpdate<SwitchRow>): Update {
     if (row.table === 'tunnel_source' && operation === 'delete') return noTunnelSource(this.entries);
     const update = insertion(this.entries, row);
     if (row.table === 'version' || row.table === 'tunnel_source' || operation === 'insert') return update;
@@ -73,7 +75,7 @@ export class RowCodec {
    *
    * @throws P4RuntimeError 'unknown-name' when the entry is of another program
    */
-  decode(tableEntry: TableEntry): Row | undefined {
+  decode(tableEntry: TableEntry): SwitchRow | undefined {
     return rowOf(this.entries.decode(tableEntry));
   }
 

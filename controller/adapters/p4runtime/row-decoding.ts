@@ -3,7 +3,7 @@
 import type { TypedEntry } from '../../../p4runtime/typed-entries.ts';
 import type { Address, Forwarding } from '../../core/desired.ts';
 import { INITIAL_VERSION } from '../../core/model.ts';
-import type { BackendRow, Column, FilterSlot, Row, VersionRow } from '../../core/row.ts';
+import type { BackendRow, Column, FilterSlot, SwitchRow, VersionRow } from '../../core/row.ts';
 import type { Program } from './generated/evenkeel.ts';
 import { nanosPerMilli, type VersionParams } from './row-encoding.ts';
 import { hintOf, serviceOf } from './row-numbers.ts';
@@ -18,7 +18,7 @@ export interface PinKey {
 }
 
 /** The row of an entry; undefined for entries that are none, such as those of constant tables. */
-export function rowOf(entry: Entry): Row | undefined {
+export function rowOf(entry: Entry): SwitchRow | undefined {
   switch (entry.table) {
     case 'version':
       // A switch may leave out a default action that nobody has modified: then it is the program's.
@@ -44,7 +44,7 @@ export function pinKeyOf(entry: Entry): PinKey | undefined {
   return { pool, sourceAddress, sourcePort };
 }
 
-function keyedRow(entry: Exclude<Entry, { table: 'version' | 'tunnel_source' }>): Row | undefined {
+function keyedRow(entry: Exclude<Entry, { table: 'version' | 'tunnel_source' }>): SwitchRow | undefined {
   switch (entry.table) {
     case 'vip':
     case 'vip_ipv6': {
@@ -66,6 +66,28 @@ function keyedRow(entry: Exclude<Entry, { table: 'version' | 'tunnel_source' }>)
     case 'slot': {
       const { unstable, pin_base: pinsBase, backend } = entry.action!.params;
       return { table: 'slot', ...entry.match, unstable: unstable === 1, pinsBase: pinsBase === 1, backend };
+    }
+    case 'slot_prefix': {
+      const { unstable, pin_base: pinsBase, backend } = entry.action!.params;
+      const flags = { unstable: unstable === 1, pinsBase: pinsBase === 1 };
+      return {
+        table: 'slot_prefix',
+        pool: entry.match.pool,
+        ...slotPrefixOf(entry.match),
+        ...flags,
+        backend,
+      };
+    }
+    case 'slot_version_prefix': {
+      const { pool, column: of } = entry.match;
+      const column = of as 1 | 2 | 3;
+      return {
+        table: 'slot_version_prefix',
+        pool,
+        column,
+        ...slotPrefixOf(entry.match),
+        ...entry.action!.params,
+      };
     }
     case 'slot_version': {
       const { pool, slot, column } = entry.match;
@@ -115,6 +137,10 @@ function keyedRow(entry: Exclude<Entry, { table: 'version' | 'tunnel_source' }>)
 /** A field left out is a prefix of no bits. */
 function prefixOf<A>(prefix: { value: A; prefixLength: number } | undefined, zero: A) {
   return { prefix: prefix?.value ?? zero, prefixLength: prefix?.prefixLength ?? 0 };
+}
+
+function slotPrefixOf({ slot }: { slot?: { value: number; prefixLength: number } }) {
+  return { slot: slot?.value ?? 0, prefixLength: slot?.prefixLength ?? 0 };
 }
 
 function reach({ name, params }: BackendAction): Pick<BackendRow, 'forwarding' | 'address' | 'port'> {

@@ -3,6 +3,7 @@
 import type { Update } from '../../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import type { TypedEntries } from '../../../p4runtime/typed-entries.ts';
 import { requireIpv4, requireIpv6 } from '../../core/address.ts';
+import { assert } from '../../core/assert.ts';
 import type {
   BackendRow,
   KnownNeighbourRow,
@@ -11,7 +12,9 @@ import type {
   PinRow,
   ReturnPathRow,
   RouteRow,
-  Row,
+  SlotPrefixRow,
+  SlotRow,
+  SwitchRow,
   TunnelSourceRow,
   VersionRow,
   VipFragmentRow,
@@ -27,7 +30,7 @@ export const nanosPerMilli = 1_000_000n;
 /** Of table server_id: no two patterns of a pool fit one hint, so that any order will do. */
 const anyPriority = { priority: 1 };
 
-export function insertion(entries: Entries, row: Row): Update {
+export function insertion(entries: Entries, row: SwitchRow): Update {
   switch (row.table) {
     case 'version':
       return entries.setDefault('version', 'use_version', versionParams(row));
@@ -42,12 +45,23 @@ export function insertion(entries: Entries, row: Row): Update {
       return entries.insert('server_id', { pool, hint: { value, mask } }, 'named', { backend }, anyPriority);
     }
     case 'slot': {
-      const { pool, slot, backend } = row;
-      const params = { unstable: row.unstable ? 1 : 0, pin_base: row.pinsBase ? 1 : 0, backend };
-      return entries.insert('slot', { pool, slot }, 'set_slot', params);
+      const { pool, slot } = row;
+      assert(!row.byPrefix, 'slots of a prefix table come to a switch as rows of prefixes');
+      return entries.insert('slot', { pool, slot }, 'set_slot', slotParams(row));
+    }
+    case 'slot_prefix': {
+      const match = { pool: row.pool, ...prefixMatch(row) };
+      return entries.insert('slot_prefix', match, 'set_slot', slotParams(row));
+    }
+    case 'slot_version_prefix': {
+      const { pool, column, backend } = row;
+      return entries.insert('slot_version_prefix', { pool, column, ...prefixMatch(row) }, 'set_backend', {
+        backend,
+      });
     }
     case 'slot_version': {
       const { pool, slot, column, backend } = row;
+      assert(!row.byPrefix, 'slots of a prefix table come to a switch as rows of prefixes');
       return entries.insert('slot_version', { pool, slot, column }, 'set_backend', { backend });
     }
     case 'pin':
@@ -176,6 +190,15 @@ function ownAddress(entries: Entries, { address, mac }: OwnAddressRow): Update {
   return typeof address === 'number'
     ? entries.insert('own_address', { address }, 'ours', params)
     : entries.insert('own_address_ipv6', { address }, 'ours', params);
+}
+
+function slotParams({ unstable, pinsBase, backend }: Pick<SlotRow, 'unstable' | 'pinsBase' | 'backend'>) {
+  return { unstable: unstable ? 1 : 0, pin_base: pinsBase ? 1 : 0, backend };
+}
+
+/** A prefix of no bits is a field left out. */
+function prefixMatch({ slot, prefixLength }: Pick<SlotPrefixRow, 'slot' | 'prefixLength'>) {
+  return prefixLength === 0 ? {} : { slot: { value: slot, prefixLength } };
 }
 
 function versionParams({ active, filters }: VersionRow): VersionParams {

@@ -11,16 +11,31 @@ const whenDeads = ['drop', 'reset', 'unreachable'] as const satisfies readonly W
 interface Service {
   affinity: Affinity;
   whenDead: WhenDead;
+  byPrefix: boolean;
+}
+
+interface ServiceParams {
+  affinity: number;
+  on_dead: number;
+  by_prefix: number;
 }
 
 /** Parameters that `serve` and `serve_fragments` have in common. */
-export function serviceParams({ affinity, whenDead }: Service): { affinity: number; on_dead: number } {
-  return { affinity: affinities.indexOf(affinity), on_dead: whenDeads.indexOf(whenDead) };
+export function serviceParams({ affinity, whenDead, byPrefix }: Service): ServiceParams {
+  return {
+    affinity: affinities.indexOf(affinity),
+    on_dead: whenDeads.indexOf(whenDead),
+    by_prefix: byPrefix ? 1 : 0,
+  };
 }
 
 /** A number that nobody knows says what its table says by default. */
-export function serviceOf(params: { affinity: number; on_dead: number }): Service {
-  return { affinity: affinities[params.affinity] ?? 'none', whenDead: whenDeads[params.on_dead] ?? 'drop' };
+export function serviceOf(params: ServiceParams): Service {
+  return {
+    affinity: affinities[params.affinity] ?? 'none',
+    whenDead: whenDeads[params.on_dead] ?? 'drop',
+    byPrefix: params.by_prefix === 1,
+  };
 }
 
 export const hintNumber = (hint: Hint): number => hints.indexOf(hint);

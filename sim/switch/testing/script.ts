@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What two switches are told, step by step, and the first thing that they do not agree on. */
 
-import type { Row, RowUpdate } from '../../../controller/core/row.ts';
+import type { RowUpdate, SwitchRow } from '../../../controller/core/row.ts';
 import type { Packet, SimSwitch, Verdict } from '../sim-switch.ts';
 
 export type Step =
@@ -87,6 +87,6 @@ function verdictAnswer(verdict: Verdict, admitted: number): Answer {
 }
 
 /** Rows as sorted text: neither their order nor that of their fields says anything. */
-function canonical(rows: readonly Row[]): string[] {
+function canonical(rows: readonly SwitchRow[]): string[] {
   return rows.map((row) => JSON.stringify(Object.entries(row).sort(([a], [b]) => (a < b ? -1 : 1)))).sort();
 }

@@ -21,6 +21,7 @@ export interface Program {
           affinity: number;
           hint: number;
           on_dead: number;
+          by_prefix: number;
         };
       };
       defaults: {};
@@ -43,6 +44,7 @@ export interface Program {
           affinity: number;
           hint: number;
           on_dead: number;
+          by_prefix: number;
         };
       };
       defaults: {};
@@ -62,6 +64,7 @@ export interface Program {
           slot_mask: number;
           affinity: number;
           on_dead: number;
+          by_prefix: number;
         };
       };
       defaults: {};
@@ -81,6 +84,7 @@ export interface Program {
           slot_mask: number;
           affinity: number;
           on_dead: number;
+          by_prefix: number;
         };
       };
       defaults: {};
@@ -234,6 +238,20 @@ export interface Program {
       defaults: {};
       hasPriority: false;
     };
+    /** SwitchIngress.pipeline.load_balancer.slot_lookup.slot_prefix: 131072 entries */
+    slot_prefix: {
+      match: {
+        /** exact, 12 bits */
+        pool: number;
+        /** lpm, 16 bits */
+        slot?: { value: number; prefixLength: number };
+      };
+      actions: {
+        set_slot: { unstable: number; pin_base: number; backend: number };
+      };
+      defaults: {};
+      hasPriority: false;
+    };
     /** SwitchIngress.pipeline.load_balancer.version_lookup.version: 1024 entries */
     version: {
       match: Record<string, never>;
@@ -298,6 +316,22 @@ export interface Program {
         slot: number;
         /** exact, 2 bits */
         column: number;
+      };
+      actions: {
+        set_backend: { backend: number };
+      };
+      defaults: {};
+      hasPriority: false;
+    };
+    /** SwitchIngress.pipeline.load_balancer.slot_version_lookup.slot_version_prefix: 131072 entries */
+    slot_version_prefix: {
+      match: {
+        /** exact, 12 bits */
+        pool: number;
+        /** exact, 2 bits */
+        column: number;
+        /** lpm, 16 bits */
+        slot?: { value: number; prefixLength: number };
       };
       actions: {
         set_backend: { backend: number };
@@ -556,6 +590,11 @@ export const programSchema = {
       actions: ['set_slot'],
       defaults: [],
     },
+    slot_prefix: {
+      match: { pool: 'exact 12', slot: 'lpm 16' },
+      actions: ['set_slot'],
+      defaults: [],
+    },
     version: {
       match: {},
       actions: [],
@@ -573,6 +612,11 @@ export const programSchema = {
     },
     slot_version: {
       match: { pool: 'exact 12', slot: 'exact 16', column: 'exact 2' },
+      actions: ['set_backend'],
+      defaults: [],
+    },
+    slot_version_prefix: {
+      match: { pool: 'exact 12', column: 'exact 2', slot: 'lpm 16' },
       actions: ['set_backend'],
       defaults: [],
     },
@@ -613,8 +657,8 @@ export const programSchema = {
     },
   },
   actions: {
-    serve: { pool: 12, slot_mask: 16, affinity: 1, hint: 2, on_dead: 2 },
-    serve_fragments: { pool: 12, slot_mask: 16, affinity: 1, on_dead: 2 },
+    serve: { pool: 12, slot_mask: 16, affinity: 1, hint: 2, on_dead: 2, by_prefix: 1 },
+    serve_fragments: { pool: 12, slot_mask: 16, affinity: 1, on_dead: 2, by_prefix: 1 },
     'vip_lookup.not_ours': {},
     as_vip: { address: 32, port: 16 },
     as_vip_ipv6: { address: 128, port: 16 },
