@@ -131,11 +131,12 @@ function vipColumns({ switch: { traffic } }: ControllerStatus): Column<PoolStatu
     { title: 'ADDRESS', text: (pool) => `${endpointText(pool)}/${pool.protocol}` },
     { title: 'STATE', text: (pool) => pool.phase },
     { title: 'SLOTS', align: 'right', text: (pool) => formatCount(pool.slotCount) },
+    { title: 'ROWS', align: 'right', text: (pool) => formatCount(pool.slotRows) },
     { title: 'UNSTABLE', align: 'right', text: (pool) => formatCount(pool.unstableSlots) },
     { title: 'PINS', align: 'right', text: (pool) => formatCount(pool.pins) },
     { title: 'SESSION', align: 'right', text: (pool) => formatSpan(pool.sessionTimeoutMs) },
     { title: 'FORWARDING', text: (pool) => pool.forwarding },
-    { title: 'PLACEMENT', text: (pool) => pool.placement },
+    { title: 'PLACEMENT', text: (pool) => (pool.table === 'prefix' ? 'prefix' : pool.placement) },
     { title: 'PACKETS', align: 'right', text: (pool) => packets(traffic?.pools[pool.id]) },
     { title: 'BYTES', align: 'right', text: (pool) => bytes(traffic?.pools[pool.id]) },
   ];

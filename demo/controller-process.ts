@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ControllerStatus } from '../controller/adapters/http/admin.ts';
+import type { SlotTable } from '../controller/core/desired.ts';
 import type { Explanation } from '../controller/core/explain.ts';
 import type { Status } from '../controller/core/status.ts';
 import { client, hosts, prefixLength, serverPlaces, vip } from './layout.ts';
@@ -16,6 +17,7 @@ export interface ControllerOptions {
   deviceId: number;
   naive: boolean;
   slots: number;
+  table: SlotTable;
   sessionTimeoutMs: number;
   rotationMs: number;
   quarantineMs: number;
@@ -169,12 +171,13 @@ export function configOf(options: Omit<ControllerOptions, 'directory' | 'naive'>
   };
 }
 
-function vipOf(plan: PoolPlan, { slots, sessionTimeoutMs }: ControllerOptions): object {
+function vipOf(plan: PoolPlan, { slots, table, sessionTimeoutMs }: ControllerOptions): object {
   return {
     name: vip.name,
     address: vip.address,
     port: vip.port,
     slots,
+    table,
     session_timeout: `${sessionTimeoutMs}ms`,
     backends: serverPlaces.flatMap(({ name, address, port }) => {
       const backend = plan[name];

@@ -37,7 +37,7 @@ export async function finalChecks(
     {
       what: 'no slot is unstable, no column is left',
       passed: after.slots > 0 && after.unstableSlots === 0 && after.slotVersions === 0,
-      detail: `${after.unstableSlots} of ${after.slots} slots, ${after.slotVersions} rows of slot_version`,
+      detail: `${after.unstableSlots} of ${after.slots} slots in ${after.slotRows} rows, ${after.slotVersions} rows of columns`,
     },
     {
       what: 'no packet asks a filter, so no digest is raised',

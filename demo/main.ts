@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { SlotTable } from '../controller/core/desired.ts';
 import { enterLab, labCapability } from '../lab/capability.ts';
 import { formatReport, hasPassed, type Report } from './report.ts';
 import { run, runDefaults } from './run.ts';
@@ -16,6 +17,7 @@ import { openView } from './view.ts';
 const usage = `usage: make demo [ARGS="..."]
 
   --target TARGET      embedded (default), or bmv2: a real simple_switch_grpc, from BMV2_SWITCH_EXE or PATH
+  --table KIND         maglev (default), or prefix: the switch holds prefixes of slots
   --naive              without versions, filters and pins: shows that breakage is seen
   --in-memory          hosts in memory even where network namespaces can be had (embedded only)
   --scenario NAME      demo (default), flood (100,000 SYNs at unstable slots) or short
@@ -37,6 +39,7 @@ const gentle = {
 
 interface Arguments {
   target: Target;
+  table: SlotTable;
   naive: boolean;
   inMemory: boolean;
   scenario: keyof typeof scenarios;
@@ -56,7 +59,15 @@ else if ('problem' in parsed) {
 // Sockets of a run that failed half-way must not keep us.
 process.exit();
 
-async function main({ target, naive, inMemory, scenario, connections, seed }: Arguments): Promise<number> {
+async function main({
+  target,
+  table,
+  naive,
+  inMemory,
+  scenario,
+  connections,
+  seed,
+}: Arguments): Promise<number> {
   if (!inMemory && labCapability() === 'unshare') await enterLab();
   const network = await openNetwork(target, inMemory).catch((error: Error) => {
     return { unavailable: error.message };
@@ -73,6 +84,7 @@ async function main({ target, naive, inMemory, scenario, connections, seed }: Ar
     const report = await run(network, {
       ...runDefaults,
       ...(network.isInMemory && { slots: gentle.slots }),
+      table,
       naive,
       scenario: scenarios[scenario],
       traffic: {
@@ -119,6 +131,7 @@ function parseArguments(argv: string[]): Arguments | { help: true } | { problem:
       args: argv,
       options: {
         target: { type: 'string', default: 'embedded' },
+        table: { type: 'string', default: 'maglev' },
         naive: { type: 'boolean', default: false },
         'in-memory': { type: 'boolean', default: false },
         scenario: { type: 'string', default: 'demo' },
@@ -127,10 +140,11 @@ function parseArguments(argv: string[]): Arguments | { help: true } | { problem:
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
-    const { target, naive, scenario } = values;
+    const { target, table, naive, scenario } = values;
     if (values.help) return { help: true };
     if (target !== 'embedded' && target !== 'bmv2')
       return { problem: `--target ${target}: embedded or bmv2` };
+    if (table !== 'maglev' && table !== 'prefix') return { problem: `--table ${table}: maglev or prefix` };
     if (scenario !== 'demo' && scenario !== 'flood' && scenario !== 'short')
       return { problem: `--scenario ${scenario}: demo, flood or short` };
     const connections = Number(values.connections);
@@ -139,7 +153,7 @@ function parseArguments(argv: string[]): Arguments | { help: true } | { problem:
     }
     const seed = Number(values.seed);
     if (!Number.isSafeInteger(seed)) return { problem: `--seed ${values.seed}: an integer` };
-    return { target, naive, inMemory: values['in-memory'], scenario, connections, seed };
+    return { target, table, naive, inMemory: values['in-memory'], scenario, connections, seed };
   } catch (error) {
     return { problem: (error as Error).message };
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One run: a network, a controller, traffic, a scenario; and what became of it. */
 
+import type { SlotTable } from '../controller/core/desired.ts';
 import type { CommitRecord, Status } from '../controller/core/status.ts';
 import { ControllerProcess } from './controller-process.ts';
 import { finalChecks } from './final-checks.ts';
@@ -20,6 +21,8 @@ export interface RunOptions {
   scenario: Scenario;
   traffic: TrafficOptions;
   slots: number;
+  /** How the switch holds them. */
+  table: SlotTable;
   sessionTimeoutMs: number;
   rotationMs: number;
   quarantineMs: number;
@@ -33,6 +36,7 @@ export interface RunOptions {
 export const runDefaults: Readonly<Omit<RunOptions, 'scenario' | 'traffic' | 'directory'>> = {
   naive: false,
   slots: 8_192,
+  table: 'maglev',
   sessionTimeoutMs: 12_000,
   rotationMs: 5_000,
   quarantineMs: 4_000,

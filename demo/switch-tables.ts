@@ -21,6 +21,8 @@ export interface PinnedFlow {
 
 export interface SwitchTables {
   slots: number;
+  /** Rows of table slot, or slot_prefix. */
+  slotRows: number;
   /** Slots by the id of their backend. */
   owned: ReadonlyMap<number, number>;
   unstableSlots: number;
@@ -35,6 +37,7 @@ export interface SwitchTables {
 const unstableDecisions: readonly number[] = [2, 3, 4];
 
 const connectTimeoutMs = 5_000;
+const slotBits = 16;
 
 /** Reads only, so it need not be primary, and stays behind every controller. @throws P4RuntimeError */
 export async function readSwitchTables(address: string, deviceId: number): Promise<SwitchTables> {
@@ -55,10 +58,20 @@ export async function readSwitchTables(address: string, deviceId: number): Promi
     const vips = await table('vip');
     const slotMask = Number(vips[0]?.action?.params.slot_mask ?? 0);
     const slots = new Map<number, { unstable: boolean; backend: number }>();
-    for (const { match, action } of await table('slot')) {
+    const take = (slot: number, { action }: Entry): void => {
       const { unstable, backend } = action!.params;
-      slots.set(Number(match.slot), { unstable: Number(unstable) === 1, backend: Number(backend) });
+      slots.set(slot, { unstable: Number(unstable) === 1, backend: Number(backend) });
+    };
+    const isByPrefix = Number(vips[0]?.action?.params.by_prefix ?? 0) === 1;
+    const rows = isByPrefix ? [] : await table('slot');
+    for (const entry of rows) take(Number(entry.match.slot), entry);
+    const prefixes = isByPrefix ? (await table('slot_prefix')).map(prefixOf) : [];
+    // Those with longer prefixes come last, and win.
+    for (const { entry, slot, bits } of prefixes.sort((a, b) => a.bits - b.bits)) {
+      const end = Math.min(slot + (1 << (slotBits - bits)), slotMask + 1);
+      for (let each = slot; each < end; each++) take(each, entry);
     }
+    const columns = await table(isByPrefix ? 'slot_version_prefix' : 'slot_version');
     const pins = (await table('pin')).map(({ match, action }): PinnedFlow => {
       const sourceAddress = Number(match.source_address);
       const sourcePort = Number(match.source_port);
@@ -75,7 +88,8 @@ export async function readSwitchTables(address: string, deviceId: number): Promi
       isUnstable(sourceAddress, sourcePort) {
         return slots.get(flowHash(vipFlow(sourceAddress, sourcePort), slotMask).slot)?.unstable ?? false;
       },
-      slotVersions: (await table('slot_version')).length,
+      slotRows: rows.length + prefixes.length,
+      slotVersions: columns.length,
       pins,
       unstablePackets: await countPackets(
         client,
@@ -86,6 +100,13 @@ export async function readSwitchTables(address: string, deviceId: number): Promi
   } finally {
     client.close();
   }
+}
+
+function prefixOf(entry: Entry): { entry: Entry; slot: number; bits: number } {
+  // A prefix of no bits is a field left out.
+  const field = entry.match.slot;
+  if (typeof field !== 'object' || !('prefixLength' in field)) return { entry, slot: 0, bits: 0 };
+  return { entry, slot: Number(field.value), bits: field.prefixLength };
 }
 
 function connected(client: P4RuntimeClient): Promise<void> {

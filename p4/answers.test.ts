@@ -235,6 +235,12 @@ describePackets('a pool without live backends', [
     ].map((reset) => `answered | port 0 to client: 10.0.0.100:80 > 10.0.0.1:1000 tcp ${reset} ttl 64`),
   },
   {
+    does: 'counts a SYN that it resets as new where that has left a mark in a filter',
+    rows: [...dead(1), slotRow('tcp', 0, { unstable: 1 })],
+    in: [tcp({ flags: syn, sequence: 100, payload: new Uint8Array(0) })],
+    out: ['new | port 0 to client: 10.0.0.100:80 > 10.0.0.1:1000 tcp rst ack seq 0 ack 101 ttl 64'],
+  },
+  {
     does: 'resets TCP over IPv6',
     rows: dead(1),
     in: [

@@ -5,9 +5,11 @@ import { frameOf, icmp, ipPacket, segmentOf, tcp, toVip, toVipIpv6, udp } from '
 import { checksumOf } from '../test/packets/in-words.ts';
 import {
   backendPort,
+  backendRow,
   blue,
   client,
   clientPort,
+  fragmentRow,
   green,
   ids,
   neighbourRow,
@@ -19,6 +21,7 @@ import {
 import { describePackets } from '../test/packets/packets.ts';
 import { broadcastMac, parseIpv4, parseIpv6 } from '../wire/address.ts';
 import { arpOperations, encodeArp } from '../wire/arp.ts';
+import { internetChecksum } from '../wire/checksum.ts';
 import { encodeEthernet, etherTypes } from '../wire/ethernet.ts';
 import { protocols } from '../wire/ipv4.ts';
 import { extensionKinds, fragmentExtension, paddingExtension } from '../wire/ipv6.ts';
@@ -130,6 +133,16 @@ const damaged = (frame: Uint8Array, at: number, bits = 1) => {
   return frame;
 };
 
+/** The IPv4 packet of the frame says that it has so many octets. */
+const tooShort = (frame: Uint8Array, bytes: number) => {
+  const headerBytes = (frame[14]! & 0xf) * 4;
+  const header = new DataView(frame.buffer, frame.byteOffset + 14, headerBytes);
+  header.setUint16(2, bytes);
+  header.setUint16(10, 0);
+  header.setUint16(10, internetChecksum(frame.subarray(14, 14 + headerBytes)));
+  return frame;
+};
+
 const padded = (packet: Uint8Array) => Uint8Array.of(...packet, ...new Uint8Array(40));
 
 describePackets('what cannot be', [
@@ -169,6 +182,18 @@ describePackets('what cannot be', [
       frameOf({}, padded(ipPacket({}, protocols.icmp, new Uint8Array(0)))),
       frameOf({}, padded(ipPacket(toVipIpv6, protocols.tcp, segmentOf({}).subarray(0, 19)))),
       frameOf({}, padded(ipPacket(toVipIpv6, protocols.udp, new Uint8Array(7)))),
+    ],
+    out: Array(5).fill('dropped: malformed'),
+  },
+  {
+    does: 'is an IPv4 packet shorter than its own header, also as a fragment with options, which is never in a tunnel',
+    rows: [fragmentRow('tcp'), backendRow(ids.blue, 'ipip', { address: blue.ipv4 })],
+    in: [
+      Uint8Array.from(
+        Buffer.from('0200000000fe02000000000108004700000000002000400646670a0000010a00006403', 'hex'),
+      ),
+      ...[0, 19, 23].map((bytes) => tooShort(tcp({ ipv4: { options: new Uint8Array(4).fill(1) } }), bytes)),
+      tooShort(frameOf({ target: green.ipv4 }, ipPacket({ target: green.ipv4 }, 47, new Uint8Array(8))), 19),
     ],
     out: Array(5).fill('dropped: malformed'),
   },

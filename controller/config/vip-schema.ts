@@ -112,10 +112,9 @@ export const vipSchema = z
       ),
     table: scalar(oneOf('maglev', 'prefix'))
       .default(vipDefaults.table)
-      .meta({
-        description:
-          'How switches hold the slots. `maglev`: a row each. `prefix`: a row for all slots that begin with the same bits, where they have the same backend: few rows, and a change writes few (docs/prefix-tables.md).',
-      }),
+      .describe(
+        'How switches hold the slots. `maglev`: a row each. `prefix`: a row for all slots that begin with the same bits, where they have the same backend: few rows, and a change writes few (docs/prefix-tables.md).',
+      ),
     placement: scalar(oneOf('pure', 'sticky'))
       .default(vipDefaults.placement)
       .describe(

@@ -110,6 +110,8 @@ export interface Pool {
   unstableCount: number;
   /** Rows in `columns`. */
   columnRowCount: number;
+  /** Rows that the switch needs for the slots and columns; undefined: to be counted anew. See slots.ts. */
+  slotRowCount: number | undefined;
   /** The table wanted, backend ids; as of the last time it was placed. */
   target: Uint16Array;
   /** Slots where the target is not what new flows get. */
@@ -363,6 +365,7 @@ export function createPool(
     orphans: new Map(),
     unstableCount: 0,
     columnRowCount: 0,
+    slotRowCount: undefined,
     target: new Uint16Array(slotCount),
     movedCount: 0,
     isPlacementStale: true,

@@ -3,6 +3,7 @@
 
 import { want } from './ledger.ts';
 import { NO_BACKEND, NO_ROW, type Pool, type State } from './model.ts';
+import { fewestRows, NO_VALUE } from './prefix-cover.ts';
 import type { Column, SlotRow, SlotVersionRow } from './row.ts';
 
 /** Above the 13 bits of a backend id. */
@@ -104,6 +105,27 @@ export function isSlotSettled(state: State, pool: Pool, slot: number): boolean {
   return true;
 }
 
+/** Rows that the switch needs for the slots and their columns, once all is written. Costs a look at every slot if they have changed. */
+export function slotRowCount(pool: Pool): number {
+  pool.slotRowCount ??= pool.table === 'prefix' ? prefixRowCount(pool) : maglevRowCount(pool);
+  return pool.slotRowCount;
+}
+
+function prefixRowCount(pool: Pool): number {
+  let count = fewestRows(pool.slots).size;
+  if (pool.columnRowCount === 0) return count;
+  for (const column of pool.columns) {
+    count += fewestRows(column.map((backend) => (backend === NO_ROW ? NO_VALUE : backend + 1))).size;
+  }
+  return count;
+}
+
+function maglevRowCount({ slots, columnRowCount }: Pool): number {
+  let count = columnRowCount;
+  for (const value of slots) if (value !== NO_BACKEND) count++;
+  return count;
+}
+
 /** Takes over what was read from the switch. */
 export function loadSlot(pool: Pool, row: SlotRow): void {
   recordSlot(pool, row.slot, row.backend | FLAGS[stabilityOfRow(row)]);
@@ -120,6 +142,7 @@ function recordSlot(pool: Pool, slot: number, value: number): void {
   if (before & UNSTABLE) pool.unstableCount--;
   if (value & UNSTABLE) pool.unstableCount++;
   pool.slots[slot] = value;
+  pool.slotRowCount = undefined;
 }
 
 function recordColumn(pool: Pool, slot: number, column: 1 | 2 | 3, backend: number): void {
@@ -128,6 +151,7 @@ function recordColumn(pool: Pool, slot: number, column: 1 | 2 | 3, backend: numb
   countRef(pool, backend, 1);
   pool.columnRowCount += Number(backend !== NO_ROW) - Number(rows[slot] !== NO_ROW);
   rows[slot] = backend;
+  pool.slotRowCount = undefined;
 }
 
 function countRef(pool: Pool, backend: number, by: number): void {

@@ -2,13 +2,14 @@
 /** What the engine knows about itself, as plain JSON-able data. Times are of the engine's own monotonic clock. */
 
 import { formatAddress } from './address.ts';
-import type { Affinity, Forwarding, Placement, Protocol } from './desired.ts';
+import type { Affinity, Forwarding, Placement, Protocol, SlotTable } from './desired.ts';
 import { type DrainStatus, drainsOf } from './drain.ts';
 import type { Millis } from './event.ts';
 import { activeFilter, type Backend, isOut, type Pool, type State } from './model.ts';
 import { type EngineOptions, engineDefaults } from './options.ts';
 import { slotsOwned, slotsWanted } from './placement.ts';
 import type { Column, FilterSlot } from './row.ts';
+import { slotRowCount } from './slots.ts';
 import { retireAt } from './versions.ts';
 
 export interface Status {
@@ -53,8 +54,11 @@ export interface PoolStatus {
   forwarding: Forwarding;
   affinity: Affinity;
   placement: Placement;
+  table: SlotTable;
   sessionTimeoutMs: number;
   slotCount: number;
+  /** Rows of slots and columns that the switch needs: as many as slots, or fewer with a prefix table. */
+  slotRows: number;
   stableSlots: number;
   unstableSlots: number;
   pins: number;
@@ -208,8 +212,10 @@ function poolStatus(state: State, pool: Pool, options: EngineOptions): PoolStatu
     forwarding: pool.forwarding,
     affinity: pool.affinity,
     placement: pool.placement,
+    table: pool.table,
     sessionTimeoutMs: pool.sessionTimeoutMs,
     slotCount: pool.slotCount,
+    slotRows: slotRowCount(pool),
     stableSlots: pool.slotCount - pool.unstableCount,
     unstableSlots: pool.unstableCount,
     pins,

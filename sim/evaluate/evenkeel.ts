@@ -10,8 +10,8 @@ import type { DigestReason, Millis, WriteFailure } from '../../controller/core/e
 import { type EngineOptions, engineDefaults } from '../../controller/core/options.ts';
 import type { Column, PinRow, RowUpdate, SwitchRow } from '../../controller/core/row.ts';
 import { Engine } from '../../controller/engine.ts';
-import { PrefixPort } from '../../controller/prefix/prefix-port.ts';
 import type { SwitchEvent, SwitchPort, SwitchStatus } from '../../controller/ports/switch.ts';
+import { PrefixPort } from '../../controller/prefix/prefix-port.ts';
 import { SimClock } from '../kernel/sim-clock.ts';
 import { NO_SERVER, type System, type SystemState } from '../rivals/system.ts';
 import { decisions, digestReasons, FastSwitch, packetKinds } from '../switch/fast-switch.ts';

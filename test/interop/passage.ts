@@ -86,7 +86,7 @@ function isUnsound(frame: Uint8Array, reading: Reading): boolean {
   const payloadBytes = isIpv4 ? (ipv4Bytes[0] ?? 0) - ipv4HeaderBytes : (ipv6PayloadBytes[0] ?? 0);
   const headerBytes = isIpv4 ? ipv4HeaderBytes : ipv6HeaderBytes;
   const isCut = ethernetHeaderBytes + headerBytes + payloadBytes > frame.length;
-  return isMalformed || isCut || payloadBytes < 0 || (udpBytes[0] ?? payloadBytes) !== payloadBytes;
+  return isMalformed || isCut || (udpBytes[0] ?? payloadBytes) !== payloadBytes;
 }
 
 function isIpv4Frame(frame: Uint8Array): boolean {

@@ -78,7 +78,7 @@ describe('a trace', () => {
       ['neighbour', true],
     ]);
     expect(tables[0]).toMatchObject({
-      at: { file: 'core/vip.p4', line: 38 },
+      at: { file: 'core/vip.p4', line: 41 },
       key: [
         { name: 'address', width: 32, value: '0xa000064', match: 'exact' },
         { name: 'protocol', width: 8, value: '0x6', match: 'exact' },
