@@ -223,9 +223,11 @@ export class PrefixPort implements SwitchPort {
   private change(place: Place): void {
     if (place.waiting.length === 0) return;
     const { table } = place;
-    const accepted = place.waiting.filter((update) => this.accept(table, update));
+    const { waiting } = place;
+    // Whoever hears of an answer may write again at once.
     place.waiting = [];
     place.isChanging = true;
+    const accepted = waiting.filter((update) => this.accept(table, update));
     const takeAll = (): void => this.takeStep(place, table.plan(), accepted);
     if (!place.isShortOfRoom) takeAll();
     else this.makeRoom(place, table.planRemovals(), takeAll);
