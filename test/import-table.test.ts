@@ -48,6 +48,11 @@ const table: readonly Part[] = [
     promises: true,
   },
   {
+    folder: 'controller/prefix/testing',
+    imports: ['controller/core', 'controller/ports', 'controller/prefix'],
+    packages: [],
+  },
+  {
     folder: 'controller/group/testing',
     imports: ['controller/core', 'controller/ports', 'controller/group'],
     packages: ['vitest'],
