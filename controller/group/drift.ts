@@ -323,7 +323,8 @@ export class Drift implements DriftControl {
   private isOurs(row: Row): boolean {
     if (row.table !== 'slot' && row.table !== 'slot_version' && row.table !== 'pin') return false;
     const { shadow } = this.world;
-    const isServed = shadow.has(slotKey(row.pool, 0));
+    const slotZero = { pool: row.pool, slot: 0 };
+    const isServed = shadow.has(slotKey(slotZero)) || shadow.has(slotKey({ ...slotZero, byPrefix: true }));
     return isServed && shadow.has(`backend/${row.backend}`);
   }
 

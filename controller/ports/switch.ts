@@ -41,7 +41,7 @@ export interface SwitchPort<R extends SwitchRow = Row> {
   /** As of now, and after every reconnection. A switch that has no meters has no such method. */
   limit?(rates: DigestRates): void;
   /** Every row that the switch holds now. Rows that are written meanwhile are in it or not. Rejects when it cannot be read. */
-  readBack?(): Promise<readonly Row[]>;
+  readBack?(): Promise<readonly R[]>;
   /** Of a group: whether its switches hold what they were given. */
   readonly drift?: DriftControl;
   status(): SwitchStatus;

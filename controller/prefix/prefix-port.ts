@@ -66,9 +66,11 @@ interface SlotUpdate {
 interface Place {
   readonly pool: number;
   readonly column: 0 | 1 | 2 | 3;
-  readonly table: PrefixTable;
+  table: PrefixTable;
   waiting: SlotUpdate[];
   isChanging: boolean;
+  /** How often it has begun to. */
+  changes: number;
   /** The switch has refused a row for want of room. */
   isShortOfRoom: boolean;
 }
@@ -138,6 +140,22 @@ export class PrefixPort implements SwitchPort {
     this.port.limit?.(rates);
   }
 
+  /** Tables that nobody was changing are taken over as they are: somebody else may have written to them. */
+  async readBack(): Promise<readonly Row[]> {
+    if (this.port.readBack === undefined) throw new Error('the switch cannot be read back');
+    const { places } = this;
+    const changesBefore = new Map([...places].map(([key, { changes }]) => [key, changes]));
+    const rows = await this.port.readBack();
+    const found = new Map<number, Place>();
+    const expanded = expand(rows, found);
+    for (const [key, place] of places) {
+      const isAtRest = !place.isChanging && place.changes === changesBefore.get(key);
+      if (isAtRest) place.table = found.get(key)?.table ?? new PrefixTable();
+    }
+    for (const [key, place] of found) if (!places.has(key)) places.set(key, place);
+    return expanded;
+  }
+
   status(): SwitchStatus {
     return this.port.status();
   }
@@ -152,7 +170,7 @@ export class PrefixPort implements SwitchPort {
     switch (event.kind) {
       case 'connected':
         this.forget();
-        this.listener({ ...event, rows: this.load(event.rows) });
+        this.listener({ ...event, rows: expand(event.rows, this.places) });
         return;
       case 'disconnected':
         this.forget();
@@ -179,44 +197,9 @@ export class PrefixPort implements SwitchPort {
     this.rowsInFlight = 0;
   }
 
-  /** @returns the rows, those of prefixes as rows of slots */
-  private load(rows: readonly SwitchRow[]): Row[] {
-    const plain: Row[] = [];
-    for (const row of rows) {
-      if (row.table !== 'slot_prefix' && row.table !== 'slot_version_prefix') plain.push(row);
-      else this.placeOf(row).table.load(nodeOfRow(row), valueOfRow(row));
-    }
-    for (const { pool, column, table } of this.places.values()) {
-      table.loaded();
-      for (let slot = 0; slot < table.slotCount; slot++) {
-        const value = table.wantedOf(slot);
-        if (value !== NO_VALUE) plain.push(slotOfValue(pool, column, slot, value));
-      }
-    }
-    return plain;
-  }
-
-  private placeOf(row: SlotRow | SlotVersionRow | SlotPrefixRow | SlotVersionPrefixRow): Place {
-    const column = 'column' in row ? row.column : 0;
-    const key = row.pool * 4 + column;
-    let place = this.places.get(key);
-    if (place === undefined) {
-      place = {
-        pool: row.pool,
-        column,
-        table: new PrefixTable(),
-        waiting: [],
-        isChanging: false,
-        isShortOfRoom: false,
-      };
-      this.places.set(key, place);
-    }
-    return place;
-  }
-
   private take({ operation, row }: PrefixedUpdate, index: number, asked: Asked): void {
     const value = operation === 'delete' ? NO_VALUE : valueOfRow(row);
-    this.placeOf(row).waiting.push({ asked, index, operation, slot: row.slot, value });
+    placeOf(this.places, row).waiting.push({ asked, index, operation, slot: row.slot, value });
   }
 
   /** Brings the table to what is wanted by now. */
@@ -227,6 +210,7 @@ export class PrefixPort implements SwitchPort {
     // Whoever hears of an answer may write again at once.
     place.waiting = [];
     place.isChanging = true;
+    place.changes++;
     const accepted = waiting.filter((update) => this.accept(table, update));
     const takeAll = (): void => this.takeStep(place, table.plan(), accepted);
     if (!place.isShortOfRoom) takeAll();
@@ -365,6 +349,46 @@ export class PrefixPort implements SwitchPort {
     this.answers.set(write, onAnswer);
     this.port.write(write, updates);
   }
+}
+
+/** @returns the rows, those of prefixes as rows of slots; `places` is given their tables */
+function expand(rows: readonly SwitchRow[], places: Map<number, Place>): Row[] {
+  const plain: Row[] = [];
+  for (const row of rows) {
+    if (row.table !== 'slot_prefix' && row.table !== 'slot_version_prefix') plain.push(row);
+    else placeOf(places, row).table.load(nodeOfRow(row), valueOfRow(row));
+  }
+  for (const { pool, column, table } of places.values()) {
+    table.loaded();
+    for (let slot = 0; slot < table.slotCount; slot++) {
+      const value = table.wantedOf(slot);
+      if (value !== NO_VALUE) plain.push(slotOfValue(pool, column, slot, value));
+    }
+  }
+  return plain;
+}
+
+function placeOf(
+  places: Map<number, Place>,
+  row: SlotRow | SlotVersionRow | SlotPrefixRow | SlotVersionPrefixRow,
+): Place {
+  const column = 'column' in row ? row.column : 0;
+  const key = row.pool * 4 + column;
+  let place = places.get(key);
+  if (place === undefined) {
+    const table = new PrefixTable();
+    place = {
+      pool: row.pool,
+      column,
+      table,
+      waiting: [],
+      isChanging: false,
+      changes: 0,
+      isShortOfRoom: false,
+    };
+    places.set(key, place);
+  }
+  return place;
 }
 
 const lost: Pick<WriteFailure, 'code' | 'message'> = { code: 'unavailable', message: 'an answer was lost' };

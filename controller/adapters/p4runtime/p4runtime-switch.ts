@@ -178,10 +178,10 @@ export class P4RuntimeSwitch implements SwitchPort<SwitchRow> {
   }
 
   /** A table at a time: what is to be written comes in between. */
-  async readBack(): Promise<readonly Row[]> {
+  async readBack(): Promise<readonly SwitchRow[]> {
     if (this.connection !== 'ready') throw new Error(`the switch is not ready (${this.connection})`);
     const { spell } = this;
-    const rows: Row[] = [];
+    const rows: SwitchRow[] = [];
     for (const pattern of this.rows.everything()) {
       for await (const { entity } of this.client.read([pattern])) {
         const row = entity.case === 'tableEntry' ? this.rows.decode(entity.value) : undefined;
