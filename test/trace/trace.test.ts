@@ -89,7 +89,10 @@ describe('a trace', () => {
         name: 'serve',
         parameters: [
           { name: 'pool', width: 12, value: '0x1' },
-          ...['slot_mask', 'affinity', 'hint', 'on_dead', 'by_prefix'].map((name) => ({ name, value: '0x0' })),
+          ...['slot_mask', 'affinity', 'hint', 'on_dead', 'by_prefix'].map((name) => ({
+            name,
+            value: '0x0',
+          })),
         ],
       },
     });
