@@ -22,6 +22,8 @@ import {
 } from './health.ts';
 import { benchMemory, formatMemoryBench, memoryBenchDefaults } from './memory.ts';
 import { benchPipeline, formatPipelineBench, pipelineBenchDefaults } from './pipeline.ts';
+import { prefixBenchDefaults } from './prefix.ts';
+import { prefixPage } from './prefix-report.ts';
 import { balancer } from './programs/balancer.ts';
 import { router } from './programs/router.ts';
 import { benchScale, formatScale, scaleDefaults } from './scale.ts';
@@ -37,7 +39,7 @@ const { values } = parseArgs({
     /** One of `benches`. */
     what: { type: 'string', default: 'commit' },
     target: { type: 'string' },
-    // commit
+    // commit, prefix
     slots: { type: 'string' },
     placement: { type: 'string' },
     removals: { type: 'string', default: '20' },
@@ -48,7 +50,7 @@ const { values } = parseArgs({
     'frame-bytes': { type: 'string' },
     // memory
     rows: { type: 'string' },
-    // tables, scale: a page to write them to
+    // tables, prefix, scale: a page to write them to
     into: { type: 'string' },
     // tables
     seeds: { type: 'string' },
@@ -76,6 +78,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   memory: memoryBench,
   digests: digestsBench,
   tables: tablesBench,
+  prefix: prefixBench,
   scale: scaleBench,
   takeover: takeoverBench,
   health: healthBench,
@@ -172,6 +175,15 @@ async function tablesBench(): Promise<void> {
   });
   say(lines);
   if (values.into) writeBetweenMarkers(values.into, 'Evaluation', 'tables', lines);
+}
+
+async function prefixBench(): Promise<void> {
+  const lines = prefixPage({
+    ...prefixBenchDefaults,
+    slots: Number(values.slots ?? prefixBenchDefaults.slots),
+  });
+  say(lines);
+  if (values.into) writeBetweenMarkers(values.into, 'Prefix tables', 'figures', lines);
 }
 
 async function scaleBench(): Promise<void> {

@@ -10,9 +10,8 @@ import type { PinRow, Row, RowUpdate } from '../controller/core/row.ts';
 import { Engine } from '../controller/engine.ts';
 import { rowKey } from '../controller/group/row-key.ts';
 import { SwitchGroup } from '../controller/group/switch-group.ts';
-import { ManualClock } from '../controller/group/testing/manual-clock.ts';
-import type { Clock } from '../controller/ports/clock.ts';
 import type { SwitchEvent, SwitchPort, SwitchStatus } from '../controller/ports/switch.ts';
+import { Turns } from './turns.ts';
 
 /** Work done, and what it led to. */
 export interface Work {
@@ -30,34 +29,13 @@ export interface Work {
 const stepMs = 100;
 
 export class ScaleWorld {
-  readonly clock: ManualClock;
   readonly engine: Engine;
   readonly switches: readonly QuickSwitch[];
-  readonly #tasks: (() => void)[] = [];
-  #cpuMs = 0;
-  #longestMs = 0;
+  readonly #turns = new Turns();
 
   /** @param rows  what the switches hold; undefined: they are blank */
   constructor(switchCount: number, desired: Desired, rows: ReadonlyMap<string | number, Row> | undefined) {
-    this.clock = new ManualClock();
-    const later = (task: () => void) => this.#tasks.push(task);
-    const clock: Clock = {
-      now: () => this.clock.now(),
-      date: () => this.clock.date(),
-      // Timers only note that they are due; their work is a task like any other.
-      after: (delayMs, callback) => {
-        let isCancelled = false;
-        const cancel = this.clock.after(delayMs, () =>
-          later(() => {
-            if (!isCancelled) callback();
-          }),
-        );
-        return () => {
-          isCancelled = true;
-          cancel();
-        };
-      },
-    };
+    const { clock, later } = this.#turns;
     this.switches = Array.from({ length: switchCount }, (_, i) => new QuickSwitch(later, i === 0, rows));
     const log = () => {};
     const targets = this.switches.map((port, i) => ({ name: `s${i + 1}`, port }));
@@ -77,38 +55,25 @@ export class ScaleWorld {
 
   /** What the cause leads to until `isDone`, and for so long of simulated time at most. */
   work(cause: () => void, isDone: () => boolean, limitMs = 60_000): Work {
-    const before = { updates: this.switches[0]!.updates, cpuMs: this.#cpuMs, at: this.clock.now() };
-    this.#longestMs = 0;
+    const turns = this.#turns;
+    const before = { updates: this.switches[0]!.updates, cpuMs: turns.cpuMs, at: turns.time.now() };
+    turns.longestMs = 0;
     cause();
-    this.#drain();
+    turns.drain();
     while (!isDone()) {
-      if (this.clock.now() - before.at >= limitMs) throw new Error(`not done within ${limitMs} ms`);
+      if (turns.time.now() - before.at >= limitMs) throw new Error(`not done within ${limitMs} ms`);
       this.pass(stepMs);
     }
     return {
-      cpuMs: this.#cpuMs - before.cpuMs,
-      longestMs: this.#longestMs,
+      cpuMs: turns.cpuMs - before.cpuMs,
+      longestMs: turns.longestMs,
       updates: this.switches[0]!.updates - before.updates,
-      simulatedMs: this.clock.now() - before.at,
+      simulatedMs: turns.time.now() - before.at,
     };
   }
 
   pass(ms: number): void {
-    this.clock.pass(ms, () => this.#drain());
-    this.#drain();
-  }
-
-  #drain(): void {
-    for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) this.#run(task);
-  }
-
-  #run(task: () => void): void {
-    const before = process.cpuUsage();
-    task();
-    const { user, system } = process.cpuUsage(before);
-    const turnMs = (user + system) / 1000;
-    this.#cpuMs += turnMs;
-    this.#longestMs = Math.max(this.#longestMs, turnMs);
+    this.#turns.pass(ms);
   }
 }
 
