@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { evenkeel } from '../../cli/testing/screen.ts';
 import { driftReportSchema } from '../../controller/adapters/http/drift-schema.ts';
-import type { Row, RowUpdate } from '../../controller/core/row.ts';
+import type { SlotTable } from '../../controller/core/desired.ts';
+import type { Row, RowUpdate, SlotPrefixRow } from '../../controller/core/row.ts';
 import { type RunningController, startController } from '../../controller/main.ts';
 import type { DriftReport } from '../../controller/ports/switch.ts';
 import { Bmv2Target, EmbeddedTarget, type GroupTarget, rowsOf, writeWithItsId } from './group-target.ts';
@@ -23,7 +24,11 @@ beforeEach(async (context) => {
   context.onTestFinished(() => rm(folder, { recursive: true }));
 });
 
-async function start(targets: readonly GroupTarget[], settings = ''): Promise<RunningController> {
+async function start(
+  targets: readonly GroupTarget[],
+  settings = '',
+  table: SlotTable = 'maglev',
+): Promise<RunningController> {
   const configPath = join(folder, 'evenkeel.yaml');
   const list = targets.map(
     ({ address, deviceId }, i) => `  - { name: s${i + 1}, address: ${address}, device_id: ${deviceId} }\n`,
@@ -44,6 +49,7 @@ vips:
     address: 10.0.1.100
     port: 80
     slots: 512
+    table: ${table}
     backends:
       - { name: a, address: 10.0.2.11, port: 8080 }
       - { name: b, address: 10.0.2.12, port: 8080 }
@@ -165,6 +171,29 @@ describe.each([
     const { stdout: events } = await evenkeel('events --topic switch', envOf(controller));
     expect(events).toMatch(/somebody else has written to the switch/);
     expect(events).toMatch(/the switch holds what it should again/);
+  });
+
+  onTarget('in a prefix table is told slot by slot, and its rows are repaired', async () => {
+    const target = await open();
+    const controller = await start([target], '', 'prefix');
+    const before = await rowsOf(target);
+    const prefixes = before
+      .map((row) => JSON.parse(row) as SlotPrefixRow)
+      .filter((row) => row.table === 'slot_prefix')
+      .sort((a, b) => a.prefixLength - b.prefixLength);
+    expect(prefixes).toMatchObject([
+      { slot: 0, prefixLength: 7 },
+      { slot: 256, prefixLength: 8 },
+    ]);
+    const [all, upperHalf] = prefixes;
+    await writeWithItsId(target, BigInt(electionId), [
+      { operation: 'insert', row: { ...upperHalf!, slot: 6, prefixLength: 16 } },
+      { operation: 'delete', row: all! },
+    ]);
+    const [report] = await drift(controller);
+    expect(report!.counts).toEqual({ missing: 255, changed: 1, foreign: 0 });
+    expect((await drift(controller, '--repair'))[0]).toMatchObject({ rows: [] });
+    expect(await rowsOf(target)).toEqual(before);
   });
 
   onTarget('is adopted: rows of ours are where the controller begins anew, others are let be', async () => {

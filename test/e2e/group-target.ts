@@ -177,7 +177,7 @@ async function freePorts(count: number): Promise<number[]> {
 export async function writeWithItsId(
   { address, deviceId }: GroupTarget,
   electionId: bigint,
-  updates: readonly RowUpdate[],
+  updates: readonly RowUpdate<SwitchRow>[],
 ): Promise<void> {
   const client = new Client(address, credentials.createInsecure());
   const request = create(WriteRequestSchema, {
