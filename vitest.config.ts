@@ -7,8 +7,8 @@ export default defineConfig({
       '{bench,cli,controller,demo,lab,p4,p4runtime,sim,switch,wire}/**/*.test.ts',
       'test/**/*.test.ts',
     ],
-    // Two cores are the smallest machine we promise to test on; e2e files bring processes of their own.
-    maxWorkers: 2,
+    // Two cores are the smallest machine we promise to test on. Files that wait for their processes leave them to a third.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
