@@ -113,7 +113,7 @@ export const vipSchema = z
     table: scalar(oneOf('maglev', 'prefix'))
       .default(vipDefaults.table)
       .describe(
-        'How switches hold the slots. `maglev`: a row each. `prefix`: a row for all slots that begin with the same bits, where they have the same backend: few rows, and a change writes few (docs/prefix-tables.md).',
+        'How switches hold the slots. `maglev`: a row each. `prefix`: a row for all slots that begin with the same bits, where they have the same backend: few rows, and a change of many slots writes few (docs/prefix-tables.md).',
       ),
     placement: scalar(oneOf('pure', 'sticky'))
       .default(vipDefaults.placement)
