@@ -38,8 +38,8 @@ function spread(values: readonly (number | undefined)[]): string {
 function ended(kills: readonly Kill[], sort: Sort): string {
   const had = kills.reduce((sum, kill) => sum + kill.had[sort], 0);
   const times = kills.flatMap(({ endedMs }) => endedMs[sort]);
-  if (times.length === 0) return `never (0 of ${had})`;
-  return `${spread(times)}, ${times.length} of ${had}`;
+  if (times.length === 0) return `none of ${had}`;
+  return `${spread(times)}, ${times.length} (${had} at the kill)`;
 }
 
 function words(counts: readonly Readonly<Record<string, number>>[]): string {
