@@ -351,8 +351,9 @@ function isServing(status: Status | undefined): boolean {
 }
 
 function isAtRest(status: Status | undefined): boolean {
-  if (status === undefined || status.change.phase !== 'idle' || status.change.waitingFor !== undefined)
-    return false;
+  // A controller that has just been started knows of no pool yet.
+  if (status?.state !== 'running' || status.pools.length === 0) return false;
+  if (status.change.phase !== 'idle' || status.change.waitingFor !== undefined) return false;
   if (status.writes.unsettledRows > 0 || status.pins.outstanding > 0) return false;
   return status.pools.every(({ unstableSlots }) => unstableSlots === 0);
 }
