@@ -41,8 +41,9 @@ export class Changes {
         `drain ${backend} in ${minutes} minutes at most`,
       );
     });
-    this.setUnlocked(false);
-    if (this.known !== undefined) void this.unlock(this.known);
+    // It was the right one in this tab before: only the controller's own no takes it away again.
+    this.setUnlocked(this.known !== undefined);
+    if (this.known !== undefined) void this.check(this.known);
   }
 
   show(pool: PoolView): void {
@@ -61,7 +62,7 @@ export class Changes {
       const isChanged = await edit(wanted, this.known ?? '');
       this.tell(isChanged ? `Done: ${words}.` : `Nothing to do: ${words} is so already.`, 'good');
     } catch (error) {
-      if (error instanceof RefusedError && error.code === 'unauthorized') this.forget(error.message);
+      if (isUnauthorized(error)) this.forget(error.message);
       else this.tell(`Not done: ${(error as Error).message}.`, 'bad');
     }
   }
@@ -83,17 +84,27 @@ export class Changes {
   }
 
   private async unlock(token: string): Promise<void> {
+    this.known = token;
+    if (!(await this.check(token))) return;
+    sessionStorage.setItem(storageKey, token);
+    this.token.value = '';
+    this.setUnlocked(true);
+  }
+
+  /** @returns whether changes are possible with it; false, too, when they were locked meanwhile */
+  private async check(token: string): Promise<boolean> {
     try {
       await checkAllowed(token);
-      this.known = token;
-      sessionStorage.setItem(storageKey, token);
-      this.token.value = '';
-      this.setUnlocked(true);
-      this.tell('Changes are possible until this tab is closed.', 'good');
     } catch (error) {
-      this.forget((error as Error).message);
-      this.token.focus();
+      if (isUnauthorized(error)) {
+        this.forget(error.message);
+        this.token.focus();
+      } else this.tell(`The controller cannot be asked about the token: ${(error as Error).message}.`, 'bad');
+      return false;
     }
+    if (this.known !== token) return false;
+    this.tell('Changes are possible until this tab is closed.', 'good');
+    return true;
   }
 
   private forget(why: string): void {
@@ -114,6 +125,10 @@ export class Changes {
     this.result.textContent = text;
     this.result.className = kind;
   }
+}
+
+function isUnauthorized(error: unknown): error is RefusedError {
+  return error instanceof RefusedError && error.code === 'unauthorized';
 }
 
 function listen(form: HTMLFormElement, submitted: () => Promise<void>): void {

@@ -253,11 +253,30 @@ describe.skipIf(chromiumPath === undefined)(
       await page.getByRole('row', { name: /\bweb-1 10.*○ disabled/ }).waitFor();
       expect(await page.getByRole('button', { name: 'Disable web-1', exact: true }).count()).toBe(0);
 
-      // The tab remembers it; a new one does not.
+      // The tab remembers it until it is locked, also when the controller does not answer for a while.
+      await context.route('**/api/v1/allowed', (route) => route.abort());
       await page.reload();
+      await page.getByText(/^The controller cannot be asked about the token/).waitFor();
+      expect(await form.getByRole('button', { name: 'Add' }).isEnabled()).toBe(true);
+      complaints = complaints.filter((text) => !text.includes('ERR_FAILED'));
+      await context.unroute('**/api/v1/allowed');
+      await page.reload();
+      await page.getByText('Changes are possible').waitFor();
       await page.getByRole('button', { name: 'Lock changes' }).click();
       expect(await form.getByRole('button', { name: 'Add' }).isDisabled()).toBe(true);
+      await page.reload();
+      expect(await form.getByRole('button', { name: 'Add' }).isDisabled()).toBe(true);
       expect(complaints).toEqual([]);
+    });
+
+    it('forgets a token that the controller no longer takes', async () => {
+      await unlock(scene.controller.adminToken);
+      await page.getByText('Changes are possible').waitFor();
+      await page.evaluate("sessionStorage.setItem('evenkeel-token', 'the-token-of-the-controller-before')");
+      await page.reload();
+      await page.getByText('this is not the token of this controller').waitFor();
+      expect(await page.locator('#add').getByRole('button', { name: 'Add' }).isDisabled()).toBe(true);
+      expect(await page.evaluate("sessionStorage.getItem('evenkeel-token')")).toBe(null);
     });
 
     it.each(['light', 'dark'] as const)('has nothing that axe objects to, in %s', async (colorScheme) => {
