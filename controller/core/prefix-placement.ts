@@ -4,8 +4,8 @@
  * aligned blocks of slots (a buddy allocator).
  */
 
-import { checkSize, NOBODY, turnOrder, type WeightedBackend } from './maglev.ts';
-import { largestRemainderShares, sendHome } from './sticky.ts';
+import { NOBODY, type WeightedBackend } from './maglev.ts';
+import { placementAtHome } from './sticky.ts';
 
 /** Of a block whose slots do not all have the same owner. */
 const MIXED = -1;
@@ -41,21 +41,9 @@ export function prefixTable(
   willing: Uint32Array = new Uint32Array(inForce.length),
 ): Uint16Array {
   const slotCount = inForce.length;
-  checkSize(backends, slotCount);
-  const turns = turnOrder(backends);
-  if (turns.length === 0) return new Uint16Array(slotCount).fill(NOBODY);
-
-  const table = inForce.slice();
-  const counts = new Int32Array(backends.length);
-  const mostWilling = new Uint32Array(backends.length);
-  for (let slot = 0; slot < slotCount; slot++) {
-    const owner = table[slot]!;
-    if (owner === NOBODY) continue;
-    counts[owner]!++;
-    if (willing[slot]! > mostWilling[owner]!) mostWilling[owner] = willing[slot]!;
-  }
-  const targets = largestRemainderShares(backends, turns, counts, mostWilling, slotCount);
-  sendHome(table, home, counts, targets);
+  const placement = placementAtHome(backends, inForce, home, willing);
+  if (placement === undefined) return new Uint16Array(slotCount).fill(NOBODY);
+  const { table, turns, counts, targets } = placement;
 
   const nobody = backends.length;
   const move: Move = {

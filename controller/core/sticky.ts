@@ -36,10 +36,41 @@ export function stickyTable(
   home: Uint16Array,
   willing: Uint32Array = new Uint32Array(inForce.length),
 ): Uint16Array {
+  const placement = placementAtHome(backends, inForce, home, willing);
+  if (placement === undefined) return new Uint16Array(inForce.length).fill(NOBODY);
+  const { table, turns, counts, targets } = placement;
+  release(table, counts, targets, backends, willing);
+  claim(table, turns, counts, targets, backends);
+  return table;
+}
+
+/** A table on its way to the shares that are due. */
+export interface Placement {
+  table: Uint16Array;
+  /** The backends in the order in which they take turns: those with weight. */
+  turns: readonly number[];
+  /** By index of the backend: how many slots it has in `table`, and how many it is due. */
+  counts: Int32Array;
+  targets: Int32Array;
+}
+
+/**
+ * The shares that are due, and the table in force with those slots at home that may go there: what any placement starts
+ * with. Its parameters are `stickyTable`'s.
+ *
+ * @returns undefined when no backend has weight
+ * @throws RangeError as maglevTable does
+ */
+export function placementAtHome(
+  backends: readonly WeightedBackend[],
+  inForce: Uint16Array,
+  home: Uint16Array,
+  willing: Uint32Array,
+): Placement | undefined {
   const slotCount = inForce.length;
   checkSize(backends, slotCount);
   const turns = turnOrder(backends);
-  if (turns.length === 0) return new Uint16Array(slotCount).fill(NOBODY);
+  if (turns.length === 0) return undefined;
 
   const table = inForce.slice();
   const counts = new Int32Array(backends.length);
@@ -51,11 +82,8 @@ export function stickyTable(
     if (willing[slot]! > mostWilling[owner]!) mostWilling[owner] = willing[slot]!;
   }
   const targets = largestRemainderShares(backends, turns, counts, mostWilling, slotCount);
-
   sendHome(table, home, counts, targets);
-  release(table, counts, targets, backends, willing);
-  claim(table, turns, counts, targets, backends);
-  return table;
+  return { table, turns, counts, targets };
 }
 
 /**
@@ -90,12 +118,7 @@ export function largestRemainderShares(
   return shares;
 }
 
-export function sendHome(
-  table: Uint16Array,
-  home: Uint16Array,
-  counts: Int32Array,
-  targets: Int32Array,
-): void {
+function sendHome(table: Uint16Array, home: Uint16Array, counts: Int32Array, targets: Int32Array): void {
   for (let slot = 0; slot < table.length; slot++) {
     const owner = table[slot]!;
     const goal = home[slot]!;
