@@ -4,7 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { LogLine } from '../controller/adapters/http/admin.ts';
 import type { Edit } from '../controller/config/edit.ts';
 import { parseDuration } from '../controller/config/scalar.ts';
-import type { LogTopic } from '../controller/core/event.ts';
+import { logLevels, logTopics } from '../controller/core/event.ts';
 import { AdminClient } from './admin-client.ts';
 import { changeCommand, type Endpoint, edit as editBy, endpoint, tellChange } from './change-command.ts';
 import { type ClientOptions, json, withClient } from './client-options.ts';
@@ -30,18 +30,6 @@ const processes = () => import('./processes.ts');
 
 /** Before events are asked for again. */
 const reconnectMs = 500;
-
-const topics = [
-  'commit',
-  'merge',
-  'backend',
-  'pool',
-  'switch',
-  'health',
-  'config',
-  'leadership',
-  'controller',
-] as const satisfies LogTopic[];
 
 const examples = `
 Examples:
@@ -102,9 +90,7 @@ function addProcesses(program: Command, terminal: Terminal): void {
     command
       .addOption(new Option('--log <format>', 'text on a screen, else json').choices(['text', 'json']))
       .addOption(
-        new Option('--log-level <level>', 'the least that is logged')
-          .choices(['debug', 'info', 'warn', 'error'])
-          .default('info'),
+        new Option('--log-level <level>', 'the least that is logged').choices(logLevels).default('info'),
       );
   const naiveOption = [
     '--naive',
@@ -225,7 +211,7 @@ function addQuestions(program: Command, terminal: Terminal): void {
     )
     .option('-f, --follow', 'and what happens from now on')
     .option('--since <span>', 'only what happened within this time, such as 10m or 2h', duration)
-    .addOption(new Option('-t, --topic <topics...>', 'only these').choices(topics))
+    .addOption(new Option('-t, --topic <topics...>', 'only these').choices(logTopics))
     .addHelpText(
       'after',
       '\nExamples:\n  $ evenkeel events\n  $ evenkeel events --follow\n  $ evenkeel events --topic commit merge\n  $ evenkeel events --since 10m',

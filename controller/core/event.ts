@@ -47,19 +47,22 @@ export type Event =
   | { kind: 'gap'; now: Millis }
   | { kind: 'tick'; now: Millis };
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof logLevels)[number];
 
 /** What a line of the log is about, for those who look for one thing. */
-export type LogTopic =
-  | 'commit'
-  | 'merge'
-  | 'backend'
-  | 'pool'
-  | 'switch'
-  | 'health'
-  | 'config'
-  | 'leadership'
-  | 'controller';
+export const logTopics = [
+  'commit',
+  'merge',
+  'backend',
+  'pool',
+  'switch',
+  'health',
+  'config',
+  'leadership',
+  'controller',
+] as const;
+export type LogTopic = (typeof logTopics)[number];
 
 export type Effect =
   /**

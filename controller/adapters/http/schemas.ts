@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import type { Edit } from '../../config/edit.ts';
 import { parseEndpoint } from '../../config/scalar.ts';
+import { logLevels, logTopics } from '../../core/event.ts';
 import { memberDriftSchema } from './drift-schema.ts';
 import { healthSchema, loadSchema } from './health-schema.ts';
 import { drainSchema, lifecycleSchema } from './lifecycle-schema.ts';
@@ -129,18 +130,8 @@ export const eventSchema = z
   .object({
     number: z.int(),
     at: z.iso.datetime(),
-    level: z.enum(['debug', 'info', 'warn', 'error']),
-    topic: z.enum([
-      'commit',
-      'merge',
-      'backend',
-      'pool',
-      'switch',
-      'health',
-      'config',
-      'leadership',
-      'controller',
-    ]),
+    level: z.enum(logLevels),
+    topic: z.enum(logTopics),
     message: z.string(),
     fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   })
