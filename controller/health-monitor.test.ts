@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Who is asked when, and what follows, with a clock and answers of the test's own. */
-import { describe, expect, it } from 'vitest';
+import { type AddressInfo, createServer } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from './adapters/clock/system-clock.ts';
+import { Probes } from './adapters/probe/probes.ts';
 import type { Config } from './config/config.ts';
 import { parseConfig } from './config/parse.ts';
 import type { FailureReason, ProbeOutcome } from './core/health.ts';
@@ -69,6 +72,46 @@ function monitored(config: Config) {
   monitor.check(config);
   return { monitor, prober, clock: prober.clock, lines, shares, changes: () => changes };
 }
+
+/** Accept connections, as kernels do for whoever has the port. */
+async function listeningPort(): Promise<number> {
+  const server = createServer((socket) => socket.on('error', () => {}));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+it('a controller that is hardly ever given the processor takes none of those who are well for silent', async () => {
+  const ports = await Promise.all([listeningPort(), listeningPort()]);
+  const backends = ports.map((port, i) => `b${i}, address: 10.0.2.1${i}, port: ${port}`);
+  // One failure would do, and no floor would hide it.
+  const health = '{ check: tcp, interval: 100ms, timeout: 40ms, fall: 1, floor: 0%, dead_after: 0s }';
+  const lines: string[] = [];
+  let answers = 0;
+  const probes = new Probes();
+  const monitor = new HealthMonitor({
+    clock: systemClock,
+    prober: {
+      probe: (probe, answer) =>
+        probes.probe({ ...probe, target: { ...probe.target, address: '127.0.0.1' } }, (outcome) => {
+          answers++;
+          answer(outcome);
+        }),
+      close: () => probes.close(),
+    },
+    log: (level, message, fields = {}) => lines.push([level, message, ...Object.values(fields)].join(' | ')),
+    dice: () => 0.5,
+    onChange: () => {},
+  });
+  onTestFinished(() => monitor.close());
+  monitor.check(configOf(backends, health));
+  while (answers < 20) {
+    await new Promise((resolve) => setImmediate(resolve));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60);
+  }
+  expect(lines).toEqual([]);
+  expect(monitor.status()[0]!.backends.map(({ state }) => state)).toEqual(['up', 'up']);
+});
 
 describe('a health monitor', () => {
   it('asks everybody at once, and then in their own time', () => {

@@ -14,7 +14,7 @@ export interface ProbeTarget {
 export interface Probe {
   target: ProbeTarget;
   check: Check;
-  /** From when it begins; one that waits for its turn waits as long as it must. */
+  /** From when it begins, without what we were absent; one that waits for its turn waits as long as it must. */
   timeoutMs: number;
 }
 

@@ -6,6 +6,7 @@ import { failed, type ProbeOf, type RunningProbe } from './ask.ts';
 import { askCommand } from './command.ts';
 import { askGrpc } from './grpc.ts';
 import { askHttp } from './http.ts';
+import { waitPatiently } from './patience.ts';
 import { askTcp } from './tcp.ts';
 import { askUdp } from './udp.ts';
 
@@ -86,12 +87,12 @@ class Lane {
       );
     };
     const running = askOrSay(probe, finish);
-    const timer = setTimeout(() => {
+    const stopWaiting = waitPatiently(probe.timeoutMs, () => {
       const { reason, detail } = running.late();
       finish(failed(reason, detail));
-    }, probe.timeoutMs);
+    });
     entry.cancel = () => {
-      clearTimeout(timer);
+      stopWaiting();
       running.cancel();
     };
   }
