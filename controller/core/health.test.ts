@@ -63,6 +63,7 @@ describe('a backend', () => {
       `p${'s'.repeat(9)}p${'s'.repeat(9)}`,
       'down avoided',
     ],
+    ['that is silent is not dead for what we could not ask', `ps${'v'.repeat(20)}ss`, 'down avoided'],
     ['that refused once, long ago, is not dead for that', 'prpsss', 'down avoided'],
     ['that refuses once while it is silent has nobody who listens', 'psrs', 'down dead'],
     ['that gives wrong answers after it was dead is avoided', 'prrrw', 'down avoided'],
@@ -73,6 +74,17 @@ describe('a backend', () => {
   it('that is being drained may stop listening: its old connections go on', () => {
     expect(verdict('prrrrrr', true)).toBe('down avoided');
     expect(verdict(`p${'s'.repeat(11)}`, true)).toBe('down dead');
+  });
+
+  it('is not dead for the time that we were away, in whichever gap of its silence', () => {
+    for (const gap of [1, 2, 3]) {
+      let health = createHealth(0);
+      [...'psss'].forEach((letter, i) => {
+        health = afterOutcome(health, letters[letter]!, i * 1_000 + (i >= gap ? 60_000 : 0), healthDefaults);
+      });
+      expect(health.state).toBe('down');
+      expect(verdictOf(health, false, healthDefaults)).toBe('avoided');
+    }
   });
 
   it('changes its state only by as many answers in a row as it takes, whatever they are', () => {

@@ -44,7 +44,7 @@ export interface HealthOptions {
   fall: number;
   /** Each interval is longer or shorter by up to this share of it. */
   jitter: number;
-  /** Who has been silent for so long is dead; before, it is avoided. */
+  /** Who has been silent for so long, as far as it was asked, is dead; before, it is avoided. */
   deadAfterMs: number;
   /** If fewer than this share of a pool were left, none of its checks is trusted; 0: never. See pool-health.ts. */
   floor: number;
@@ -71,8 +71,8 @@ export interface Health {
   /** The last answer, void ones apart. */
   last: Extract<ProbeOutcome, { kind: 'passed' | 'failed' }> | undefined;
   lastAt: Millis;
-  /** The first of the failures in a row, up to now, that are 'refused' or 'silent'. */
-  goneSince: Millis | undefined;
+  /** From the first of the failures in a row, up to now, that are 'refused' or 'silent'; without what it was not asked. */
+  goneMs: Millis | undefined;
   /** What speaks for its death. It is forgotten when it fails otherwise, or is up: a pass alone may be luck. */
   wasRefused: boolean;
   /** The longest that it was silent in a row; undefined: not at all. */
@@ -87,7 +87,7 @@ export function createHealth(now: Millis): Health {
     against: 0,
     last: undefined,
     lastAt: now,
-    goneSince: undefined,
+    goneMs: undefined,
     wasRefused: false,
     silentMs: undefined,
     damping: undamped,
@@ -104,7 +104,7 @@ export function afterOutcome(
   if (outcome.kind === 'void') return health;
   const next: Health = {
     ...health,
-    ...deathSigns(health, outcome, now),
+    ...deathSigns(health, outcome, now, options),
     last: outcome,
     lastAt: now,
     damping: options.damping ? afterTime(health.damping, now, options.damping) : undamped,
@@ -127,22 +127,29 @@ export function afterOutcome(
   return next;
 }
 
-type DeathSigns = Pick<Health, 'goneSince' | 'wasRefused' | 'silentMs'>;
+type DeathSigns = Pick<Health, 'goneMs' | 'wasRefused' | 'silentMs'>;
 
-const noDeathSigns: DeathSigns = { goneSince: undefined, wasRefused: false, silentMs: undefined };
+const noDeathSigns: DeathSigns = { goneMs: undefined, wasRefused: false, silentMs: undefined };
 
 function deathSigns(
   health: Health,
   outcome: Exclude<ProbeOutcome, { kind: 'void' }>,
   now: Millis,
+  options: HealthOptions,
 ): DeathSigns {
   const { wasRefused, silentMs } = health;
   if (outcome.kind === 'passed')
-    return health.state === 'down' ? { goneSince: undefined, wasRefused, silentMs } : noDeathSigns;
+    return health.state === 'down' ? { goneMs: undefined, wasRefused, silentMs } : noDeathSigns;
   if (outcome.reason !== 'refused' && outcome.reason !== 'silent') return noDeathSigns;
-  const goneSince = health.goneSince ?? now;
-  if (outcome.reason === 'refused') return { goneSince, wasRefused: true, silentMs };
-  return { goneSince, wasRefused, silentMs: Math.max(silentMs ?? 0, now - goneSince) };
+  const goneMs =
+    health.goneMs === undefined ? 0 : health.goneMs + Math.min(now - health.lastAt, longestGap(options));
+  if (outcome.reason === 'refused') return { goneMs, wasRefused: true, silentMs };
+  return { goneMs, wasRefused, silentMs: Math.max(silentMs ?? 0, goneMs) };
+}
+
+/** Between two answers, of one who is asked in time. What is beyond it nobody asked: we were stopped, or could not. */
+function longestGap({ intervalMs, jitter, timeoutMs }: HealthOptions): Millis {
+  return intervalMs * (1 + jitter) + timeoutMs;
 }
 
 /** trusted: as the operator wishes. avoided: no new connections. dead: its connections cannot be saved. */
