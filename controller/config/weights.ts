@@ -74,7 +74,8 @@ export const vipLoadSchema = z
       .describe('Of `prometheus`, and required there: one sample for each backend.'),
     label: scalar(textField).optional().meta({
       default: queryDefaults.label,
-      description: 'Of `prometheus`: the label that says which backend.',
+      description:
+        'Of `prometheus`: the label that says which backend, by name, `ADDRESS:PORT` or `ADDRESS`; by the address with another port if only one has it.',
     }),
     count: scalar(oneOf('bytes', 'packets'))
       .optional()

@@ -14,6 +14,7 @@ import { pause, programPath, until, type Watched } from '../programs.ts';
 import { runDefaults } from '../run.ts';
 import type { BrokenUser, ClientCommand, ClientReport, ClientSummary, ServerReport } from './message.ts';
 import { cpusOfServers, loadOptions, slots, usersOf } from './parameters.ts';
+import { startPrometheus } from './prometheus.ts';
 import { type SteeringCase, statusPort } from './steering.ts';
 
 export interface ExperimentOptions {
@@ -82,6 +83,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
       vips: [{ name, address, port, slots, session_timeout, backends, ...(load && { load }) }],
     });
   };
+  let prometheus: Watched | undefined;
   try {
     const servers = serverHosts.map(({ name }, i) => new ServerWatch(name, cpusOfServers[i]!));
     for (const server of servers) {
@@ -91,6 +93,9 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
       );
       await untilReady(server.name, process);
     }
+    const targets = serverHosts.map(({ address }) => `${address}:${statusPort}`);
+    if (options.steering.load?.source === 'prometheus')
+      prometheus = await startPrometheus(options.directory, targets);
     write(new Map());
     controller.start();
     await until('the controller serves the vip', startTimeoutMs, async () => {
@@ -101,6 +106,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
     });
     return await observe(options, { servers, controller, write, failure: field.failure, field });
   } finally {
+    prometheus?.child.kill('SIGKILL');
     await controller.stop();
     await field.close();
   }
@@ -165,7 +171,7 @@ async function observe(
   users.lap('before');
   const busyBefore = servers.map((server) => server.busyShare(beforeMs / 2));
   onProgress(`steering begins: ${steering.label}`);
-  if (steering.load !== undefined) write(new Map(), steering.load);
+  if (steering.load !== undefined) write(steering.weights ?? new Map(), steering.load);
   const stopScript = steering.script && runScript(steering.script, write);
   await watchUntil(beforeMs + steeredMs / 2);
   users.lap('ignored');

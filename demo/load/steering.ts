@@ -8,13 +8,17 @@ import {
   type Steersman,
   shippedSteersman,
 } from '../../sim/load/steersmen.ts';
+import { serverHosts } from '../layout.ts';
 import { cpusOfServers, loadOptions } from './parameters.ts';
+import { prometheusUrl } from './prometheus.ts';
 
 export interface SteeringCase {
   /** In the table. */
   label: string;
   /** `load` of the vip, once steering begins; undefined: the controller steers nothing. */
-  load: object | undefined;
+  load: { readonly source: string; readonly [setting: string]: string } | undefined;
+  /** Configured by hand, once steering begins; undefined: equal ones. */
+  weights?: ReadonlyMap<string, number>;
   /** Sets the weights from outside, with every reading. */
   script: Steersman | undefined;
   /** The same, for the simulation. */
@@ -23,7 +27,8 @@ export interface SteeringCase {
 
 export const statusPort = 9_100;
 const told = { source: 'http', url: `http://{address}:${statusPort}/status`, field: 'load' };
-const namesOfServers = cpusOfServers.map((_, i) => `s${i + 1}`);
+const lag = `${loadOptions.lagMs}ms`;
+const namesOfServers = serverHosts.map(({ name }) => name);
 
 export const steeringCases = {
   nobody: () => ({
@@ -58,9 +63,27 @@ export const steeringCases = {
   }),
   ours: () => ({
     label: '**ours**',
-    load: { ...told, lag: `${loadOptions.lagMs}ms` },
+    load: { ...told, lag },
     script: undefined,
     simulated: () => shippedSteersman(loadOptions),
+  }),
+  prometheus: () => ({
+    label: '**ours**, `source: prometheus`',
+    load: {
+      source: 'prometheus',
+      url: prometheusUrl,
+      query: 'avg by (instance) (runnable_over_cpus)',
+      lag,
+    },
+    script: undefined,
+    simulated: () => shippedSteersman(loadOptions),
+  }),
+  switch: () => ({
+    label: '**ours**, `source: switch` (bytes), and weights 1, 2, 4, 8 by hand',
+    load: { source: 'switch', count: 'bytes', lag },
+    weights: weightsByHand(namesOfServers),
+    script: undefined,
+    simulated: () => fixedSteersman(weightsByHand(cpusOfServers.map((_, i) => `s${i}`))),
   }),
 } satisfies Record<string, () => SteeringCase>;
 

@@ -113,6 +113,35 @@ describe('load that a Prometheus knows', () => {
     });
   });
 
+  it('is that of an exporter at another port of the host, if there is only one', async () => {
+    const series = (instance: string, load: string) => ({ metric: { instance }, value: [1, load] });
+    const port = await serve((_request, response) =>
+      response.end(
+        vector([
+          series('10.0.0.1:9100', '0.1'),
+          series('[2001:db8::1]:9100', '0.2'),
+          series('10.0.0.2:9100', '0.3'),
+          series('10.0.0.2:9', '0.4'),
+          series('10.0.0.3:9100', '0.5'),
+          series('10.0.0.3:9101', '0.6'),
+        ]),
+      ),
+    );
+    const addresses = { a: '10.0.0.1', b: '2001:db8::1', c: '10.0.0.2', d: '10.0.0.3' };
+    const reading = await source(port).read(
+      Object.entries(addresses).map(([name, address]) => ({ name, address, port: 9, weight: 1 })),
+      2_000,
+    );
+    expect(reading).toEqual({
+      loads: new Map([
+        ['a', 0.1],
+        ['b', 0.2],
+        ['c', 0.4],
+      ]),
+      problem: 'no value of d among 6 by instance',
+    });
+  });
+
   it('is not known of whom there are several values', async () => {
     const series = (instance: string, mode: string) => ({ metric: { instance, mode }, value: [1, '0.5'] });
     const port = await serve((_request, response) =>

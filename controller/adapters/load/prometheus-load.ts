@@ -48,9 +48,10 @@ export class PrometheusLoad implements LoadSource {
       if (values.has(key)) ambiguous ??= key;
       values.set(key, values.has(key) ? Number.NaN : Number(value[1]));
     }
+    const ofHosts = byHost(values);
     for (const { name, address: host, port } of backends) {
       const found = [name, `${host}:${port}`, `[${host}]:${port}`, host].map((key) => values.get(key));
-      const load = found.find((value) => value !== undefined);
+      const load = found.find((value) => value !== undefined) ?? ofHosts.get(host);
       if (load !== undefined && Number.isFinite(load) && load >= 0) loads.set(name, load);
     }
     const missing = backends.find(({ name }) => !loads.has(name));
@@ -58,4 +59,15 @@ export class PrometheusLoad implements LoadSource {
     const several = ambiguous === undefined ? '' : `, and several for '${ambiguous}'`;
     return { loads, problem: `no value of ${missing.name} among ${values.size} by ${label}${several}` };
   }
+}
+
+/** What is told under another port of a host, as an exporter beside the service does; NaN where several ports tell something. */
+function byHost(values: ReadonlyMap<string, number>): Map<string, number> {
+  const ofHosts = new Map<string, number>();
+  for (const [key, value] of values) {
+    const [, bracketed, plain] = /^(?:\[(.+)\]|([^:]+)):\d+$/.exec(key) ?? [];
+    const host = bracketed ?? plain;
+    if (host !== undefined) ofHosts.set(host, ofHosts.has(host) ? Number.NaN : value);
+  }
+  return ofHosts;
 }
