@@ -4,8 +4,8 @@
  * the program starts itself again in a user namespace in which it is.
  */
 
-import { spawn, spawnSync } from 'node:child_process';
-import { constants } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { continueAs, ownCommand } from './child.ts';
 import { LabError } from './error.ts';
 
 /**
@@ -102,22 +102,6 @@ export async function enterLab(): Promise<void> {
       'inside a user namespace, and still not permitted to use network namespaces',
     );
   }
-  const [program, ...parameters] = unshareCommand([
-    process.execPath,
-    ...process.execArgv,
-    ...process.argv.slice(1),
-  ]);
   // unshare and sh replace themselves, so the child is the program itself and gets the signals.
-  const child = spawn(program!, parameters, {
-    stdio: 'inherit',
-    env: { ...process.env, [isInsideVariable]: '1' },
-  });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
-  process.on('exit', () => child.kill('SIGTERM'));
-  await new Promise<never>((_resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', (code, signal) =>
-      process.exit(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
-    );
-  });
+  await continueAs(unshareCommand(ownCommand()), isInsideVariable);
 }

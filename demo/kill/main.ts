@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `make kill-experiment`: servers that are killed, vanish or hang under traffic, and what everybody sees of it. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { enterOwnNetwork } from '../../lab/own-network.ts';
+import { experimentOptions, runExperiments, saveResult } from '../experiment-command.ts';
 import { withRows } from '../load/report.ts';
-import { embeddedSwitch, findBmv2 } from '../targets.ts';
+import type { SwitchProgram } from '../namespace-network.ts';
 import { killCases } from './cases.ts';
 import { runKills } from './experiment.ts';
 import { killRow, killsHead } from './report.ts';
@@ -20,55 +18,30 @@ const usage = `usage: make kill-experiment [ARGS="..."]
   --write          puts the figures into docs/health.md
 `;
 
-// Whoever interrupts us wants the namespaces and processes gone; the handlers of 'exit' see to that.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
-
 const { values } = parseArgs({
   options: {
+    ...experimentOptions,
     cases: { type: 'string', default: names.join(',') },
     kills: { type: 'string', default: '10' },
-    target: { type: 'string', default: 'embedded' },
-    write: { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
   },
 });
-const wanted = values.cases.split(',');
-if (values.help) process.stdout.write(usage);
-else if (wanted.some((name) => !names.includes(name))) {
-  process.stderr.write(`--cases ${values.cases}: of ${names.join(', ')}\n\n${usage}`);
-  process.exitCode = 2;
-} else process.exitCode = await main();
-process.exit();
+await runExperiments({ usage, values, option: 'cases', wanted: values.cases, names, run });
 
-async function main(): Promise<number> {
-  await enterOwnNetwork();
-  const program = values.target === 'bmv2' ? findBmv2() : embeddedSwitch();
-  if ('unavailable' in program) {
-    process.stderr.write(`cannot run: ${program.unavailable}\n`);
-    return 2;
-  }
-  const directory = mkdtempSync(join(tmpdir(), 'evenkeel-kill-'));
-  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
-  let othersBroken = 0;
-  for (const name of wanted) {
-    const result = await runKills({
-      program,
-      given: killCases[name]!,
-      kills: Number(values.kills),
-      directory: join(directory, name),
-      onProgress: (line) => console.log(line),
-    });
-    const row = killRow(result);
-    console.log(['', ...killsHead, row, ''].join('\n'));
-    othersBroken += result.kills.reduce((sum, kill) => sum + kill.othersBroken, 0);
-    mkdirSync('out', { recursive: true });
-    writeFileSync(join('out', `kill-${name}-${values.target}.json`), `${JSON.stringify(result)}\n`);
-    if (!values.write) continue;
+async function run(name: string, program: SwitchProgram, directory: string): Promise<number> {
+  const result = await runKills({
+    program,
+    given: killCases[name]!,
+    kills: Number(values.kills),
+    directory,
+    onProgress: (line) => console.log(line),
+  });
+  const row = killRow(result);
+  console.log(['', ...killsHead, row, ''].join('\n'));
+  saveResult(`kill-${name}-${values.target}.json`, `${JSON.stringify(result)}\n`);
+  if (values.write) {
     const path = 'docs/health.md';
-    writeFileSync(
-      path,
-      withRows(readFileSync(path, 'utf8'), 'kills', 'make kill-experiment', killsHead, [row]),
-    );
+    const page = readFileSync(path, 'utf8');
+    writeFileSync(path, withRows(page, 'kills', 'make kill-experiment', killsHead, [row]));
   }
-  return othersBroken === 0 ? 0 : 1;
+  return result.kills.reduce((sum, kill) => sum + kill.othersBroken, 0);
 }
