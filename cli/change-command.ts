@@ -7,6 +7,7 @@ import { parseDuration, parseEndpoint } from '../controller/config/scalar.ts';
 import { formatAddress } from '../controller/core/address.ts';
 import { AdminClient, type Changed } from './admin-client.ts';
 import { type ClientOptions, json, withClient } from './client-options.ts';
+import { CommandError, exitCodes } from './exit-code.ts';
 import type { Terminal } from './terminal.ts';
 
 export type Endpoint = { address: string; port: number };
@@ -39,9 +40,18 @@ export function tellChange(terminal: Terminal, options: ClientOptions, changed: 
   terminal.out(changed.isChanged ? 'done\n' : 'nothing to do: it is so already\n');
 }
 
+/** For an argument of its own, which commander names. */
 export function endpoint(text: string): Endpoint {
   const parsed = parseEndpoint(text);
   if (!('value' in parsed)) throw new InvalidArgumentError(`Expected ${parsed.right}.`);
+  return { address: formatAddress(parsed.value.address), port: parsed.value.port };
+}
+
+/** For a part of an argument. @throws CommandError */
+export function endpointOf(text: string): Endpoint {
+  const parsed = parseEndpoint(text);
+  if (!('value' in parsed))
+    throw new CommandError(exitCodes.usage, `${parsed.wrong}; expected ${parsed.right}`);
   return { address: formatAddress(parsed.value.address), port: parsed.value.port };
 }
 

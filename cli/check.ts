@@ -26,7 +26,12 @@ export function checkFile(path: string, terminal: Terminal): void {
 
 /** @throws CommandError with every problem, when there are any */
 export function readConfig(path: string): Config {
-  const parsed = parseConfig(readText(path));
+  return configOf(readText(path), path);
+}
+
+/** @throws CommandError as readConfig */
+export function configOf(text: string, path: string): Config {
+  const parsed = parseConfig(text);
   if ('config' in parsed) return parsed.config;
   const problems = parsed.problems.map((problem) => formatProblem(problem, path));
   throw new CommandError(exitCodes.badConfig, problems.join('\n'));

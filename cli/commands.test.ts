@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the commands print and how they end, in front of an admin API that answers what the test wants. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -317,6 +318,7 @@ describe('evenkeel', () => {
     ['status --wach', /unknown option '--wach'\n\(Did you mean --watch\?\)/],
     ['status -o yaml', /Allowed choices are table, json/],
     ['status --watch 0', /Expected a number of seconds above 0/],
+    ['status --watch 100000', /above 0, at most 86400/],
     ['status --controller :::', /':::' is not the address of a controller/],
     ['add web web-5', /missing required argument 'address:port'/],
     ['add web web-5 2001:db8::15:8080', /Expected ADDRESS:PORT/],
@@ -324,14 +326,44 @@ describe('evenkeel', () => {
     ['weight web web-1 70000', /Expected a whole number from 0 to 65535/],
     ['explain 10.0.1.7:40000', /is not a flow; expected SOURCE:PORT VIP:PORT/],
     ['explain 10.0.1.7 10.0.1.100:80', /'10.0.1.7' is not an endpoint/],
-    ['explain sctp,10.0.1.7:1,10.0.1.100:80', /'sctp' is not known here; expected tcp or udp/],
+    ['explain sctp,10.0.1.7:1,10.0.1.100:80', /'sctp' is no protocol; expected tcp or udp/],
     ['explain tcp,10.0.1.7:1,10.0.1.100:80 --udp', /expected one of them/],
     ['controller', /required option '-c, --config <file>' not specified/],
     ['switch --no-p4 -i veth0', /-i veth0: write it as 0@veth0/],
+    ['switch -c', /error: -c takes one file and no other options/],
+    ['switch -c a.yaml --no-p4', /error: -c takes one file and no other options/],
   ])('calls %s a wrong command line', async (commandLine, complaint) => {
     const { exitCode, stdout, stderr } = await ask(commandLine);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
     expect(stderr).toMatch(complaint);
+  });
+
+  it('tells its version', async () => {
+    const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
+    for (const option of ['--version', '-v'])
+      expect(await evenkeel(option)).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('begins without what only some commands need: a parser of YAML, an engine, a switch', () => {
+    const reached = new Set<string>();
+    const follow = (file: URL): void => {
+      if (reached.has(file.pathname)) return;
+      reached.add(file.pathname);
+      for (const [, from] of readFileSync(file, 'utf8').matchAll(
+        /^(?:im|ex)port (?!type )[^;]* from '(.+)'/gm,
+      ))
+        if (from!.startsWith('.')) follow(new URL(from!, file));
+        else reached.add(from!);
+    };
+    follow(new URL('./commands.ts', import.meta.url));
+    expect([...reached].filter((name) => name.endsWith('/cli/admin-client.ts'))).toHaveLength(1);
+    expect([...reached].filter((name) => !/^\/|^node:/.test(name))).toEqual([
+      'commander',
+      'fastest-levenshtein',
+    ]);
+    expect(
+      [...reached].filter((name) => /config\/parse|core\/controller|p4runtime|switch\/|processes/.test(name)),
+    ).toEqual([]);
   });
 
   it('checks a file', async () => {

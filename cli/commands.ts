@@ -23,6 +23,7 @@ import { statusText } from './status-text.ts';
 import { pause, type Terminal } from './terminal.ts';
 import { addTop } from './top-command.ts';
 import type { LiveOptions, TraceOptions } from './trace.ts';
+import { packageVersion } from './version.ts';
 import { addWhy } from './why-command.ts';
 
 /** A question to a running controller need not wait until a switch has been loaded. */
@@ -62,6 +63,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 export function buildProgram(terminal: Terminal): Command {
   const program = new Command('evenkeel')
     .description('A nearly stateless load balancer for P4 switches.')
+    .version(packageVersion(), '-v, --version', 'the version of evenkeel')
     .addHelpText('after', examples)
     // Options of a subcommand are its own: `evenkeel switch` has those of simple_switch_grpc.
     .enablePositionalOptions();
@@ -144,13 +146,11 @@ function addProcesses(program: Command, terminal: Terminal): void {
         const { optionsHelp } = await import('../switch/server/command-options.ts');
         command.addHelpText('after', `\n${optionsHelp}`).help();
       }
-      if (args.length === 2 && /^(-c|--config)$/.test(args[0]!))
-        await (await processes()).runConfiguredSwitch(
-          args[1]!,
-          { log: undefined, logLevel: 'info' },
-          terminal,
-        );
-      else await (await import('./switch-command.ts')).runSwitch(args, terminal);
+      const [first, file] = args;
+      if (first === '-c' || first === '--config') {
+        if (args.length !== 2) command.error(`error: ${first} takes one file and no other options`);
+        await (await processes()).runConfiguredSwitch(file!, { log: undefined, logLevel: 'info' }, terminal);
+      } else await (await import('./switch-command.ts')).runSwitch(args, terminal);
     });
 }
 
@@ -245,20 +245,22 @@ function addTrace(program: Command, terminal: Terminal): void {
     .summary('show what a P4 program does to a packet')
     .description(
       'Shows what a P4 program does to packets, step by step, with the places in its source.\n' +
-        'The program is the JSON of p4c-bm2-ss. Packets are captures (pcap) or hexadecimal text: an empty line ends\n' +
-        "a packet, # begins a comment, '3:' in front names the port.",
+        'The program is the JSON of p4c-bm2-ss. Packets are captures (pcap) or hexadecimal text: ' +
+        "an empty line ends a packet, # begins a comment, '3:' in front names the port.",
     )
     .argument('[program]', 'BMv2 JSON')
     .argument('[packets...]', 'files of packets')
     .option('--live <address>', 'instead of files: packets that pass through a running switch, as they pass')
     .option('--filter <filter>', 'which ones: ingress_port == 1 && tcp.dst_port in 80..90')
-    .option('--count <n>', 'stop after so many', wholeNumber, 0)
+    .addOption(new Option('--count <n>', 'stop after so many').argParser(wholeNumber).default(0, 'never'))
     .option('--p4info <file>', 'P4Info of the program (default: the file beside it)')
-    .option(
-      '--entries <file>',
-      "what to write first: p4.v1.WriteRequest in text format, or the tutorials' sX-runtime.json; may be repeated",
-      (file: string, files: string[]) => [...files, file],
-      [],
+    .addOption(
+      new Option(
+        '--entries <file>',
+        "what to write first: p4.v1.WriteRequest in text format, or the tutorials' sX-runtime.json; may be repeated",
+      )
+        .argParser((file: string, files: string[]) => [...files, file])
+        .default([], 'nothing'),
     )
     .option('--port <n>', 'where packets arrive whose file does not say', wholeNumber, 0)
     .option('--json', 'one line of JSON for each packet')
@@ -391,6 +393,6 @@ function duration(text: string): number {
 function positiveNumber(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value <= 86_400))
-    throw new InvalidArgumentError('Expected a number of seconds above 0.');
+    throw new InvalidArgumentError('Expected a number of seconds above 0, at most 86400.');
   return value;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** How a flow is written on the command line. */
-import { parseEndpoint } from '../controller/config/scalar.ts';
 import type { FlowText } from './admin-client.ts';
+import { endpointOf } from './change-command.ts';
 import { CommandError, exitCodes } from './exit-code.ts';
 
 const right = 'SOURCE:PORT VIP:PORT, or tcp,SOURCE:PORT,VIP:PORT';
@@ -19,16 +19,12 @@ export function parseFlow(words: readonly string[], isUdp: boolean): FlowText {
   if (source === undefined || target === undefined || parts.length > 3)
     throw new CommandError(exitCodes.usage, `'${words.join(' ')}' is not a flow; expected ${right}`);
   if (protocol !== 'tcp' && protocol !== 'udp')
-    throw new CommandError(exitCodes.usage, `'${protocol}' is not known here; expected tcp or udp`);
+    throw new CommandError(exitCodes.usage, `'${protocol}' is no protocol; expected tcp or udp`);
   if (isUdp && protocol === 'tcp')
     throw new CommandError(
       exitCodes.usage,
       'the flow says tcp and the option says udp; expected one of them',
     );
-  for (const endpoint of [source, target]) {
-    const parsed = parseEndpoint(endpoint);
-    if (!('value' in parsed))
-      throw new CommandError(exitCodes.usage, `${parsed.wrong}; expected ${parsed.right}`);
-  }
+  for (const endpoint of [source, target]) endpointOf(endpoint);
   return { source, target, protocol };
 }

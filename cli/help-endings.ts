@@ -31,13 +31,17 @@ const processFiles = `Files:
 
 /** Of the program itself: everything at once. */
 export const allEndings = `${exitCodeLines}
+  5  something differs, with --exit-code
+  6  the deadline of a drain has passed, with drain --wait
+  7  interrupted; what was begun goes on
 
 ${clientEnvironment}
   BMV2_SWITCH_EXE                          a simple_switch_grpc that is not in PATH
   NO_COLOR                                 no colours
 
 ${clientFiles}
-  FILE, FILE.book, FILE.weights            the configuration, and what a controller keeps beside it`;
+  FILE                       the configuration
+  FILE.book, FILE.weights    what a controller keeps beside it`;
 
 /** Adds what a command has not said itself. */
 export function addEndings(program: Command): void {

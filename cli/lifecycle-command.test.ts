@@ -262,8 +262,8 @@ describe('replace', () => {
 
   it.each([
     ['replace web a', /is no replacement; expected OLD NEW ADDRESS:PORT/],
-    ['replace web a b 10.0.0.9', /Expected ADDRESS:PORT/],
-    ['replace web a=b@10.0.0.9:80 c=d@1:80', /Expected ADDRESS:PORT/],
+    ['replace web a b 10.0.0.9', /'10.0.0.9' is not an endpoint; expected ADDRESS:PORT/],
+    ['replace web a=b@10.0.0.9:80 c=d@1:80', /'1:80' is not an endpoint; expected ADDRESS:PORT/],
     ['replace web a=b@10.0.0.9:80 c=d@10.0.0.8:80 --server-id 01', /--server-id is that of one backend/],
     ['replace web a b 10.0.0.9:80 --max-unstable 101', /Expected 0 to 100/],
   ])('calls %s a wrong command line', async (commandLine, complaint) => {

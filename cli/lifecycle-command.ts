@@ -3,11 +3,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { BackendState } from '../controller/core/desired.ts';
 import { AdminClient } from './admin-client.ts';
-import { changeCommand, duration, edit, endpoint } from './change-command.ts';
+import { changeCommand, duration, edit } from './change-command.ts';
 import type { ClientOptions } from './client-options.ts';
 import { CommandError, exitCodes } from './exit-code.ts';
 import { replaceAll } from './replacement.ts';
-import { pairOf, type ReplaceOptions } from './replacement-pair.ts';
+import { pairsOf, type ReplaceOptions } from './replacement-pair.ts';
 import type { Terminal } from './terminal.ts';
 import { waitForDrain } from './wait-for-drain.ts';
 
@@ -35,8 +35,8 @@ export function addLifecycle(program: Command, terminal: Terminal): void {
     .addHelpText(
       'after',
       '\nExamples:\n  $ evenkeel drain web web-1\n  $ evenkeel drain web web-1 --deadline 10m --wait && ssh web-1 poweroff\n' +
-        '\nExit codes with --wait: 0 nothing is left, 6 the deadline has passed and what was left was given up,\n' +
-        '                        7 interrupted: the drain goes on, 1 undone by another command.',
+        '\nExit codes with --wait:\n  0  nothing is left\n  1  undone by another command\n' +
+        '  6  the deadline has passed, and what was left was given up\n  7  interrupted: the drain goes on',
     )
     .action(async (vip: string, backend: string, options: DrainOptions) => {
       await edit(terminal, options, {
@@ -106,7 +106,7 @@ export function addLifecycle(program: Command, terminal: Terminal): void {
       'after',
       '\nExamples:\n  $ evenkeel replace web web-1 web-5 10.0.2.15:8080\n' +
         '  $ evenkeel replace web web-1=web-5@10.0.2.15:8080 web-2=web-6@10.0.2.16:8080 --deadline 10m\n' +
-        '\nExit codes: 0 replaced, 1 the new one is not well (the old one goes on) or refused, 7 interrupted: run it again.',
+        '\nExit codes of its own:\n  1  also: the new one is not well, and the old one goes on\n  7  interrupted: run it again',
     )
     .action(async (vip: string, words: string[], options: ReplaceOptions) => {
       const pairs = pairsOf(words);
@@ -117,24 +117,6 @@ export function addLifecycle(program: Command, terminal: Terminal): void {
         );
       await replaceAll(new AdminClient(options, terminal.env), terminal, vip, pairs, options);
     });
-}
-
-function pairsOf(words: readonly string[]) {
-  const [old = '', by = '', at = ''] = words;
-  const isOne = words.length === 3 && !words.some((word) => word.includes('='));
-  return isOne
-    ? [{ old, by, ...inWords(() => endpoint(at)) }]
-    : words.map((word) => inWords(() => pairOf(word)));
-}
-
-/** An argument of many has no reader of its own. */
-function inWords<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof InvalidArgumentError) throw new CommandError(exitCodes.usage, error.message);
-    throw error;
-  }
 }
 
 function percent(text: string): number {

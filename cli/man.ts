@@ -38,7 +38,7 @@ function commandLines(command: Command): string[] {
 /** Exit codes, environment and files that all have stand at the end of the page. */
 function onlyOwn(text: string): string {
   return sectionsOf(text)
-    .filter(({ title }) => title === 'Examples')
+    .filter(({ title }) => title === 'Examples' || title.startsWith('Exit codes '))
     .map(({ title, lines }) => `${title}:\n${lines.join('\n')}`)
     .join('\n\n');
 }
@@ -72,7 +72,7 @@ interface Section {
 function sectionsOf(text: string): Section[] {
   const sections: Section[] = [];
   for (const line of text.split('\n')) {
-    const title = /^([A-Z][A-Za-z ]+):\s*(.*)$/.exec(line);
+    const title = /^([A-Z][A-Za-z -]+):\s*(.*)$/.exec(line);
     if (title !== null) sections.push({ title: title[1]!, lines: title[2] ? [title[2]] : [] });
     else sections.at(-1)?.lines.push(line);
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What `evenkeel replace` is told: who takes whose seat. */
-import { InvalidArgumentError } from 'commander';
-import { endpoint } from './change-command.ts';
+import { endpointOf } from './change-command.ts';
 import type { ClientOptions } from './client-options.ts';
+import { CommandError, exitCodes } from './exit-code.ts';
 
 export interface Pair {
   old: string;
@@ -20,12 +20,20 @@ export interface ReplaceOptions extends ClientOptions {
   wait: boolean;
 }
 
+/** OLD NEW ADDRESS:PORT, or several of OLD=NEW@ADDRESS:PORT. @throws CommandError */
+export function pairsOf(words: readonly string[]): Pair[] {
+  const [old = '', by = '', at = ''] = words;
+  const isOne = words.length === 3 && !words.some((word) => word.includes('='));
+  return isOne ? [{ old, by, ...endpointOf(at) }] : words.map(pairOf);
+}
+
 /** 'web-1=web-5@10.0.2.15:8080'. */
-export function pairOf(word: string): Pair {
+function pairOf(word: string): Pair {
   const [, old, by, at] = /^([^=@]+)=([^=@]+)@(.+)$/.exec(word) ?? [];
   if (old === undefined || by === undefined || at === undefined)
-    throw new InvalidArgumentError(
-      `'${word}' is no replacement; expected OLD NEW ADDRESS:PORT, or OLD=NEW@ADDRESS:PORT.`,
+    throw new CommandError(
+      exitCodes.usage,
+      `'${word}' is no replacement; expected OLD NEW ADDRESS:PORT, or OLD=NEW@ADDRESS:PORT`,
     );
-  return { old, by, ...endpoint(at) };
+  return { old, by, ...endpointOf(at) };
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A switch by the command line of simple_switch_grpc: `evenkeel-switch-grpc`, and `evenkeel switch`. */
 
-import { readFileSync } from 'node:fs';
 import { majorVersion, minorVersionMax } from '../switch/engine/load.ts';
 import { switchOptionsOf } from '../switch/server/command-files.ts';
 import { type CommandLine, parseCommandLine } from '../switch/server/command-line.ts';
@@ -11,6 +10,7 @@ import { type RunningSwitch, startSwitch } from '../switch/server/switch.ts';
 import { readText } from './check.ts';
 import { CommandError, exitCodes } from './exit-code.ts';
 import { stopped, type Terminal } from './terminal.ts';
+import { packageVersion } from './version.ts';
 
 /** @throws CommandError */
 export async function runSwitch(args: readonly string[], terminal: Terminal): Promise<void> {
@@ -25,13 +25,6 @@ const answers = {
   version: () => `${packageVersion()}\n`,
   'json-version': () => `${majorVersion}.${minorVersionMax}\n`,
 } as const;
-
-function packageVersion(): string {
-  // What was built lies one folder deeper.
-  const up = import.meta.url.endsWith('.ts') ? '..' : '../..';
-  const path = new URL(`${up}/package.json`, import.meta.url);
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
-}
 
 async function serve(command: CommandLine, terminal: Terminal): Promise<void> {
   // The switch goes on when nobody reads its log, or its disk is full.

@@ -171,13 +171,20 @@ it('can be interrupted and taken up again, and knows the way back', async () => 
     if (/settles|prepares|makes/.test(text)) screen.ending.abort();
   };
   const words = `apply ${path('new.yaml')} --previous ${path('old.yaml')}`.split(' ');
-  expect(await run(words, screen)).toBe(1);
+  expect(await run(words, screen)).toBe(7);
   expect(screen.stderr).toContain('interrupted: the change goes on without this command');
   expect(screen.stderr).toContain(`To go back: evenkeel apply ${path('old.yaml')}`);
   const again = await evenkeel(`apply ${path('new.yaml')}`, env);
   expect(again).toMatchObject({ exitCode: 0 });
   expect(again.stdout).toMatch(/in force already\n(.*\n)*committed/);
   expect(await evenkeel(`apply ${path('old.yaml')} --wait none`, env)).toMatchObject({ exitCode: 0 });
+  expect(await readFile(path('in-force.yaml'), 'utf8')).toBe(config(hundred));
+});
+
+it('is not begun when the way back cannot be kept', async () => {
+  const refused = await evenkeel(`apply ${path('new.yaml')} --previous ${path('no-folder/old.yaml')}`, env);
+  expect(refused).toMatchObject({ exitCode: 1, stdout: '' });
+  expect(refused.stderr).toMatch(/no-folder\/old\.yaml cannot be written/);
   expect(await readFile(path('in-force.yaml'), 'utf8')).toBe(config(hundred));
 });
 
