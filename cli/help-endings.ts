@@ -27,6 +27,7 @@ const processFiles = `Files:
   FILE              the configuration; commands edit it in place
   FILE.book         what the next controller should know (controller.store.path)
   FILE.weights      weights that follow load
+  FILE.filling      who fills by slow_start
   /run/evenkeel     where the token for commands on this machine is left`;
 
 /** Of the program itself: everything at once. */
@@ -41,7 +42,7 @@ ${clientEnvironment}
 
 ${clientFiles}
   FILE                       the configuration
-  FILE.book, FILE.weights    what a controller keeps beside it`;
+  FILE.book, FILE.*          what a controller keeps beside it: its book, weights, who fills`;
 
 /** Adds what a command has not said itself. */
 export function addEndings(program: Command): void {

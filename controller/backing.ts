@@ -22,9 +22,10 @@ export interface Backing {
   config: ConfigStore;
   /** @param candidate  how the others see us */
   openElection: (candidate: Candidate) => Election;
-  /** To be called by who leads: the book of the engine, and the factors of weights that follow load. */
+  /** To be called by who leads: the book of the engine, the factors of weights that follow load, and who fills. */
   openBook: () => BookStore;
   openWeights: () => BookStore;
+  openFilling: () => BookStore;
 }
 
 const etcdTimeoutMs = 2_000;
@@ -47,6 +48,7 @@ export function openBacking(
       openElection: () => aloneElection(electionId ?? BigInt(clock.date().getTime())),
       openBook: () => bookFile(path, log),
       openWeights: () => bookFile(`${file.name}.weights`, log),
+      openFilling: () => bookFile(`${file.name}.filling`, log),
     };
   }
   const { endpoints, prefix, leaseMs } = store;
@@ -67,6 +69,7 @@ export function openBacking(
     },
     openBook: () => open('book/'),
     openWeights: () => open('weights/'),
+    openFilling: () => open('filling/'),
   };
 
   function open(folder: string): BookStore {

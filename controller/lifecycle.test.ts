@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
+import { fillingKeeper } from './book/filling-keeper.ts';
 import type { Config } from './config/config.ts';
 import { parseConfig } from './config/parse.ts';
 import type { Desired } from './core/desired.ts';
+import type { FillingNote } from './core/filling.ts';
 import { ManualClock } from './group/testing/manual-clock.ts';
 import { type FillRules, Lifecycle } from './lifecycle.ts';
+import { entryBytesMax } from './ports/store.ts';
+import { MemoryBook } from './testing/memory-book.ts';
 
 /** @param line  of the vip, with its indent and line break, or '' */
 const textOf = (line: string, ...backends: string[]): string => `network:
@@ -30,13 +34,21 @@ function followed(...configs: Config[]) {
   const clock = new ManualClock();
   const lines: string[] = [];
   let told = 0;
+  const kept = new Map<string, string>();
+  const stores: MemoryBook[] = [];
+  let isLeading = true;
   const begin = (): Lifecycle =>
     new Lifecycle({
       clock,
+      isLeading: () => isLeading,
+      openFilling: () => {
+        stores.push(new MemoryBook(kept));
+        return stores.at(-1)!;
+      },
       log: (_, message, fields, topic) => lines.push(`${topic} ${fields?.backend}: ${message}`),
       onChange: () => told++,
     });
-  let config = configs[0]!;
+  let config = configs[0] ?? configOf('', '');
   let lifecycle = begin();
   const follow = (next: Config): void => {
     config = next;
@@ -65,10 +77,19 @@ function followed(...configs: Config[]) {
     wanted,
     told: () => told,
     status: () => lifecycle.status()[0]!.backends,
-    beginAnew: () => {
-      lifecycle.close();
+    kept,
+    lead: () => lifecycle.takeOver(),
+    written: () => stores.flatMap(({ writes }) => writes).length,
+    /** As main.ts does: another configuration may be found, and is looked at before anybody leads. */
+    async beginAnew(found: Config = config) {
+      await lifecycle.close();
+      config = found;
+      isLeading = false;
       lifecycle = begin();
       lifecycle.follow(config);
+      wanted();
+      isLeading = true;
+      await lifecycle.takeOver();
     },
   };
 }
@@ -91,13 +112,13 @@ describe('the deadline of a drain', () => {
     expect(lines).toEqual(['backend b1: the deadline of a drain has passed: what is left is given up']);
   });
 
-  it('is the same for a controller that is started later', () => {
+  it('is the same for a controller that is started later', async () => {
     const { clock, lines, wanted, beginAnew } = followed(configOf('', due, ''));
     clock.pass(300_000);
-    beginAnew();
+    await beginAnew();
     expect(wanted()).toBe('draining 1, active 1');
     clock.pass(301_000);
-    beginAnew();
+    await beginAnew();
     expect(wanted()).toBe('disabled 1, active 1');
     expect(lines).toHaveLength(1);
   });
@@ -139,14 +160,6 @@ describe('a vip with slow start', () => {
     ]);
   });
 
-  it('fills nobody after a restart, and whole weights are wanted of who was filling', () => {
-    const { wanted, beginAnew, follow } = followed(configOf(slow, '', ''));
-    follow(configOf(slow, '', '', ''));
-    expect(wanted()).toBe('active 256, active 256, active 26');
-    beginAnew();
-    expect(wanted()).toBe('active 1, active 1, active 1');
-  });
-
   it('fills nobody while the checks are not trusted: all are needed', () => {
     const { wanted, follow } = followed(configOf(slow, '', ''));
     follow(configOf(slow, '', '', ''));
@@ -181,6 +194,133 @@ describe('a vip with slow start', () => {
     expect(
       problems.map(({ line, path, wrong, right }) => [line, `${path}: ${wrong}; expected ${right}`]),
     ).toEqual([[7, expect.stringContaining(`vips[0].${words}`)]]);
+  });
+});
+
+describe('a controller that is started anew, or takes over', () => {
+  const three = configOf(slow, '', '', '');
+  const whole = 'active 1, active 1, active 1';
+
+  /** Of three backends the last has just begun to fill. */
+  async function filling() {
+    const all = followed();
+    all.clock.pass(1_000_000);
+    all.follow(configOf(slow, '', ''));
+    await all.lead();
+    all.wanted();
+    all.clock.pass(100_000);
+    all.follow(three);
+    expect(all.wanted()).toBe('active 256, active 256, active 26');
+    return all;
+  }
+
+  it('goes on filling where the one before was, to the same end, and says so', async () => {
+    const { clock, lines, wanted, beginAnew } = await filling();
+    for (const weights of ['26', '102', '179'].map((weight) => `active 256, active 256, active ${weight}`)) {
+      await beginAnew();
+      expect(wanted()).toBe(weights);
+      clock.pass(10_000);
+    }
+    await beginAnew();
+    expect(wanted()).toBe(whole);
+    expect(lines).toEqual([
+      'backend b3: a backend fills: it gets a part of its weight at first',
+      ...Array(3).fill('backend undefined: backends go on filling where they were'),
+      'backend b3: a backend has its whole weight',
+    ]);
+  });
+
+  it('goes on with a seat that is handed over', async () => {
+    const { follow, wanted, beginAnew } = await filling();
+    follow(configOf(slow, ', state: draining', '', '', ', replaces: b1'));
+    const weights = 'active 230, active 256, active 26, active 26';
+    expect(wanted()).toBe(weights);
+    await beginAnew();
+    expect(wanted()).toBe(weights);
+  });
+
+  it('fills who has come while nobody was there', async () => {
+    const { clock, wanted, beginAnew } = await filling();
+    clock.pass(30_000);
+    expect(wanted()).toBe(whole);
+    clock.pass(60_000);
+    await beginAnew(configOf(slow, '', '', '', ''));
+    expect(wanted()).toBe('active 256, active 256, active 256, active 26');
+  });
+
+  it('knows nobody who is new where nothing was kept: whole weights at once', async () => {
+    const { kept, wanted, beginAnew } = await filling();
+    await beginAnew();
+    kept.clear();
+    await beginAnew();
+    expect(wanted()).toBe(whole);
+  });
+
+  it('does not go on by another window', async () => {
+    const { wanted, beginAnew } = await filling();
+    await beginAnew(configOf('    slow_start: 60s\n', '', '', ''));
+    expect(wanted()).toBe(whole);
+  });
+
+  it('does not read what is no note of its own', async () => {
+    for (const text of [
+      '{',
+      '{}',
+      '{"format":2,"windowMs":30000,"from":0.1,"inUse":{"b1":0,"b2":0},"predecessors":{}}',
+    ]) {
+      const { kept, wanted, beginAnew, lines } = await filling();
+      await beginAnew();
+      kept.set('web', text);
+      await beginAnew();
+      expect(wanted()).toBe(whole);
+      expect(lines.at(-1)).toContain('who fills is not known from before');
+    }
+  });
+
+  it('waits for no longer than the window when its clock is behind', async () => {
+    const { clock, kept, wanted, beginAnew } = await filling();
+    await beginAnew();
+    kept.set('web', kept.get('web')!.replace(/"b3":\d+/, `"b3":${clock.now() + 3_600_000}`));
+    await beginAnew();
+    expect(wanted()).toBe('active 256, active 256, active 26');
+    clock.pass(30_000);
+    expect(wanted()).toBe(whole);
+  });
+
+  it('writes when somebody comes into use or goes, and not with the steps', async () => {
+    const { clock, wanted, follow, written } = await filling();
+    const look = async (): Promise<number> => {
+      wanted();
+      clock.pass(5_000);
+      await new Promise(setImmediate);
+      return written();
+    };
+    const before = await look();
+    await look();
+    expect(await look()).toBe(before);
+    clock.pass(30_000);
+    expect(await look()).toBe(before + 1);
+    follow(configOf(slow, ', state: draining', '', ''));
+    expect(await look()).toBe(before + 2);
+    expect(await look()).toBe(before + 2);
+  });
+
+  it('keeps no more of the largest pool than a store takes', async () => {
+    const names = Array.from({ length: 8_191 }, (_, i) => `${'x'.repeat(58)}${i}`);
+    const note: FillingNote = {
+      options: { windowMs: 3_600_000, from: 0.1 },
+      begunAt: 1_700_000_000_000,
+      inUse: new Map(names.map((name) => [name, 1_700_000_000_000])),
+      predecessors: new Map(),
+    };
+    const store = new MemoryBook();
+    const clock = new ManualClock();
+    const keeper = fillingKeeper({ clock, log: () => {}, openStore: () => store });
+    await keeper.open();
+    keeper.keep(new Map([['web', note]]));
+    expect(await keeper.flush()).toBeUndefined();
+    expect(store.entries.get('web')!.length).toBeLessThan(entryBytesMax);
+    expect(await keeper.open()).toEqual(new Map([['web', note]]));
   });
 });
 

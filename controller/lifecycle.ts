@@ -5,23 +5,39 @@
  *   configuration ──follow──> Lifecycle ──wishOf──> standing ──filled──> what is wanted
  *                                 └── a timer for the next deadline or step ──> onChange
  *
- * Deadlines are times of day, in the configuration: whoever reads it next goes by the same. How far one has filled is not kept: a
- * controller that has just begun knows nobody who is new.
+ * Deadlines are times of day, in the configuration: whoever reads it next goes by the same. Who fills, and since when, is kept for
+ * who leads next (book/filling-keeper.ts).
  */
 import { isDeepStrictEqual } from 'node:util';
+import { type FillingKeeper, fillingKeeper } from './book/filling-keeper.ts';
 import type { Config } from './config/config.ts';
 import type { VipLifecycle } from './config/lifecycle.ts';
 import type { BackendState, Desired, DesiredBackend, DesiredPool } from './core/desired.ts';
-import { createFilling, type Filling, filledBackends, nextStepAt, noteUse, shareOf } from './core/filling.ts';
+import type { Millis } from './core/event.ts';
+import {
+  createFilling,
+  type Filling,
+  filledBackends,
+  nextStepAt,
+  noteOf,
+  noteUse,
+  restoreFilling,
+  shareOf,
+} from './core/filling.ts';
 import type { PoolLifecycleStatus } from './core/lifecycle-status.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
+import type { BookStore } from './ports/store.ts';
 
 export interface LifecycleWorld {
   clock: Clock;
   log: Log;
   /** What `wishOf` or `filled` say may have changed. */
   onChange: () => void;
+  /** Only who leads keeps who fills: the others tell nobody of their weights. */
+  isLeading: () => boolean;
+  /** Where it is kept, as whoever leads now may write there. */
+  openFilling: () => BookStore;
 }
 
 export interface FillRules {
@@ -41,14 +57,37 @@ interface FollowedPool {
 
 /** The time of day may be set anew at any moment: a timer for it is no longer than this. */
 const timerMs = 30_000;
+/** In a line of the log. */
+const namesShown = 8;
 
 export class Lifecycle {
   private readonly world: LifecycleWorld;
+  private readonly keeper: FillingKeeper;
+  /** Between the clock, which only goes on, and the time of day, by which controllers that follow each other count. */
+  private readonly dayMs: Millis;
   private pools = new Map<string, FollowedPool>();
   private cancel = () => {};
 
   constructor(world: LifecycleWorld) {
     this.world = world;
+    this.keeper = fillingKeeper({ ...world, openStore: world.openFilling });
+    this.dayMs = world.clock.date().getTime() - world.clock.now();
+  }
+
+  /** We begin to lead: whoever fills goes on from where it was. What was wanted before is to be asked for again. */
+  async takeOver(): Promise<void> {
+    const notes = await this.keeper.open();
+    for (const [vip, { filling }] of this.pools) {
+      const note = notes?.get(vip);
+      const goOn = filling && note && restoreFilling(filling, note, this.time());
+      if (goOn !== undefined && goOn.length > 0)
+        this.world.log(
+          'info',
+          'backends go on filling where they were',
+          { pool: vip, backends: goOn.slice(0, namesShown).join(' '), count: goOn.length },
+          'backend',
+        );
+    }
   }
 
   /** From now on these are followed. Who was followed before goes on where it was. */
@@ -88,13 +127,14 @@ export class Lifecycle {
 
   isFilling(pool: string, backend: string): boolean {
     const filling = this.pools.get(pool)?.filling;
-    return filling !== undefined && shareOf(filling, backend, this.world.clock.now()) < 1;
+    return filling !== undefined && shareOf(filling, backend, this.time()) < 1;
   }
 
   /** With the parts of their weights for those who fill. To be asked whenever something is wanted: it notes who is in use. */
   filled(standing: Desired, rules: FillRules): Desired {
     const desired = { ...standing, pools: standing.pools.map((pool) => this.filledPool(pool, rules)) };
     this.setTimer();
+    if (this.world.isLeading()) this.keep();
     return desired;
   }
 
@@ -104,7 +144,7 @@ export class Lifecycle {
   }
 
   status(): PoolLifecycleStatus[] {
-    const now = this.world.clock.now();
+    const now = this.time();
     const date = this.world.clock.date().getTime();
     return [...this.pools.values()].map(({ config, backends, filling }) => ({
       pool: config.vip,
@@ -126,16 +166,29 @@ export class Lifecycle {
     }));
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.cancel();
+    await this.keeper.close();
+  }
+
+  private keep(): void {
+    const notes = [...this.pools].flatMap(([vip, { filling }]) => {
+      const note = filling && noteOf(filling);
+      return note === undefined ? [] : [[vip, note] as const];
+    });
+    this.keeper.keep(new Map(notes));
+  }
+
+  private time(): Millis {
+    return this.dayMs + this.world.clock.now();
   }
 
   private filledPool(pool: DesiredPool, rules: FillRules): DesiredPool {
     const known = this.pools.get(pool.name);
     if (known?.filling === undefined) return pool;
-    const { clock, log } = this.world;
+    const { log } = this.world;
     const { filling, config } = known;
-    const now = clock.now();
+    const now = this.time();
     const members = pool.backends.map(({ name, state, weight }) => {
       const predecessor = config.predecessors.get(name);
       return { name, isInUse: state === 'active' && weight > 0, predecessor };
@@ -162,7 +215,7 @@ export class Lifecycle {
       isTrusted(pool.name, name) &&
       !known.overdue.has(name) &&
       known.backends.some((wish) => wish.name === name && wish.state === 'draining');
-    const backends = filledBackends(known.filling, pool.backends, this.world.clock.now(), goesOn);
+    const backends = filledBackends(known.filling, pool.backends, this.time(), goesOn);
     return backends === pool.backends ? pool : { ...pool, backends };
   }
 
@@ -186,7 +239,7 @@ export class Lifecycle {
     this.cancel();
     const { clock } = this.world;
     const date = clock.date().getTime();
-    const now = clock.now();
+    const now = this.time();
     let delayMs = Number.POSITIVE_INFINITY;
     for (const { config, overdue, filling } of this.pools.values()) {
       for (const [name, deadline] of config.deadlines)

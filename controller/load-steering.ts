@@ -3,11 +3,12 @@
  * Reads how loaded backends are, each vip in its own rhythm, and says when weights should follow (core/load-weights.ts).
  *
  *   configuration ──> LoadSteering ──read──> LoadSource ──loads──> core/load-weights ──weights──> onChange
- *                          └──> FactorKeeper: what who leads next goes on from
+ *                          └──> notes: what who leads next goes on from
  *
  * A vip has one reading under way at most.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { type FactorKeeper, factorKeeper } from './book/factor-keeper.ts';
 import type { Config } from './config/config.ts';
 import { loadLimits, type VipLoad } from './config/weights.ts';
 import { formatAddress } from './core/address.ts';
@@ -25,7 +26,6 @@ import {
   restoreFactors,
   weightsOf,
 } from './core/load-weights.ts';
-import { FactorKeeper } from './factor-keeper.ts';
 import type { Clock } from './ports/clock.ts';
 import type { LoadSource } from './ports/load-source.ts';
 import type { Log } from './ports/log.ts';
@@ -42,7 +42,7 @@ export interface LoadSteeringWorld {
   /** What `weightOf` says may have changed. */
   onChange: () => void;
   /** Where factors are kept, as whoever leads now may write there. */
-  openStore: () => BookStore;
+  openWeights: () => BookStore;
 }
 
 interface SteeredPool {
@@ -63,7 +63,7 @@ export class LoadSteering {
 
   constructor(world: LoadSteeringWorld) {
     this.world = world;
-    this.keeper = new FactorKeeper(world);
+    this.keeper = factorKeeper({ ...world, openStore: world.openWeights });
   }
 
   /** We begin to lead, and go on from where who led before has stopped. */

@@ -123,7 +123,8 @@ export async function startController(options: ControllerOptions): Promise<Runni
         backendIds: (name) => leadership.engine.backendIds(name),
         traffic: () => leadership.switchPort.status().traffic,
       }),
-    openStore: backing.openWeights,
+    openWeights: backing.openWeights,
+    openFilling: backing.openFilling,
   });
   // Another speaker needs another start; whether it shall speak does not.
   const announcing =

@@ -14,11 +14,12 @@ import type { PoolLifecycleStatus } from './core/lifecycle-status.ts';
 import type { LoadStatus } from './core/load-status.ts';
 import { asItStands, stateBy } from './core/standing.ts';
 import { HealthMonitor, type HealthMonitorWorld } from './health-monitor.ts';
-import { type FillRules, Lifecycle } from './lifecycle.ts';
+import { type FillRules, Lifecycle, type LifecycleWorld } from './lifecycle.ts';
 import { LoadSteering, type LoadSteeringWorld } from './load-steering.ts';
 
 export type SteeringWorld = Omit<HealthMonitorWorld, 'onChange'> &
-  Omit<LoadSteeringWorld, 'onChange' | 'isInUse'>;
+  Omit<LoadSteeringWorld, 'onChange' | 'isInUse'> &
+  Omit<LifecycleWorld, 'onChange'>;
 
 /** Is told what is wanted, and by which configuration. */
 export type Wanting = (desired: Desired, config: Config) => void;
@@ -70,8 +71,9 @@ export class Steering {
     this.tell();
   }
 
-  /** We begin to lead: from now on what is wanted goes on from the weights of who led before. */
+  /** We begin to lead: from now on what is wanted goes on from the weights of who led before, and from who filled. */
   async takeOver(): Promise<void> {
+    await this.lifecycle.takeOver();
     await this.load.takeOver();
     this.tell();
   }
@@ -105,7 +107,7 @@ export class Steering {
   async close(): Promise<void> {
     this.want = undefined;
     this.cancelTelling?.();
-    this.lifecycle.close();
+    await this.lifecycle.close();
     await this.monitor.close();
     await this.load.close();
   }

@@ -8,7 +8,8 @@
  * A backend that takes the seat of one that drains (`predecessor`) takes it step by step: what it does not take yet stays with that
  * one, so that nobody else's slots move.
  *
- * Steps are changes, and those are few: they come at common times, so that backends that fill together share them.
+ * Steps are changes, and those are few: they come at common times, so that backends that fill together share them. Times are of day,
+ * so they are common to controllers that follow each other, too: nobody has less after a restart than before.
  */
 import type { DesiredBackend } from './desired.ts';
 import type { Millis } from './event.ts';
@@ -84,6 +85,44 @@ export function noteUse(
     begun.push(name);
   }
   return { begun, ended };
+}
+
+/** What the next controller should know of it, in the same time: all that `noteUse` goes by. */
+export interface FillingNote {
+  options: SlowStart;
+  begunAt: Millis | undefined;
+  /** Who was in use, and since when it fills; 0: it has the whole. */
+  inUse: ReadonlyMap<string, Millis>;
+  /** Whose seat one takes that fills. */
+  predecessors: ReadonlyMap<string, string>;
+}
+
+/** Undefined: nobody has looked yet. */
+export function noteOf({ options, inUse, begunAt, fills }: Filling): FillingNote | undefined {
+  if (inUse === undefined) return undefined;
+  const predecessors = new Map<string, string>();
+  for (const [name, { predecessor }] of fills)
+    if (predecessor !== undefined) predecessors.set(name, predecessor);
+  return {
+    options,
+    begunAt: begunAt === Number.NEGATIVE_INFINITY ? undefined : begunAt,
+    inUse: new Map([...inUse].map((name) => [name, fills.get(name)?.since ?? 0])),
+    predecessors,
+  };
+}
+
+/** Goes on where another has stopped, in place of what was known here. @returns who fills; undefined: by other rules, so it does not */
+export function restoreFilling(filling: Filling, note: FillingNote, now: Millis): string[] | undefined {
+  const { windowMs, from } = filling.options;
+  if (note.options.windowMs !== windowMs || note.options.from !== from) return undefined;
+  filling.inUse = new Set(note.inUse.keys());
+  // A clock that was set back in between makes nobody wait for longer than the window.
+  filling.begunAt = Math.min(now, note.begunAt ?? Number.NEGATIVE_INFINITY);
+  filling.fills = new Map();
+  for (const [name, since] of note.inUse)
+    if (since > 0)
+      filling.fills.set(name, { since: Math.min(now, since), predecessor: note.predecessors.get(name) });
+  return [...filling.fills.keys()].filter((name) => shareOf(filling, name, now) < 1);
 }
 
 /** Of its weight: 1 unless it fills. */
