@@ -63,7 +63,7 @@ interface Answer {
 /**
  * Pauses after each step: others may have their turn.
  *
- * @param state  stays as it is, and must until the end; it must be ready
+ * @param state  must be ready; it becomes that of the rehearsal: whoever needs it as it is gives a copy
  * @param msPerUpdate  of the switch, in the long run; 0: it answers at once
  */
 export function rehearse(
@@ -73,9 +73,8 @@ export function rehearse(
   options: EngineOptions,
   msPerUpdate: number,
 ): Generator<undefined, Rehearsal> {
-  const copy = structuredClone(state);
-  keepNeighbours(copy);
-  return new Run(copy, now, withoutProbing(options), msPerUpdate).until(desired);
+  keepNeighbours(state);
+  return new Run(state, now, withoutProbing(options), msPerUpdate).until(desired);
 }
 
 /** Who is known is not asked again, and does not go. */
