@@ -125,6 +125,11 @@ export class AdminClient {
     return this.call('POST', '/plan', { text }, longTimeoutMs);
   }
 
+  /** A plan that nobody has rehearsed. */
+  compare(text: string): Promise<PlanResult> {
+    return this.call('POST', '/plan', { text, rehearse: false });
+  }
+
   apply(text: string, basis: string | undefined): Promise<AppliedResult> {
     return this.call('POST', '/apply', { text, basis });
   }

@@ -43,7 +43,7 @@ export async function plan(file: string, options: PlanOptions, terminal: Termina
 }
 
 export async function diff(file: string, options: DiffOptions, terminal: Terminal): Promise<void> {
-  const { changes } = await new AdminClient(options, terminal.env).plan(readText(file));
+  const { changes } = await new AdminClient(options, terminal.env).compare(readText(file));
   terminal.out(
     options.output === 'json' ? json(changes) : changes.map((change) => `${formatChange(change)}\n`).join(''),
   );

@@ -157,7 +157,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     onEvent: (listener) => events.onEntry(listener),
     edit: (edit) => keeper.edit(edit),
     reload: () => keeper.reload(),
-    plan: (text) => planner.plan(text),
+    plan: (text, isRehearsed) => planner.plan(text, isRehearsed),
     apply: (text, basis) => keeper.apply(text, basis),
     drift: async (todo, name) => {
       const { drift } = leadership.switchPort;

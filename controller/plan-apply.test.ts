@@ -203,6 +203,13 @@ it('compares configurations in words', async () => {
   });
 });
 
+it('rehearses nothing to compare configurations, and does not wait for who rehearses', async () => {
+  const rehearsed = controller.plan(config(changed), true);
+  const compared = await controller.plan(config(changed), false);
+  expect(planResultSchema.parse(compared)).toEqual(compared);
+  expect(compared).toEqual({ ...(await rehearsed), plan: undefined });
+});
+
 it('needs no controller to say what would come of one file after another', async () => {
   const words = `plan ${path('new.yaml')} --from ${path('in-force.yaml')} -o json`;
   const { stdout } = await evenkeel(words, { EVENKEEL_CONTROLLER: '127.0.0.1:1' });

@@ -22,17 +22,18 @@ export class Planner {
     this.world = world;
   }
 
-  /** One at a time: each holds copies of everything the engine knows. */
-  async plan(text: string): Promise<PlanResult | { failure: Failure }> {
+  /** One rehearsal at a time: each holds copies of everything the engine knows. */
+  async plan(text: string, isRehearsed: boolean): Promise<PlanResult | { failure: Failure }> {
+    const found = await this.world.keeper.look(text);
+    if ('failure' in found) return found;
+    const { config, ...rest } = found;
+    if (!isRehearsed) return { ...rest, plan: undefined };
     if (this.isBusy) {
       const wrong = 'another plan is being made';
       return { failure: { code: 'busy', wrong, right: 'a little patience', problems: [] } };
     }
     this.isBusy = true;
     try {
-      const found = await this.world.keeper.look(text);
-      if ('failure' in found) return found;
-      const { config, ...rest } = found;
       const { desiredBy, engine, engineOptions } = this.world;
       return { ...rest, plan: await engine().plan(desiredBy(config), engineOptions(config)) };
     } finally {

@@ -121,7 +121,7 @@ export interface PlanResult {
   changes: ConfigChange[];
   warnings: Problem[];
   needsRestart: string[];
-  /** Undefined: the engine does not know its switch, or another controller leads. */
+  /** Undefined: it was not wanted, the engine does not know its switch, or another controller leads. */
   plan: Plan | undefined;
 }
 
@@ -152,8 +152,8 @@ export interface Admin {
   edit(edit: Edit): Promise<ChangeResult>;
   /** Reads the file again. */
   reload(): Promise<ChangeResult>;
-  /** What would come of another configuration. */
-  plan(text: string): Promise<PlanResult | { failure: Failure }>;
+  /** What would come of another configuration; if it need not be rehearsed, only in what they differ. */
+  plan(text: string, isRehearsed: boolean): Promise<PlanResult | { failure: Failure }>;
   /** Puts another configuration in the place of the one there is, if that is still of this basis. */
   apply(text: string, basis: string | undefined): Promise<AppliedResult | { failure: Failure }>;
   /** Whether switches hold what they were given: as seen last, or after something was done about it, on one or on all. */

@@ -24,7 +24,8 @@ export const planOperations: readonly Operation[] = [
     bodyBytes,
     body: planRequestSchema,
     answer: planResultSchema,
-    handle: async ({ admin, context, body }) => answerChange(context, await admin.plan(body.text)),
+    handle: async ({ admin, context, body }) =>
+      answerChange(context, await admin.plan(body.text, body.rehearse ?? true)),
   }),
   operation({
     method: 'post',

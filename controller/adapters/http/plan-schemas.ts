@@ -11,7 +11,13 @@ const text = z
   .max(configTextMax)
   .describe(`a whole configuration, as in a file; at most ${configTextMax} characters`);
 
-export const planRequestSchema = z.strictObject({ text });
+export const planRequestSchema = z.strictObject({
+  text,
+  rehearse: z
+    .boolean()
+    .optional()
+    .describe('false: only in what the configurations differ; the controller need not work for it'),
+});
 
 export const applyRequestSchema = z.strictObject({
   text,
