@@ -8,7 +8,7 @@ import type {
   AppliedResult,
   ChangeResult,
   ControllerStatus,
-  DriftTodo,
+  DriftAction,
   LogLine,
   PlanResult,
 } from '../controller/adapters/http/admin.ts';
@@ -135,8 +135,8 @@ export class AdminClient {
   }
 
   /** @param name  of a switch; undefined: all of them */
-  drift(todo: DriftTodo, name: string | undefined): Promise<DriftReport[]> {
-    return this.call('POST', '/drift', { do: todo, switch: name }, longTimeoutMs);
+  drift(action: DriftAction, name: string | undefined): Promise<DriftReport[]> {
+    return this.call('POST', '/drift', { do: action, switch: name }, longTimeoutMs);
   }
 
   private async call<T>(

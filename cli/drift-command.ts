@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `evenkeel drift`: whether the switches hold what they were given. */
 import type { Command } from 'commander';
-import type { DriftTodo } from '../controller/adapters/http/admin.ts';
+import type { DriftAction } from '../controller/adapters/http/admin.ts';
 import type { DriftedRow, DriftReport } from '../controller/ports/switch.ts';
 import { AdminClient } from './admin-client.ts';
 import { type ClientOptions, json, withClient } from './client-options.ts';
@@ -38,8 +38,8 @@ export function addDrift(program: Command, terminal: Terminal): void {
     )
     .action(async (name: string | undefined, options: DriftOptions, command: Command) => {
       if (options.repair && options.adopt) command.error('error: --repair or --adopt, not both');
-      const todo: DriftTodo = options.repair ? 'repair' : options.adopt ? 'adopt' : 'look';
-      const all = await new AdminClient(options, terminal.env).drift(todo, name);
+      const action: DriftAction = options.repair ? 'repair' : options.adopt ? 'adopt' : 'look';
+      const all = await new AdminClient(options, terminal.env).drift(action, name);
       const reports = all.filter((report) => name === undefined || report.switch === name);
       terminal.out(options.output === 'json' ? json(reports) : reports.map(driftText).join('\n'));
       if (reports.length === 0)

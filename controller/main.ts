@@ -159,9 +159,9 @@ export async function startController(options: ControllerOptions): Promise<Runni
     reload: () => keeper.reload(),
     plan: (text, isRehearsed) => planner.plan(text, isRehearsed),
     apply: (text, basis) => keeper.apply(text, basis),
-    drift: async (todo, name) => {
+    drift: async (action, name) => {
       const { drift } = leadership.switchPort;
-      if (todo !== undefined) await drift?.[todo](name);
+      if (action !== undefined) await drift?.[action](name);
       return drift?.report() ?? [];
     },
   };

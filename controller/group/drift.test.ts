@@ -199,6 +199,22 @@ it('keeps an adopted stranger when the switch comes back, and tells when it is a
   ]);
 });
 
+it('reads a switch no more often than it can, however many ask', async () => {
+  const bench = serving(1);
+  const looks = Array.from({ length: 100 }, () => bench.group.drift.look());
+  const [first] = looks;
+  await Promise.resolve();
+  // The first has begun, and may have read already what is asked for now.
+  const later = Array.from({ length: 100 }, () => bench.group.drift.look());
+  await done(
+    bench,
+    Promise.all([...looks, ...later]).then(() => {}),
+  );
+  expect(new Set([...looks, ...later])).toEqual(new Set([first, later[0]]));
+  expect(new Set([first, later[0]]).size).toBe(2);
+  expect(bench.group.status().members![0]!.drift!.looks).toBe(2);
+});
+
 it('looks from time to time by itself, and rests in proportion to its work', async () => {
   const bench = serving(1, { auditMs: 60_000, auditRest: 20 });
   let reads = 0;

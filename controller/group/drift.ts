@@ -57,6 +57,8 @@ export class Drift implements DriftControl {
   private readonly alarm: Alarm;
   /** One thing after the other: there is one set of `touched` rows a switch. */
   private last: Promise<unknown> = Promise.resolve();
+  /** What has yet to begin, by what it is. Who wants the same has it as well: so few wait, whoever asks how often. */
+  private readonly waiting = new Map<string, Promise<void>>();
   private isClosed = false;
 
   constructor(world: DriftWorld) {
@@ -106,11 +108,11 @@ export class Drift implements DriftControl {
   }
 
   look(name?: string): Promise<void> {
-    return this.each(name, (member) => this.audit(member));
+    return this.each('look', name, (member) => this.audit(member));
   }
 
   repair(name?: string): Promise<void> {
-    return this.each(name, async (member) => {
+    return this.each('repair', name, async (member) => {
       await this.audit(member);
       const { drifted } = this.seen.get(member)!;
       if (drifted.size === 0) return;
@@ -122,7 +124,7 @@ export class Drift implements DriftControl {
   }
 
   adopt(name?: string): Promise<void> {
-    return this.each(name, async (member) => {
+    return this.each('adopt', name, async (member) => {
       await this.audit(member);
       if (this.seen.get(member)!.drifted.size > 0) await this.takeAsIs(member);
     });
@@ -138,11 +140,20 @@ export class Drift implements DriftControl {
     });
   }
 
-  private each(name: string | undefined, work: (member: Member) => Promise<void>): Promise<void> {
+  private each(
+    action: Exclude<keyof DriftControl, 'report'>,
+    name: string | undefined,
+    work: (member: Member) => Promise<void>,
+  ): Promise<void> {
+    const what = JSON.stringify([action, name]);
+    const same = this.waiting.get(what);
+    if (same !== undefined) return same;
     const next = this.last.then(async () => {
+      this.waiting.delete(what);
       for (const member of this.world.members)
         if (!this.isClosed && (name === undefined || member.name === name)) await work(member);
     });
+    this.waiting.set(what, next);
     this.last = next;
     return next;
   }

@@ -133,7 +133,7 @@ export interface AppliedResult {
   previous: string;
 }
 
-export type DriftTodo = 'look' | 'repair' | 'adopt';
+export type DriftAction = 'look' | 'repair' | 'adopt';
 
 export interface Admin {
   status(): ControllerStatus;
@@ -157,5 +157,5 @@ export interface Admin {
   /** Puts another configuration in the place of the one there is, if that is still of this basis. */
   apply(text: string, basis: string | undefined): Promise<AppliedResult | { failure: Failure }>;
   /** Whether switches hold what they were given: as seen last, or after something was done about it, on one or on all. */
-  drift(todo: DriftTodo | undefined, name: string | undefined): Promise<DriftReport[]>;
+  drift(action: DriftAction | undefined, name: string | undefined): Promise<DriftReport[]>;
 }

@@ -38,9 +38,9 @@ export const driftOperations: readonly Operation[] = [
     summary: 'Looks for what somebody else has written to the switches, and does something about it',
     body: doneSchema,
     answer: driftReportSchema.array(),
-    handle: async ({ admin, context, body: { do: todo, switch: name } }) => {
+    handle: async ({ admin, context, body: { do: action, switch: name } }) => {
       const known = (await admin.drift(undefined, undefined)).map((report) => report.switch);
-      if (name === undefined || known.includes(name)) return context.json(await admin.drift(todo, name));
+      if (name === undefined || known.includes(name)) return context.json(await admin.drift(action, name));
       return refuse(context, {
         code: 'not-found',
         where: 'body.switch',
