@@ -42,6 +42,7 @@ function stay(sort: Sort): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let number = 0;
   let server: string | undefined;
+  let answeredAt = 0;
   let isOver = false;
   const [least, most] = lifeMs[sort];
   const endsAt = Date.now() + least + (most - least) * Math.random();
@@ -59,7 +60,7 @@ function stay(sort: Sort): void {
     open[sort].delete(stream);
     stream.destroy();
     // One that never had a server was no more than a newcomer.
-    if (server !== undefined) say({ kind: 'broken', sort, server, how, at: Date.now() });
+    if (server !== undefined) say({ kind: 'broken', sort, server, how, answeredAt, at: Date.now() });
     setTimeout(() => stay(sort), reopenMs);
   };
   const stream = dial({
@@ -69,7 +70,8 @@ function stay(sort: Sort): void {
         const [answered, name = ''] = line.split(' ');
         if (Number(answered) !== number || (server !== undefined && server !== name)) return end('moved');
         server = name;
-        if (Date.now() >= endsAt) return leave();
+        answeredAt = Date.now();
+        if (answeredAt >= endsAt) return leave();
         open[sort].set(stream, name);
         timer = setTimeout(ask, pauseMs[sort] * (0.9 + 0.2 * Math.random()));
       }

@@ -8,7 +8,8 @@ import type { SwitchProgram } from '../namespace-network.ts';
 import { pause, programPath, until, type Watched } from '../programs.ts';
 import { runDefaults } from '../run.ts';
 import { healthPort, type KillCase } from './cases.ts';
-import type { ClientReport, Sort } from './message.ts';
+import { type Deed, deedBehind } from './judge.ts';
+import type { Broken, ClientReport, Sort } from './message.ts';
 
 export interface KillOptions {
   program: SwitchProgram;
@@ -35,7 +36,7 @@ export interface Kill {
   had: Record<Sort, number>;
   endedMs: Record<Sort, number[]>;
   endedHow: Record<string, number>;
-  /** Of other servers. */
+  /** From this deed to the next, and before the first: connections whose server was there. */
   othersBroken: number;
 }
 
@@ -80,12 +81,21 @@ export async function runKills(options: KillOptions): Promise<KillResult> {
   }
 }
 
+/** A deed, and the connections that it cost: the last of them may end when another server has gone. */
+interface Lost extends Deed {
+  ended: Broken[];
+  othersBroken: number;
+}
+
 class Killing {
   readonly #field: Field;
   readonly #controller: ControllerProcess;
   readonly #options: KillOptions;
   readonly #servers = new Map<string, Watched>();
-  #reports: ClientReport[] = [];
+  #harmed: Extract<ClientReport, { kind: 'harmed' }>[] = [];
+  readonly #lost: Lost[] = [];
+  /** Connections that ended before any deed. */
+  #brokenBefore = 0;
   #summary: Extract<ClientReport, { kind: 'summary' }> | undefined;
   #client: Watched | undefined;
 
@@ -104,7 +114,7 @@ class Killing {
     this.#client = this.#field.start(client.name, argv, (report) => this.#hear(report as ClientReport));
     await untilReady('the clients', this.#client);
     await until('all have connections', startTimeoutMs, () => this.#openOf('quiet') >= 70);
-    const done: Kill[] = [];
+    const done: (() => Kill)[] = [];
     const machineLoads: number[] = [];
     for (let i = 0; i < kills; i++) {
       const victim = serverHosts[i % serverHosts.length]!.name;
@@ -114,22 +124,26 @@ class Killing {
       machineLoads.push(loadavg()[0]!);
       done.push(kill);
       onProgress(
-        `${given.label}, ${given.health.check} every ${given.health.interval}: ${JSON.stringify(kill)}`,
+        `${given.label}, ${given.health.check} every ${given.health.interval}: ${JSON.stringify(kill())}`,
       );
     }
     return {
       given,
-      kills: done,
+      kills: done.map((kill) => kill()),
       newcomers: this.#summary!.newcomers,
       machineLoad: machineLoads.reduce((sum, load) => sum + load, 0) / machineLoads.length,
     };
   }
 
-  async #kill(victim: string): Promise<Kill> {
+  /** @returns what has come of it up to now */
+  async #kill(victim: string): Promise<() => Kill> {
     const { given } = this.#options;
     const had = { talking: this.#openAt('talking', victim), quiet: this.#openAt('quiet', victim) };
-    this.#reports = [];
+    this.#harmed = [];
     const at = Date.now();
+    const lost: Lost = { victim, at, backAt: undefined, ended: [], othersBroken: this.#brokenBefore };
+    this.#brokenBefore = 0;
+    this.#lost.push(lost);
     this.#do(victim);
     let noticedMs: number | undefined;
     let avoidedMs: number | undefined;
@@ -146,17 +160,13 @@ class Killing {
       await pause(pollMs);
     }
     const backAt = Date.now();
+    lost.backAt = backAt;
     await this.#undo(victim);
-    const reports = this.#reports;
-    const broken = reports.filter((report) => report.kind === 'broken');
-    const ofVictim = broken.filter(({ server }) => server === victim);
-    const allHarmed = reports
-      .filter((report) => report.kind === 'harmed')
-      .filter(({ from }) => from >= at - 1_000);
+    const allHarmed = this.#harmed.filter(({ from }) => from >= at - 1_000);
     const harmed = allHarmed.filter(({ from }) => from < backAt);
     const harmedFrom = harmed.map(({ from }) => from - at);
-    const endedMs = (sort: Sort) => ofVictim.filter((one) => one.sort === sort).map((one) => one.at - at);
-    return {
+    const endedMs = (sort: Sort) => lost.ended.filter((one) => one.sort === sort).map((one) => one.at - at);
+    return () => ({
       noticedMs,
       avoidedMs,
       lastHarmedMs: harmedFrom.length === 0 ? undefined : Math.max(...harmedFrom),
@@ -164,9 +174,9 @@ class Killing {
       harmedLater: allHarmed.length - harmed.length,
       had,
       endedMs: { talking: endedMs('talking'), quiet: endedMs('quiet') },
-      endedHow: countsOf(ofVictim.map(({ how }) => how)),
-      othersBroken: broken.length - ofVictim.length,
-    };
+      endedHow: countsOf(lost.ended.map(({ how }) => how)),
+      othersBroken: lost.othersBroken,
+    });
   }
 
   #do(victim: string): void {
@@ -210,7 +220,15 @@ class Killing {
 
   #hear(report: ClientReport): void {
     if (report.kind === 'summary') this.#summary = report;
-    else this.#reports.push(report);
+    if (report.kind === 'harmed') this.#harmed.push(report);
+    if (report.kind === 'broken') this.#judge(report);
+  }
+
+  #judge(broken: Broken): void {
+    const deed = deedBehind(broken, this.#lost);
+    if (deed !== undefined) deed.ended.push(broken);
+    else if (this.#lost.length > 0) this.#lost.at(-1)!.othersBroken++;
+    else this.#brokenBefore++;
   }
 
   #openOf(sort: Sort): number {

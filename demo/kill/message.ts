@@ -11,10 +11,19 @@ export type ClientReport =
   | { kind: 'ready' }
   /** Twice a second: who has how many connections, by server; and newcomers so far. */
   | { kind: 'summary'; open: Record<Sort, Record<string, number>>; newcomers: number }
-  /** A connection that its server should have kept. */
-  | { kind: 'broken'; sort: Sort; server: string; how: string; at: number }
+  /** A connection that ended before its time. */
+  | ({ kind: 'broken' } & Broken)
   /** A newcomer who was refused, cut off, or kept waiting for longer than `lateMs`. `server`: who answered after all. */
   | { kind: 'harmed'; how: string; from: number; at: number; server: string | undefined };
+
+export interface Broken {
+  sort: Sort;
+  server: string;
+  how: string;
+  /** When the server was heard last. */
+  answeredAt: number;
+  at: number;
+}
 
 export type ServerReport = { kind: 'ready' };
 
