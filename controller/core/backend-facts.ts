@@ -112,8 +112,9 @@ function reachOf(state: State, { address }: { address: BackendAddress }): Reach 
     return { kind: 'unreachable' };
   const name = formatAddress(hop);
   if (desired.neighbours.some((fixed) => fixed.address === hop)) return { kind: 'configured', hop: name };
-  if (learned.has(hop)) return { kind: 'known', hop: name };
-  const asked = solicitations.get(hop)?.attempts ?? 0;
+  const neighbour = learned.get(hop);
+  if (neighbour !== undefined && !neighbour.isSilent) return { kind: 'known', hop: name };
+  const asked = neighbour?.probes ?? solicitations.get(hop)?.attempts ?? 0;
   return asked > 0 ? { kind: 'silent', hop: name, asked } : { kind: 'unasked', hop: name };
 }
 

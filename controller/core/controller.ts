@@ -11,7 +11,7 @@ import { noteAdmitted } from './flood.ts';
 import { answered, type Entry, flush, isHopeless, nextRetryAt, retryDue } from './ledger.ts';
 import { mergeDue, nextMergeAt, slotSettled } from './merger.ts';
 import { createState, log, noteProblem, type State, type Turn } from './model.ts';
-import { handleNeighbourDigest, solicitDue } from './neighbours.ts';
+import { handleNeighbourDigest, questionAnew, solicitDue } from './neighbours.ts';
 import { reconcileNetwork } from './network.ts';
 import { type EngineOptions, engineDefaults } from './options.ts';
 import { handleFlowDigest, handlePinIdle, pinFailed, pinSettled, reopenPins } from './pins.ts';
@@ -137,6 +137,7 @@ function handle(state: State, turn: Turn, event: Event): void {
       if (!state.isReady) return;
       noteGap(state, event.now);
       reopenPins(state, turn);
+      questionAnew(state, turn);
       return;
     case 'tick':
       state.mustAdvance = true;

@@ -175,6 +175,8 @@ export interface LearnedNeighbour {
   port: number;
   /** Since it was last heard it has been asked so often. */
   probes: number;
+  /** It is needed, and has left too many questions unanswered. */
+  isSilent: boolean;
   /** When it is to be asked the next time. */
   nextAt: Millis;
 }

@@ -3,11 +3,12 @@
  * Neighbours: who lives at an address, learned from ARP and NDP.
  *
  *   needed ──asked, less and less often──> heard ──reachable time──> probed ──answers──> heard
- *                                            ^                         └──silent too often──> lost (row deleted)
- *   client ──has asked for us───────────────┘                                                  └──needed: asked again
+ *                                            ^                         └──silent too often──> needed: silent, and asked less and less often
+ *   client ──has asked for us───────────────┘                                                 not needed: gone (row deleted)
  *
  * The switch tells of what it does not know, so a probe begins with forgetting known_neighbour; the neighbour's own row
- * stays, and its traffic with it. Configured neighbours are neither asked for nor overruled.
+ * stays, and its traffic with it: for as long as it is needed, since silence may be our own deafness (docs/decisions/0029). Configured
+ * neighbours are neither asked for nor overruled.
  */
 
 import { addressKey, formatAddress, isInside } from './address.ts';
@@ -39,11 +40,23 @@ export function handleNeighbourDigest(state: State, turn: Turn, digest: Neighbou
     dropRow(state, smallRowKey(knownRow(before)));
     log(turn, 'info', 'neighbour has moved', { address: formatAddress(address), port });
   }
-  const neighbour = { address, mac, port, probes: 0, nextAt: turn.now + turn.options.neighbourReachableMs };
+  const nextAt = turn.now + turn.options.neighbourReachableMs;
+  const neighbour = { address, mac, port, probes: 0, isSilent: false, nextAt };
   state.learned.set(address, neighbour);
   state.solicitations.delete(address);
   state.solicitAt = Math.min(state.solicitAt, neighbour.nextAt);
-  for (const row of neighbourRows(desired, neighbour)) wantRow(state, row);
+  const isUrgent = state.needed.has(address);
+  for (const row of neighbourRows(desired, neighbour)) wantRow(state, row, undefined, isUrgent);
+}
+
+/** Answers may have been lost, or wait to be read: who is being asked is asked from the beginning. */
+export function questionAnew(state: State, turn: Turn): void {
+  for (const neighbour of state.learned.values()) {
+    if (neighbour.probes === 0 || neighbour.isSilent) continue;
+    neighbour.probes = 1;
+    neighbour.nextAt = turn.now + waitMs(1, turn.options);
+    state.solicitAt = Math.min(state.solicitAt, neighbour.nextAt);
+  }
 }
 
 /** Rows of every neighbour, known or configured. */
@@ -51,6 +64,7 @@ export function wantedNeighbours(state: State, desired: Desired): SmallRow[] {
   const fixed = desired.neighbours.map((neighbour) => ({
     ...neighbour,
     probes: 0,
+    isSilent: false,
     nextAt: Number.POSITIVE_INFINITY,
   }));
   return [...state.learned.values(), ...fixed].flatMap((neighbour) => neighbourRows(desired, neighbour));
@@ -62,7 +76,7 @@ export function adoptNeighbours(state: State, desired: Desired, turn: Turn): voi
     if (row.table !== 'neighbour' || state.learned.has(row.address)) continue;
     const nextAt = turn.now + turn.options.neighbourReachableMs;
     const { address, targetMac: mac, port } = row;
-    state.learned.set(address, { address, mac, port, probes: 0, nextAt });
+    state.learned.set(address, { address, mac, port, probes: 0, isSilent: false, nextAt });
   }
   for (const neighbour of [...state.learned.values()]) {
     const isFixed = desired.neighbours.some(({ address }) => address === neighbour.address);
@@ -132,34 +146,32 @@ export function interfaceTowards(desired: Desired, address: Address): DesiredInt
   return best;
 }
 
-/** Is it still there? @returns whether it was asked; not, when it has been asked often enough and is lost */
+/** Is it still there? @returns whether it was asked; not, when it has been asked often enough */
 function probe(state: State, turn: Turn, desired: Desired, neighbour: LearnedNeighbour): boolean {
-  const { address } = neighbour;
-  if (neighbour.probes >= turn.options.neighbourProbes) {
-    lose(state, turn, neighbour);
+  const { address, port } = neighbour;
+  const known = smallRowKey(knownRow(neighbour));
+  const fields = { address: formatAddress(address), port };
+  const isNeeded = state.needed.has(address);
+  if (neighbour.probes >= turn.options.neighbourProbes && !isNeeded) {
+    state.learned.delete(address);
+    dropRow(state, known);
+    dropRow(state, `neighbour/${addressKey(address)}`);
+    log(turn, 'info', 'a neighbour has gone', fields);
     return false;
   }
-  neighbour.probes++;
+  if (neighbour.probes === turn.options.neighbourProbes && !neighbour.isSilent) {
+    neighbour.isSilent = true;
+    noteProblem(state, turn, 'a neighbour is lost: it has ceased to answer', fields);
+    // No haste any more.
+    neighbour.nextAt = turn.now + waitMs(neighbour.probes, turn.options);
+    return false;
+  }
+  // As long as the switch knows it, it keeps the answers to itself: the question before this one was none.
+  if (neighbour.probes === 0 || !state.ledger.entries.has(known)) neighbour.probes++;
   neighbour.nextAt = turn.now + waitMs(neighbour.probes, turn.options);
-  dropRow(state, smallRowKey(knownRow(neighbour)));
+  dropRow(state, known, undefined, true);
   ask(turn, desired, address);
   return true;
-}
-
-function lose(state: State, turn: Turn, neighbour: LearnedNeighbour): void {
-  const { address, port } = neighbour;
-  state.learned.delete(address);
-  dropRow(state, smallRowKey(knownRow(neighbour)));
-  dropRow(state, `neighbour/${addressKey(address)}`);
-  const fields = { address: formatAddress(address), port };
-  if (!state.needed.has(address)) {
-    log(turn, 'info', 'a neighbour has gone', fields);
-    return;
-  }
-  noteProblem(state, turn, 'a neighbour is lost: it has ceased to answer', fields);
-  // It has been asked as often already: no second problem, and no haste.
-  const attempts = Math.max(neighbour.probes, ATTEMPTS_UNTIL_PROBLEM);
-  state.solicitations.set(address, { attempts, nextAt: turn.now + waitMs(attempts, turn.options) });
 }
 
 function ask(turn: Turn, desired: Desired, address: Address): void {

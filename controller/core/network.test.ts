@@ -169,10 +169,10 @@ describe('a neighbour that is known', () => {
     expect(rig.takeUpdates().filter(({ row }) => row.table === 'neighbour')).toHaveLength(1);
   });
 
-  test('and stays silent is lost, is a problem, and is asked for less and less often', () => {
+  test('and stays silent is lost, is a problem, and is asked for less and less often, while its traffic goes on', () => {
     const rig = heard();
     rig.pass(REACHABLE_MS + 15_000);
-    expect(rig.rows('neighbour')).toEqual([]);
+    expect(rig.rows('neighbour')).toHaveLength(1);
     expect(rig.rows('known_neighbour')).toEqual([]);
     const { neighbours, problems } = status(rig.state, rig.now);
     expect(neighbours).toEqual({ known: 0, missing: ['10.0.0.1'] });
@@ -183,9 +183,70 @@ describe('a neighbour that is known', () => {
     expect(solicited(rig)).toHaveLength(4);
     rig.pass(120_000);
     expect(solicited(rig)).toHaveLength(4);
-    hear(rig, backend(1).address, 1);
+    hear(rig, backend(1).address, 1, 0xbb);
+    expect(rig.rows('neighbour').map((row) => row.targetMac)).toEqual([0xbb]);
+    expect(rig.rows('known_neighbour').map((row) => row.mac)).toEqual([0xbb]);
+    expect(status(rig.state, rig.now).neighbours).toEqual({ known: 1, missing: [] });
+  });
+
+  test('and is silent stays so when something else changes, and goes when it is not needed any more', () => {
+    const rig = heard();
+    rig.pass(REACHABLE_MS + 15_000);
+    rig.want(network({ pools: [pool([backend(1, { weight: 50 })])], routes: [] }));
+    expect(status(rig.state, rig.now).neighbours).toEqual({ known: 0, missing: ['10.0.0.1'] });
     expect(rig.rows('neighbour')).toHaveLength(1);
-    expect(rig.rows('known_neighbour')).toHaveLength(1);
+    rig.want(network({ pools: [], routes: [] }));
+    rig.pass(REACHABLE_MS);
+    expect(rig.rows('neighbour')).toEqual([]);
+    expect(status(rig.state, rig.now).neighbours).toEqual({ known: 0, missing: [] });
+  });
+
+  const client = 0x0a000063;
+
+  test('has not failed to answer while the switch has yet to forget it', () => {
+    const rig = heard();
+    hear(rig, client, 1);
+    rig.isHolding = true;
+    rig.pass(REACHABLE_MS + 60_000);
+    expect(rig.logged('info')).not.toContain('a neighbour has gone');
+    expect(rig.logged('warn')).toEqual([]);
+    // The switch catches up: three more questions count.
+    rig.isHolding = false;
+    rig.answerAll();
+    rig.pass(13_000);
+    expect(rig.rows('neighbour').map(({ address }) => address)).toContain(client);
+    rig.pass(2_000);
+    expect(rig.rows('neighbour').map(({ address }) => address)).not.toContain(client);
+  });
+
+  test('is asked from the beginning when its answers may have been lost', () => {
+    const rig = heard();
+    hear(rig, client, 1);
+    rig.pass(REACHABLE_MS + 14_000);
+    rig.effects.length = 0;
+    rig.now += 5_000;
+    rig.send({ kind: 'gap' });
+    expect(rig.rows('neighbour')).toHaveLength(2);
+    expect(solicited(rig)).toEqual([]);
+    rig.pass(13_000);
+    expect(solicited(rig)).toHaveLength(6);
+    expect(rig.rows('neighbour')).toHaveLength(2);
+    rig.pass(2_000);
+    expect(rig.rows('neighbour')).toHaveLength(1);
+  });
+
+  test('is forgotten by the switch before slots are written, and a backend found before them', () => {
+    const rig = heard();
+    rig.isHolding = true;
+    rig.want(network({ pools: [pool([backend(1), backend(2)])], routes: [] }));
+    rig.pass(REACHABLE_MS);
+    hear(rig, backend(2).address, 1);
+    const urgent = [...rig.state.ledger.entries.values()].filter(({ isUrgent }) => isUrgent);
+    expect(urgent.map(({ key }) => String(key).split('/')[0]).sort()).toEqual([
+      'known_neighbour',
+      'known_neighbour',
+      'neighbour',
+    ]);
   });
 
   test('and is not needed goes without a word', () => {

@@ -9,18 +9,18 @@ import type { BackendRow, ReturnPathRow, Row, VipFragmentRow, VipRow } from './r
 export type SmallRow = Exclude<Row, { table: 'version' | 'slot' | 'slot_version' | 'pin' }>;
 
 /** A row from now on. */
-export function wantRow(state: State, row: SmallRow, pool?: Pool): void {
+export function wantRow(state: State, row: SmallRow, pool?: Pool, isUrgent = false): void {
   const key = smallRowKey(row);
-  want(state.ledger, { key, pool, before: state.rows.get(key), wanted: row });
+  want(state.ledger, { key, pool, before: state.rows.get(key), wanted: row, isUrgent });
   state.rows.set(key, row);
 }
 
 /** No row from now on. */
-export function dropRow(state: State, key: string, pool?: Pool): void {
+export function dropRow(state: State, key: string, pool?: Pool, isUrgent = false): void {
   const before = state.rows.get(key);
   if (before === undefined) return;
   state.rows.delete(key);
-  want(state.ledger, { key, pool, before, wanted: undefined });
+  want(state.ledger, { key, pool, before, wanted: undefined, isUrgent });
 }
 
 export function smallRowKey(row: SmallRow): string {

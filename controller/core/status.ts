@@ -158,6 +158,7 @@ export interface Problem {
 
 /** A copy: it may be kept, and changes no more. Costs a look at every slot; not for every packet. */
 export function status(state: State, now: Millis, options: EngineOptions = engineDefaults): Status {
+  const silent = [...state.learned.values()].flatMap(({ isSilent, address }) => (isSilent ? [address] : []));
   return {
     now,
     state: statusState(state),
@@ -181,8 +182,8 @@ export function status(state: State, now: Millis, options: EngineOptions = engin
       failures: state.ledger.failures,
     },
     neighbours: {
-      known: [...state.rows.values()].filter((row) => row.table === 'neighbour').length,
-      missing: [...state.solicitations.keys()].map(formatAddress),
+      known: [...state.rows.values()].filter((row) => row.table === 'neighbour').length - silent.length,
+      missing: [...silent, ...state.solicitations.keys()].map(formatAddress),
     },
     commits: state.commits.map((commit) => ({ ...commit, pools: [...commit.pools] })),
     problems: state.problems.map((problem) => ({ ...problem })),
