@@ -9,7 +9,9 @@ export default defineConfig({
     ],
     // Two cores are the smallest machine we promise to test on. Files that wait for their processes leave them to a third.
     maxWorkers: 3,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // No promise of speed: a machine with much else to do may take so long, and what hangs is noticed all the same.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
   },
 });

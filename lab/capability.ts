@@ -14,7 +14,7 @@ import { LabError } from './error.ts';
  */
 export type LabCapability = 'root' | 'unshare' | { unavailable: string };
 
-const probeTimeoutMs = 10_000;
+const probeTimeoutMs = 30_000;
 const isInsideVariable = 'EVENKEEL_IN_LAB';
 
 /** A veth pair between two namespaces, which is all that the lab needs of the system. */

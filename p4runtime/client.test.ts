@@ -9,6 +9,9 @@ import type { FakeSwitchOptions } from './test/fake-switch.ts';
 import { FakeSwitch } from './test/fake-switch.ts';
 import { program } from './test/program.ts';
 
+/** A busy machine may take its time. */
+const soon = (holds: () => void) => vi.waitFor(holds, { timeout: 30_000 });
+
 const cleanups: (() => void)[] = [];
 afterEach(() => {
   for (const cleanup of cleanups.splice(0).reverse()) cleanup();
@@ -165,12 +168,12 @@ test('stream messages become events; digests are acknowledged, packets sent', as
     case: 'idleTimeoutNotification',
     value: { $typeName: 'p4.v1.IdleTimeoutNotification', tableEntry: [], timestamp: 0n },
   });
-  await vi.waitFor(() => {
+  await soon(() => {
     expect(events.map((event) => event.kind)).toEqual(['mastership', 'digest', 'packet-in', 'idle-timeout']);
   });
   for (const event of events) if (event.kind === 'digest') client.ack(event.list);
   client.sendPacket(Buffer.of(9));
-  await vi.waitFor(() => expect(fake.packets.map((packet) => [...packet.payload])).toEqual([[9]]));
+  await soon(() => expect(fake.packets.map((packet) => [...packet.payload])).toEqual([[9]]));
   expect(fake.acks).toEqual([3n]);
 });
 
@@ -180,7 +183,7 @@ test('a higher election id takes mastership away; the backup may not send packet
   await first.client.whenPrimary();
   const second = clientOf(fake, { electionId: 2n ** 100n });
   await second.client.whenPrimary();
-  await vi.waitFor(() => expect(first.client.isPrimary).toBe(false));
+  await soon(() => expect(first.client.isPrimary).toBe(false));
   expect(first.events.at(-1)).toEqual({
     kind: 'mastership',
     isPrimary: false,
@@ -199,7 +202,7 @@ test.each(['specification', 'bmv2'] as const)(
     const primary = clientOf(fake, { electionId: 10n });
     await primary.client.whenPrimary();
     const backup = clientOf(fake, { electionId: 5n });
-    await vi.waitFor(() => expect(backup.events).toHaveLength(1));
+    await soon(() => expect(backup.events).toHaveLength(1));
     expect(backup.client.isPrimary).toBe(false);
     primary.client.close();
     await backup.client.whenPrimary();
@@ -212,13 +215,13 @@ test('a switch that restarts is found again', async () => {
   const { client, events, timers } = clientOf(fake);
   await client.whenPrimary();
   fake.stop();
-  await vi.waitFor(() => expect(timers.pending).toHaveLength(1));
+  await soon(() => expect(timers.pending).toHaveLength(1));
   expect(events.at(-1)).toMatchObject({ kind: 'disconnected', retryInMs: 100 });
   expect(client.isPrimary).toBe(false);
   await expect(client.write([])).rejects.toMatchObject({ code: 'unavailable' });
 
   timers.fire();
-  await vi.waitFor(() => expect(timers.pending).toHaveLength(1));
+  await soon(() => expect(timers.pending).toHaveLength(1));
   expect(events.at(-1)).toMatchObject({
     kind: 'disconnected',
     retryInMs: 200,
@@ -236,12 +239,12 @@ test('an election id in use elsewhere is asked for again later', async () => {
   const first = clientOf(fake);
   await first.client.whenPrimary();
   const second = clientOf(fake);
-  await vi.waitFor(() => expect(second.timers.pending).toHaveLength(1));
+  await soon(() => expect(second.timers.pending).toHaveLength(1));
   expect(second.events).toMatchObject([
     { kind: 'disconnected', error: { message: `${fake.address}: Election id already exists` } },
   ]);
   first.client.close();
-  await vi.waitFor(() => expect(fake.streamCount).toBe(0));
+  await soon(() => expect(fake.streamCount).toBe(0));
   second.timers.fire();
   await second.client.whenPrimary();
 });
@@ -252,10 +255,10 @@ test('a switch that falls silent is given up', async () => {
   await client.whenPrimary();
   expect(timers.pending).toMatchObject([{ delayMs: 1_000 }]);
   timers.fire();
-  await vi.waitFor(() => expect(timers.pending).toMatchObject([{ delayMs: 1_000 }]));
+  await soon(() => expect(timers.pending).toMatchObject([{ delayMs: 1_000 }]));
   fake.isAlive = false;
   timers.fire();
-  await vi.waitFor(() => expect(timers.pending).toMatchObject([{ delayMs: 100 }]));
+  await soon(() => expect(timers.pending).toMatchObject([{ delayMs: 100 }]));
   expect(events.at(-1)).toMatchObject({ kind: 'disconnected', error: { code: 'timeout' } });
 });
 
@@ -264,7 +267,7 @@ test('close ends the waiting, the stream and the pauses', async () => {
   const { client, timers } = clientOf(fake);
   await client.whenPrimary();
   fake.endStreams(Code.INTERNAL);
-  await vi.waitFor(() => expect(timers.pending).toHaveLength(1));
+  await soon(() => expect(timers.pending).toHaveLength(1));
   const waiting = client.whenPrimary();
   client.close();
   await expect(waiting).rejects.toMatchObject({ code: 'closed' });

@@ -21,7 +21,7 @@ const validate = new Ajv({ allErrors: true, allowUnionTypes: true, strictRequire
   configJsonSchema() as AnySchema,
 );
 /** What a command says soon, it need not say at once. */
-const soonMs = 15_000;
+const soonMs = 45_000;
 
 describe.each(pages())('%s', (file) => {
   const blocks = blocksOf(file);

@@ -34,6 +34,9 @@ export interface ShellWorld {
 /** So long may one command take; the first of a page starts its controller. A busy machine is no mistake of a page. */
 export const commandMs = 60_000;
 
+/** Of an answer of the page's controller. */
+const curlMaxS = 50;
+
 /** What does not end by itself, or not within a session timeout: only its options are looked at. */
 const processes = new Set(['up', 'controller', 'switch', 'replace', 'top']);
 const endless = /^(-w|--watch|-f|--follow|--live|--wait)$/;
@@ -167,16 +170,18 @@ export class PageShell {
     return { code, output: screen.stdout + screen.stderr };
   }
 
-  /** The real one, to the page's own controller; a stream is heard for a second. */
+  /** The real one, to the page's own controller; of a stream the first is heard. */
   private async curl(args: string[]): Promise<Outcome> {
     const { url } = await this.world.adminUrl();
     const here = args.map((each) => each.replace('http://127.0.0.1:9580', url));
-    const child = spawn('curl', ['--fail-with-body', '--max-time', '5', ...here]);
+    const child = spawn('curl', ['--fail-with-body', '--max-time', String(curlMaxS), ...here]);
     let output = '';
-    child.stdout.on('data', (data) => (output += data));
-    child.stderr.on('data', (data) => (output += data));
     const isStream = args.some((each) => /^-\w*N/.test(each));
-    if (isStream) setTimeout(() => child.kill(), 1_000);
+    child.stdout.on('data', (data) => {
+      output += data;
+      if (isStream) child.kill();
+    });
+    child.stderr.on('data', (data) => (output += data));
     return new Promise((resolve, reject) => {
       child.on('error', reject);
       child.on('close', (code, signal) => resolve({ code: isStream && signal ? 0 : (code ?? 98), output }));

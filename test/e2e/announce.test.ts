@@ -26,8 +26,8 @@ const vip6 = 0xfd0000000001000000000000_00000100n;
 const prefix6 = 'fd00:0:1::100/128';
 /** A router may prefer the link-local address that comes with the other. */
 const nextHops6 = new RegExp(`via (${speakerSide.ipv6}|fe80:\\S+) dev eth0`);
-const patienceMs = 30_000;
-const testTimeoutMs = 120_000;
+const patienceMs = 90_000;
+const testTimeoutMs = 240_000;
 
 const pairs: [speaker: SpeakerKind, router: SpeakerKind][] = [
   ['bird', 'frr'],

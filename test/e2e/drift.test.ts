@@ -245,17 +245,16 @@ it('is not seen in what the controller is writing itself', async () => {
   const target = await opened(new EmbeddedTarget());
   const controller = await start([target]);
   let isOver = false;
+  const found: number[] = [];
   const looking = (async () => {
-    const found: number[] = [];
     while (!isOver) found.push((await drift(controller))[0]!.rows.length);
-    return found;
   })();
-  for (let weight = 2; weight < 6; weight++) {
-    await controller.edit({ kind: 'weight', vip: 'web', backend: 'a', weight });
+  // However long a look takes, some of them fall into changes.
+  for (let change = 0; change < 4 || found.length <= 3; change++) {
+    await controller.edit({ kind: 'weight', vip: 'web', backend: 'a', weight: 2 + (change % 4) });
     await until(() => isQuiet(controller));
   }
   isOver = true;
-  const found = await looking;
-  expect(found.length).toBeGreaterThan(3);
-  expect(found.every((rows) => rows === 0)).toBe(true);
+  await looking;
+  expect(found.filter((rows) => rows !== 0)).toEqual([]);
 });

@@ -15,7 +15,7 @@ export const frrTag = 10_300;
 
 const frrPrograms = '/usr/lib/frr';
 const frrRun = '/var/run/frr';
-const startTimeoutMs = 10_000;
+const startTimeoutMs = 60_000;
 
 /** @returns why there is none on this machine */
 export function whyNoSpeaker(kind: SpeakerKind): string | undefined {

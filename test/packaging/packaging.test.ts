@@ -141,7 +141,7 @@ describe('readiness', () => {
     const path = join(place, 'socket');
     const receiver = spawn('python3', [
       '-c',
-      'import socket,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\ns.bind(sys.argv[1])\ns.settimeout(10)\n' +
+      'import socket,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\ns.bind(sys.argv[1])\ns.settimeout(60)\n' +
         'print("bound",flush=True)\nprint(s.recv(4096).decode(),flush=True)',
       path,
     ]);

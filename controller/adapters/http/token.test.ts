@@ -20,6 +20,8 @@ beforeEach(() => {
 });
 
 const controller = new URL('http://127.0.0.1:19580');
+/** As a command of this user finds it, on a machine where no other controller has left one. */
+const found = (url: URL, env: Record<string, string>) => foundToken(url, env, join(folder, 'system'));
 
 describe('a token that the controller has made up', () => {
   it('is found by commands of its user on its machine, until it ends', () => {
@@ -28,11 +30,11 @@ describe('a token that the controller has made up', () => {
     const forget = leaveToken(env.RUNTIME_DIRECTORY, 19580, token);
     expect(statSync(join(env.RUNTIME_DIRECTORY, '19580.token')).mode & 0o777).toBe(0o600);
     expect(statSync(env.RUNTIME_DIRECTORY).mode & 0o777).toBe(0o700);
-    expect(foundToken(controller, env)).toBe(token);
-    expect(foundToken(new URL('http://10.0.0.1:19580'), env)).toBeUndefined();
-    expect(foundToken(new URL('http://127.0.0.1:19581'), env)).toBeUndefined();
+    expect(found(controller, env)).toBe(token);
+    expect(found(new URL('http://10.0.0.1:19580'), env)).toBeUndefined();
+    expect(found(new URL('http://127.0.0.1:19581'), env)).toBeUndefined();
     forget();
-    expect(foundToken(controller, env)).toBeUndefined();
+    expect(found(controller, env)).toBeUndefined();
   });
 
   it('is not taken away by a controller that was replaced at its port', () => {
@@ -41,7 +43,16 @@ describe('a token that the controller has made up', () => {
     const second = newToken();
     leaveToken(folder, 19580, second);
     forgetFirst();
-    expect(foundToken(controller, env)).toBe(second);
+    expect(found(controller, env)).toBe(second);
+  });
+
+  it('is found where the service of the machine has left it, unless there is one of our own', () => {
+    const env = { RUNTIME_DIRECTORY: join(folder, 'run') };
+    const [own, system] = [newToken(), newToken()];
+    leaveToken(join(folder, 'system'), 19580, system);
+    expect(found(controller, env)).toBe(system);
+    leaveToken(env.RUNTIME_DIRECTORY, 19580, own);
+    expect(found(controller, env)).toBe(own);
   });
 
   it('is left nowhere where others could replace it', () => {

@@ -58,10 +58,13 @@ export function isSameToken(given: string, expected: string): boolean {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+/** That of a controller of root, or of the service. */
+const systemTokenFolder = '/run/evenkeel';
+
 /** Where the controller of this user leaves a token that it has made up. */
 export function ownTokenFolder(env: Env, uid = process.getuid?.() ?? 0): string {
   if (env.RUNTIME_DIRECTORY) return env.RUNTIME_DIRECTORY;
-  if (uid === 0) return '/run/evenkeel';
+  if (uid === 0) return systemTokenFolder;
   return env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, 'evenkeel') : join(tmpdir(), `evenkeel-${uid}`);
 }
 
@@ -81,11 +84,11 @@ export function leaveToken(folder: string, port: number, token: string): () => v
   };
 }
 
-/** The token that a controller on this machine has left for us, if it has. */
-export function foundToken(url: URL, env: Env): string | undefined {
+/** The token that a controller on this machine has left for us, if it has; where it is ours, or the machine's. */
+export function foundToken(url: URL, env: Env, systemFolder = systemTokenFolder): string | undefined {
   if (!isLoopback(url.hostname)) return undefined;
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
-  for (const folder of new Set([ownTokenFolder(env), '/run/evenkeel'])) {
+  for (const folder of new Set([ownTokenFolder(env), systemFolder])) {
     const token = tokenIn(join(folder, `${port}.token`));
     if (token !== undefined) return token;
   }

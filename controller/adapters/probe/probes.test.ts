@@ -2,16 +2,17 @@
 /** Probes of every kind against servers of this process, well and unwell, on loopback. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { create } from '@bufbuild/protobuf';
 import { Server as GrpcServer, ServerCredentials, status } from '@grpc/grpc-js';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   Health,
   HealthCheckResponseSchema,
@@ -32,7 +33,15 @@ const http: Extract<Check, { kind: 'http' }> = {
   body: undefined,
 };
 
-function ask(check: Check, port: number, timeoutMs = 2_000, address = '127.0.0.1'): Promise<ProbeOutcome> {
+/** Whoever answers does so long before. */
+const patienceMs = 30_000;
+
+function ask(
+  check: Check,
+  port: number,
+  timeoutMs = patienceMs,
+  address = '127.0.0.1',
+): Promise<ProbeOutcome> {
   const probes = new Probes();
   onTestFinished(() => probes.close());
   const target = { pool: 'web', backend: 'a', address, port };
@@ -60,12 +69,22 @@ async function listening(server: Server, address = '127.0.0.1'): Promise<number>
   return (server.address() as AddressInfo).port;
 }
 
-/** Nobody listens there any more. */
+/** Nobody listens there, and nobody else will: it is a client's, for as long as the test goes on. */
 async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
+  const socket = connect(await listening(createServer()), '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  return socket.localPort!;
+}
+
+/** The same of UDP: a socket that is connected takes nothing from others, and the kernel says so to them. */
+async function closedUdpPort(): Promise<number> {
+  const socket = createSocket('udp4');
+  onTestFinished(() => void socket.close());
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  const { port } = socket.address();
+  socket.connect(port, '127.0.0.1');
+  await once(socket, 'connect');
   return port;
 }
 
@@ -80,7 +99,6 @@ async function deafPort(): Promise<number> {
   onTestFinished(() => void child.kill('SIGKILL'));
   const port = Number(await firstLine(child));
   for (let i = 0; i < 4; i++) await ask({ kind: 'tcp' }, port, 100);
-  const { connect } = await import('node:net');
   for (let i = 0; i < 4; i++) {
     const socket = connect({ host: '127.0.0.1', port }).on('error', () => {});
     onTestFinished(() => void socket.destroy());
@@ -172,10 +190,15 @@ describe('an HTTP probe', () => {
     const folder = mkdtempSync(join(tmpdir(), 'evenkeel-certificate-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+    const files = ['-keyout', key, '-out', certificate];
     const subject = ['-subj', '/CN=shop.example', '-days', '1', '-nodes'];
     execFileSync(
       'openssl',
-      ['req', '-x509', '-newkey', 'rsa:2048', '-keyout', key, '-out', certificate, ...subject],
+      [
+        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'],
+        ...files,
+        ...subject,
+      ],
       { stdio: 'ignore' },
     );
     const pair = { key: readFileSync(key), cert: readFileSync(certificate) };
@@ -236,7 +259,7 @@ describe('a UDP probe', () => {
     await new Promise<void>((resolve) => deaf.bind(0, '127.0.0.1', resolve));
     onTestFinished(() => void deaf.close());
     expect(await answer(check(), deaf.address().port, 100)).toBe('silent: no answer in time');
-    expect(await answer(check(), await closedPort())).toBe('refused: connection refused');
+    expect(await answer(check(), await closedUdpPort())).toBe('refused: connection refused');
   });
 });
 
@@ -276,7 +299,7 @@ describe('a gRPC probe', () => {
     expect(await answer(grpc(''), port)).toBe('passed');
     expect(await answer(grpc('cart'), port)).toBe('wrong: NOT_SERVING');
     expect(await answer(grpc('till'), port)).toBe('wrong: NOT_FOUND: unknown service');
-    expect(await answer(grpc('slow'), port, 300)).toBe('slow: no answer in time');
+    expect(await answer(grpc('slow'), port, 2_000)).toBe('slow: no answer in time');
     expect(await answer(grpc(''), await serve('[::1]'), undefined, '::1')).toBe('passed');
   });
 
@@ -317,8 +340,19 @@ describe('a command', () => {
     const folder = mkdtempSync(join(tmpdir(), 'evenkeel-command-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const file = join(folder, 'pid');
-    const check = run('sh', '-c', `sleep 60 & echo $! > ${file}; wait`);
-    expect(await answer(check, 1, 500)).toBe('slow: the command did not end in time');
+    const check = run('sh', '-c', `sleep 60 & echo $! > ${file}.new; mv ${file}.new ${file}; wait`);
+    // Its time is over once it has started something, however long that takes here.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    let said: string | undefined;
+    void answer(check, 1, 500).then((text) => (said = text));
+    await expect.poll(() => existsSync(file)).toBe(true);
+    // It waits in parts, and reads in between.
+    while (said === undefined) {
+      vi.advanceTimersByTime(500);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(said).toBe('slow: the command did not end in time');
     const pid = Number(readFileSync(file, 'utf8'));
     // A process that was killed is gone, or waits as a zombie for whoever adopted it.
     await expect.poll(() => stateOf(pid)).toMatch(/^(gone|Z)$/);
@@ -341,15 +375,16 @@ function stateOf(pid: number): string {
 
 describe('many probes', () => {
   it('run so many at once, and in their turn; those that are cancelled never', async () => {
+    const open: ServerResponse[] = [];
     let most = 0;
-    let open = 0;
     const port = await listening(
       createHttpServer((_request, response) => {
-        most = Math.max(most, ++open);
-        setTimeout(() => {
-          open--;
-          response.end();
-        }, 10);
+        most = Math.max(most, open.push(response));
+        // All that come at once are here before any is answered, and one too many has its time to come.
+        if (open.length === 4)
+          setTimeout(() => {
+            for (const each of open.splice(0)) each.end();
+          }, 10);
       }),
     );
     const probes = new Probes({ ...probeLimits, socketsAtOnce: 4 });
@@ -358,7 +393,7 @@ describe('many probes', () => {
     const answered: number[] = [];
     await new Promise<void>((resolve) => {
       for (let i = 0; i < 40; i++) {
-        const cancel = probes.probe({ target, check: http, timeoutMs: 5_000 }, () => {
+        const cancel = probes.probe({ target, check: http, timeoutMs: patienceMs }, () => {
           answered.push(i);
           if (answered.length === 20) resolve();
         });

@@ -10,7 +10,7 @@ import { type L4Lab, l4Targets, startL4Lab } from './l4-lab.ts';
 import { forwardingVips, hostOf } from './layout.ts';
 
 const startTimeoutMs = 120_000;
-const testTimeoutMs = 120_000;
+const testTimeoutMs = 240_000;
 const fileBytes = 10_000_000;
 const digestOfFile = createHash('sha256')
   .update(createHash('shake256', { outputLength: fileBytes }).update('evenkeel').digest())
@@ -60,7 +60,7 @@ describe.each(l4Targets())('%s', (name, { program, skipped }) => {
         Array.from({ length: downloadsEach }, async (_, i) => {
           const out = join(directory, `${vip}-${i}`);
           const url = `http://${hostOf(address)}/file`;
-          const pace = ['--limit-rate', rates[name] ?? defaultRate, '--max-time', '90'];
+          const pace = ['--limit-rate', rates[name] ?? defaultRate, '--max-time', '200'];
           await lab.client.run(['curl', '-sS', '--noproxy', '*', ...pace, '-o', out, url]);
           const digest = (await lab.client.run(['sha256sum', out])).slice(0, 64);
           return { what: `${vip}, download ${i}`, isWhole: digest === digestOfFile };

@@ -23,10 +23,10 @@ import { type L4Lab, l4Targets, startL4Lab } from './l4-lab.ts';
 import { client, isIpv6, servers, udpPort, type Vip } from './layout.ts';
 
 const startTimeoutMs = 120_000;
-const testTimeoutMs = 60_000;
+const testTimeoutMs = 180_000;
 const readsMax = 10;
 const readPauseMs = 300;
-const patience = { timeout: 30_000, interval: 500 };
+const patience = { timeout: 60_000, interval: 500 };
 
 const udp = { protocol: 'udp', port: udpPort } as const;
 const vips: readonly Vip[] = [

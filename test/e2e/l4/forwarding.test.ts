@@ -5,7 +5,7 @@ import { type L4Lab, l4Targets, startL4Lab } from './l4-lab.ts';
 import { forwardingVips, hostOf, servers } from './layout.ts';
 
 const startTimeoutMs = 120_000;
-const testTimeoutMs = 60_000;
+const testTimeoutMs = 180_000;
 const names = servers.map(({ name }) => name);
 
 describe.each(l4Targets())('%s', (_name, { program, skipped }) => {
@@ -29,5 +29,5 @@ describe.each(l4Targets())('%s', (_name, { program, skipped }) => {
 });
 
 async function curl(lab: L4Lab, address: string): Promise<string> {
-  return lab.client.run(['curl', '-sS', '--noproxy', '*', '--max-time', '5', `http://${hostOf(address)}/`]);
+  return lab.client.run(['curl', '-sS', '--noproxy', '*', '--max-time', '30', `http://${hostOf(address)}/`]);
 }

@@ -52,8 +52,8 @@ export interface L4Lab {
 
 const deviceId = 1;
 const cpuPort = 510;
-const startTimeoutMs = 30_000;
-const settleTimeoutMs = 30_000;
+const startTimeoutMs = 60_000;
+const settleTimeoutMs = 60_000;
 const tunDevice = 'tun0';
 const backTable = 100;
 const scriptOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));

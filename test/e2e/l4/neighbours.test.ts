@@ -6,8 +6,8 @@ import { type L4Lab, l4Targets, startL4Lab } from './l4-lab.ts';
 import { forwardingVips, hostOf, servers } from './layout.ts';
 
 const startTimeoutMs = 120_000;
-const testTimeoutMs = 90_000;
-const patience = { timeout: 40_000, interval: 500 };
+const testTimeoutMs = 240_000;
+const patience = { timeout: 90_000, interval: 500 };
 /** As the default is, a minute, nobody would wait for the test. */
 const engine = { neighbourReachableMs: 2_000 };
 const names = servers.map(({ name }) => name);
@@ -27,7 +27,7 @@ describe.each(l4Targets())('%s', (_name, { program, skipped }) => {
   /** Whom twenty clients of each vip reach; `nobody` where one reaches none. */
   async function reached(): Promise<string[]> {
     const seen = new Set<string>();
-    const curl = ['curl', '-sS', '--noproxy', '*', '--max-time', '1'];
+    const curl = ['curl', '-sS', '--noproxy', '*', '--max-time', '10'];
     const all = vips.flatMap(({ address }) => Array.from({ length: 20 }, () => `http://${hostOf(address)}/`));
     for (const url of all) {
       seen.add(await lab.client.run([...curl, url]).catch(() => 'nobody'));

@@ -9,7 +9,7 @@ import { type L4Lab, l4Targets, startL4Lab, whyNoProgram } from './l4-lab.ts';
 import { client, forwardingVips, hostOf, isIpv6, servers, type Vip } from './layout.ts';
 
 const startTimeoutMs = 120_000;
-const testTimeoutMs = 60_000;
+const testTimeoutMs = 180_000;
 const fileBytes = 10_000_000;
 const file = createHash('shake256', { outputLength: fileBytes }).update('evenkeel').digest();
 const digestOfFile = createHash('sha256').update(file).digest('hex');
@@ -56,7 +56,7 @@ describe.each(l4Targets())('%s', (_name, { program, skipped: noTarget }) => {
   it.each(named(forwardingVips.filter(({ forwarding }) => forwarding === 'nat' || forwarding === 'l2_dsr')))(
     title('traceroute to %s shows the router, the switch, and the vip'),
     async (_name, { address, port }) => {
-      const argv = ['traceroute', '-n', '-T', '-p', String(port), '-q', '1', '-w', '2', '-m', '5', address];
+      const argv = ['traceroute', '-n', '-T', '-p', String(port), '-q', '1', '-w', '15', '-m', '5', address];
       const lines = (await lab.client.run(argv)).trim().split('\n').slice(1);
       const seen = lines.map((line) => line.trim().split(/\s+/)[1]);
       expect(seen).toEqual([...hops[isIpv6(address) ? 6 : 4], address]);
@@ -103,4 +103,4 @@ describe.each(l4Targets())('%s', (_name, { program, skipped: noTarget }) => {
   );
 });
 
-const curl = ['curl', '-sS', '--noproxy', '*', '--max-time', '20'];
+const curl = ['curl', '-sS', '--noproxy', '*', '--max-time', '60'];

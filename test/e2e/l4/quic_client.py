@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A QUIC client that moves: one connection, from one source address after the other, each time from a new port and by a new
-connection id. Prints who answered each time, or `nobody`.
+connection id. Prints who answered each time, or `nobody` after so many seconds.
 
-Usage: quic_client.py ADDRESS PORT SOURCE..."""
+Usage: quic_client.py SECONDS ADDRESS PORT SOURCE..."""
 
 import asyncio
 import socket
@@ -13,8 +13,6 @@ from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
-PATIENCE_S = 3
-
 
 async def ask(protocol: QuicConnectionProtocol) -> str:
     reader, writer = await protocol.create_stream()
@@ -23,7 +21,7 @@ async def ask(protocol: QuicConnectionProtocol) -> str:
     return (await reader.read()).decode()
 
 
-async def main(address: str, port: int, sources: list[str]) -> None:
+async def main(patience_s: float, address: str, port: int, sources: list[str]) -> None:
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     configuration = QuicConfiguration(
@@ -36,13 +34,13 @@ async def main(address: str, port: int, sources: list[str]) -> None:
         try:
             if number == 0:
                 protocol.connect((address, port, 0, 0) if family == socket.AF_INET6 else (address, port))
-                await asyncio.wait_for(protocol.wait_connected(), PATIENCE_S)
+                await asyncio.wait_for(protocol.wait_connected(), patience_s)
             else:
                 protocol.change_connection_id()
-            print(await asyncio.wait_for(ask(protocol), PATIENCE_S), flush=True)
+            print(await asyncio.wait_for(ask(protocol), patience_s), flush=True)
         except (asyncio.TimeoutError, ConnectionError):
             print("nobody", flush=True)
             return
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
+asyncio.run(main(float(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]))

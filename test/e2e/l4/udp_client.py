@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sends datagrams of so many bytes, one for each source port, and prints who answered each: a name, `wrong` when he got
-something else, `nobody` after a second.
+something else, `nobody` after so many seconds.
 
-Usage: udp_client.py ADDRESS PORT BYTES COUNT"""
+Usage: udp_client.py ADDRESS PORT BYTES COUNT SECONDS"""
 
 import hashlib
 import socket
 import sys
 
 
-def ask(family: int, target: tuple[str, int], data: bytes) -> str:
+def ask(family: int, target: tuple[str, int], data: bytes, patience_s: float) -> str:
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(1)
+        sock.settimeout(patience_s)
         sock.connect(target)
         sock.send(data)
         try:
@@ -23,11 +23,11 @@ def ask(family: int, target: tuple[str, int], data: bytes) -> str:
     return name if (int(length), digest) == (len(data), hashlib.sha256(data).hexdigest()) else "wrong"
 
 
-def main(address: str, port: int, size: int, count: int) -> None:
+def main(address: str, port: int, size: int, count: int, patience_s: float) -> None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     data = hashlib.shake_256(b"datagram").digest(size)
     for _ in range(count):
-        print(ask(family, (address, port), data), flush=True)
+        print(ask(family, (address, port), data, patience_s), flush=True)
 
 
-main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]))
