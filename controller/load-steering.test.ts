@@ -166,7 +166,7 @@ describe('a controller whose backends tell their load', () => {
     const second = await start();
     await until(() => backends(second).length === 2);
     expect(backends(second).map(({ weight }) => weight)).toEqual(weights);
-  }, 60_000);
+  }, 180_000);
 
   it.skipIf(noEtcd)(
     `is followed by one that goes on from there, too, by an etcd${noEtcd ? ` (skipped: ${noEtcd})` : ''}`,
@@ -186,7 +186,7 @@ describe('a controller whose backends tell their load', () => {
       // A switch of its own in this test: it was given these weights at once, without a change.
       expect(second.status().engine.commits).toEqual([]);
     },
-    60_000,
+    180_000,
   );
 
   it('says when it cannot know', async () => {
@@ -194,7 +194,7 @@ describe('a controller whose backends tell their load', () => {
     const controller = await start();
     await until(() => controller.status().load?.[0]?.problem !== undefined);
     expect(backends(controller).map(({ weight }) => weight)).toEqual([256, 256]);
-  }, 60_000);
+  }, 180_000);
 });
 
 /** The test's own time limit is the end of patience. */

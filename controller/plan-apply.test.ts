@@ -10,8 +10,10 @@ import { type RunningSwitch, startSwitch } from '../switch/server/switch.ts';
 import type { PlanResult } from './adapters/http/admin.ts';
 import { planResultSchema } from './adapters/http/plan-schemas.ts';
 import { type RunningController, startController } from './main.ts';
+import type { Clock } from './ports/clock.ts';
 
 const slots = 4_096;
+const tcpSettleMs = 1_200;
 
 interface Wish {
   number: number;
@@ -51,6 +53,45 @@ const changed = [
   { number: 112 },
 ];
 
+/** The controller's clock: it goes as that of the machine, but stands still where somebody is to look before time passes. */
+class StoppableClock implements Clock {
+  private stoppedAt: number | undefined;
+  private aheadMs = 0;
+
+  now(): number {
+    return Math.round((this.stoppedAt ?? performance.now()) + this.aheadMs);
+  }
+
+  date(): Date {
+    return new Date();
+  }
+
+  after(delayMs: number, callback: () => void): () => void {
+    const dueAt = this.now() + delayMs;
+    const look = (): void => (this.now() < dueAt ? wait() : callback());
+    let timer: NodeJS.Timeout;
+    const wait = (): void => {
+      timer = setTimeout(look, this.stoppedAt === undefined ? Math.max(dueAt - this.now(), 0) : 5);
+    };
+    wait();
+    return () => clearTimeout(timer);
+  }
+
+  stop(): void {
+    this.stoppedAt ??= performance.now();
+  }
+
+  advance(ms: number): void {
+    this.aheadMs += ms;
+  }
+
+  go(): void {
+    this.aheadMs -= performance.now() - (this.stoppedAt ?? performance.now());
+    this.stoppedAt = undefined;
+  }
+}
+
+let clock: StoppableClock;
 let target: RunningSwitch;
 let controller: RunningController;
 let env: Record<string, string>;
@@ -62,11 +103,13 @@ beforeEach(async (context) => {
   await writeFile(path('in-force.yaml'), config(hundred));
   await writeFile(path('new.yaml'), config(changed));
   target = await startSwitch({ grpcAddress: '127.0.0.1:0', deviceId: 1n, cpuPort: 510 });
+  clock = new StoppableClock();
   controller = await startController({
+    clock,
     configPath: path('in-force.yaml'),
     switchAddress: { host: '127.0.0.1', port: Number(target.address.split(':')[1]) },
     listen: { host: '127.0.0.1', port: 0 },
-    engine: { mergeMarginMs: 100, quarantineMs: 500 },
+    engine: { tcpSettleMs, mergeMarginMs: 100, quarantineMs: 500 },
   });
   env = { EVENKEEL_CONTROLLER: controller.adminUrl, EVENKEEL_TOKEN: controller.adminToken };
   context.onTestFinished(async () => {
@@ -86,6 +129,19 @@ function isAtRest(): boolean {
   const { pools, change, writes } = controller.status().engine;
   const isServing = pools[0]?.phase === 'serving' && pools[0].unstableSlots === 0;
   return isServing && change.phase === 'idle' && writes.unsettledRows === 0;
+}
+
+/** Runs a command line while the clock stands still: a change settles, and its commit passes, only when the command has told of it. */
+async function slowly(commandLine: string, screen = new Screen(env)) {
+  clock.stop();
+  const { onOutput } = screen;
+  screen.onOutput = (text) => {
+    onOutput(text);
+    if (text.startsWith('settles')) clock.advance(tcpSettleMs);
+    if (text.startsWith('committed')) clock.go();
+  };
+  const exitCode = await run(commandLine.split(' '), screen);
+  return { exitCode, stdout: screen.stdout, stderr: screen.stderr };
 }
 
 async function planned(file = 'new.yaml'): Promise<PlanResult> {
@@ -141,7 +197,7 @@ it('has nothing to say about what is in force, also while that is being done', a
 });
 
 it('tells what it will do, does it, and tells how far it is', async () => {
-  const { stdout } = await evenkeel(`apply ${path('new.yaml')} --wait merged --flows 10000`, env);
+  const { stdout } = await slowly(`apply ${path('new.yaml')} --wait merged --flows 10000`);
   expect(stdout).toContain(
     '+ vip web, backend b110: { name: b110, address: 10.0.2.110, weight: 1, state: active }',
   );
@@ -170,11 +226,12 @@ it('can be interrupted and taken up again, and knows the way back', async () => 
   screen.onOutput = (text) => {
     if (/settles|prepares|makes/.test(text)) screen.ending.abort();
   };
-  const words = `apply ${path('new.yaml')} --previous ${path('old.yaml')}`.split(' ');
-  expect(await run(words, screen)).toBe(7);
-  expect(screen.stderr).toContain('interrupted: the change goes on without this command');
-  expect(screen.stderr).toContain(`To go back: evenkeel apply ${path('old.yaml')}`);
-  const again = await evenkeel(`apply ${path('new.yaml')}`, env);
+  const words = `apply ${path('new.yaml')} --previous ${path('old.yaml')}`;
+  const { exitCode, stderr } = await slowly(words, screen);
+  expect(exitCode).toBe(7);
+  expect(stderr).toContain('interrupted: the change goes on without this command');
+  expect(stderr).toContain(`To go back: evenkeel apply ${path('old.yaml')}`);
+  const again = await slowly(`apply ${path('new.yaml')}`);
   expect(again).toMatchObject({ exitCode: 0 });
   expect(again.stdout).toMatch(/in force already\n(.*\n)*committed/);
   expect(await evenkeel(`apply ${path('old.yaml')} --wait none`, env)).toMatchObject({ exitCode: 0 });

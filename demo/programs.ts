@@ -2,6 +2,7 @@
 /** The processes of a run: where their programs are, how they start, and how they end with us. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -102,15 +103,28 @@ export async function switchOptions({
   ];
 }
 
-/** A TCP port that nobody listens on now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** Below those that the kernel gives to whoever asks for any: else it may give one away before its program listens. */
+const chosenPorts = { least: 12_000, most: 32_000 } as const;
+const portTriesMax = 50;
+
+/**
+ * A TCP port of loopback that nobody listens on now.
+ *
+ * @throws Error when there seems to be none
+ */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < portTriesMax; tries++) {
+    const port = randomInt(chosenPorts.least, chosenPorts.most);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no free TCP port from ${chosenPorts.least} to ${chosenPorts.most} was found`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
 

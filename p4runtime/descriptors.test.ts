@@ -77,7 +77,7 @@ const skipReason = 'reason' in found ? found.reason : undefined;
 describe.skipIf(skipReason !== undefined)(
   `descriptors of PyPI p4runtime${skipReason ? ` (${skipReason})` : ''}`,
   () => {
-    test('ours say the same', { timeout: 60_000 }, async () => {
+    test('ours say the same', { timeout: 240_000 }, async () => {
       const theirs = await loadTheirs((found as { python: string }).python);
       const ourFacts = new Set(ours.flatMap(factsOfFile));
       const theirFacts = new Set(ours.flatMap((file) => factsOfFile(theirs.getFile(file.proto.name)!)));

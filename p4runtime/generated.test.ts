@@ -17,7 +17,7 @@ function filesUnder(folder: string): Record<string, string> {
   return Object.fromEntries(names.sort().map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
 }
 
-test('the generated code is current', { timeout: 60_000 }, async () => {
+test('the generated code is current', { timeout: 240_000 }, async () => {
   const output = mkdtempSync(join(tmpdir(), 'evenkeel-generated-'));
   try {
     const bin = join(root, 'node_modules', '.bin');

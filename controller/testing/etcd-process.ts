@@ -16,7 +16,9 @@ export interface EtcdProcess {
   close(): Promise<void>;
 }
 
-const startTimeoutMs = 20_000;
+const startTimeoutMs = 60_000;
+/** Somebody else may take a port before etcd does. */
+const startsMax = 3;
 
 /** Why there is none; undefined: there is one. */
 export function whyNoEtcd(): string | undefined {
@@ -34,6 +36,16 @@ export function whyNoEtcd(): string | undefined {
  * @throws Error when it does not start
  */
 export async function startEtcd(): Promise<EtcdProcess> {
+  for (let start = 1; ; start++) {
+    const started = await tryToStart();
+    if ('endpoint' in started) return started;
+    const isTaken = started.lines.join('').includes('address already in use');
+    if (!isTaken || start === startsMax) throw new Error(`etcd does not start:\n${started.lines.join('')}`);
+  }
+}
+
+/** @returns what it has said last, when it does not start */
+async function tryToStart(): Promise<EtcdProcess | { lines: string[] }> {
   const folder = await mkdtemp(join(tmpdir(), 'evenkeel-etcd-'));
   const [client, peer] = (await freePorts(2)).map((port) => `http://127.0.0.1:${port}`);
   const lines: string[] = [];
@@ -68,7 +80,7 @@ export async function startEtcd(): Promise<EtcdProcess> {
   while (!(await isHealthy(client!))) {
     if (hasEnded(child) || Date.now() > deadline) {
       await close();
-      throw new Error(`etcd does not start:\n${lines.join('')}`);
+      return { lines };
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -175,5 +175,5 @@ describe.each([
     } finally {
       await Promise.all([tried.close(), spared.close()]);
     }
-  }, 60_000);
+  }, 240_000);
 });

@@ -22,7 +22,7 @@ function hasOpenssl(): boolean {
   }
 }
 
-const callTimeoutMs = 10_000;
+const callTimeoutMs = 60_000;
 const { capabilities } = serviceDefinition(P4Runtime);
 
 /** @returns the version of the API; or the code of the failure */

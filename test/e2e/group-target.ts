@@ -2,7 +2,6 @@
 /** Switches of a group for tests: they can be restarted without anything in their tables, and read by a third party. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, openSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
@@ -11,6 +10,7 @@ import { programSchema } from '../../controller/adapters/p4runtime/generated/eve
 import { RowCodec } from '../../controller/adapters/p4runtime/row-codec.ts';
 import type { RowUpdate, SwitchRow } from '../../controller/core/row.ts';
 import { loadProgram } from '../../controller/program.ts';
+import { freePort } from '../../demo/programs.ts';
 import { P4RuntimeClient } from '../../p4runtime/client.ts';
 import { WriteRequestSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { P4InfoIndex, parseP4Info } from '../../p4runtime/p4info.ts';
@@ -72,8 +72,7 @@ export class Bmv2Target implements GroupTarget {
   }
 
   static async create(executable: string): Promise<Bmv2Target> {
-    const [grpcPort, thriftPort] = await freePorts(2);
-    return new Bmv2Target(executable, grpcPort!, thriftPort!);
+    return new Bmv2Target(executable, await freePort(), await freePort());
   }
 
   async start(): Promise<void> {
@@ -157,20 +156,6 @@ export async function writeAsAnother(target: GroupTarget, updates: readonly RowU
   } finally {
     client.close();
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) =>
-          server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port)),
-        ),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** Behind the back of the controller whose election id this is: nobody is elected for it. */

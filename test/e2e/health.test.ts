@@ -113,7 +113,8 @@ describe('three server processes', () => {
     context.onTestFinished(() => rm(folder, { recursive: true }));
   });
 
-  async function start(check: string): Promise<RunningController> {
+  /** @param interval  so long may a server take to answer, too: by HTTP it is the process that does */
+  async function start(check: string, interval = '500ms'): Promise<RunningController> {
     servers = { a: await startServer('a'), b: await startServer('b'), c: await startServer('c') };
     network = new Network();
     onTestFinished(() => network.target.stop());
@@ -133,7 +134,7 @@ vips:
     address: 10.0.1.100
     port: 80
     slots: 512
-    health: { check: ${check}, interval: 500ms, fall: 2, floor: 30% }
+    health: { check: ${check}, interval: ${interval}, fall: 2, floor: 30% }
     backends:
 ${line('a')}
 ${line('b')}
@@ -184,7 +185,7 @@ ${line('c')}
   });
 
   it('have one that wants no more: it keeps its flows and gets no new ones', async () => {
-    const controller = await start('http');
+    const controller = await start('http', '1500ms');
     const before = network.sendAll(tcpFlags.syn);
     servers.b.process.kill('SIGUSR2');
     await until(() => {
@@ -201,7 +202,7 @@ ${line('c')}
   });
 
   it('are all used when all of them fail: there is a floor', async () => {
-    const controller = await start('http');
+    const controller = await start('http', '1500ms');
     for (const { process: server } of Object.values(servers)) server.kill('SIGUSR2');
     await until(() => controller.status().health?.[0]?.isPanicking === true);
     await until(() => isQuiet(controller));

@@ -26,7 +26,7 @@ const tsharkVersion = spawnSync('tshark', ['--version'], { encoding: 'utf8' });
 const noTshark =
   tsharkVersion.error === undefined ? undefined : "tshark was not found; install Debian's tshark";
 const because = (reason: string | undefined) => (reason === undefined ? '' : ` (skipped: ${reason})`);
-const timeoutMs = 60_000;
+const timeoutMs = 240_000;
 const randomCount = 500;
 const randomSeed = 7;
 const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');

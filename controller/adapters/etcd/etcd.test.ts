@@ -11,6 +11,8 @@ import { etcdConfig } from './etcd-config.ts';
 import { EtcdElection } from './etcd-election.ts';
 
 const noEtcd = whyNoEtcd();
+/** No leader of a test loses it because the machine has much else to do. */
+const patientLeaseMs = 60_000;
 let etcd: EtcdProcess;
 let client: EtcdClient;
 let prefix: string;
@@ -19,7 +21,7 @@ let places = 0;
 beforeAll(async () => {
   if (noEtcd !== undefined) return;
   etcd = await startEtcd();
-  client = new EtcdClient({ endpoints: [etcd.endpoint], timeoutMs: 5_000 });
+  client = new EtcdClient({ endpoints: [etcd.endpoint], timeoutMs: 30_000 });
 });
 afterAll(() => etcd?.close());
 beforeEach(() => {
@@ -38,12 +40,12 @@ interface Candidate {
 }
 
 /** Stands for election once those before it do. */
-async function candidate(name: string): Promise<Candidate> {
+async function candidate(name: string, leaseMs = patientLeaseMs): Promise<Candidate> {
   const election = new EtcdElection(client, {
     prefix: `${prefix}leader/`,
     generationKey: `${prefix}generation`,
     candidate: { name, admin: `http://${name}` },
-    leaseMs: 2_000,
+    leaseMs,
     clock: systemClock,
     log: () => {},
   });
@@ -98,7 +100,7 @@ describe.skipIf(noEtcd)(`an election by etcd${noEtcd ? `, skipped: ${noEtcd}` : 
   });
 
   it('is over for a leader who cannot reach etcd, before another can lead', async () => {
-    const a = await candidate('a');
+    const a = await candidate('a', 2_000);
     await until(() => isLeader(a));
     etcd.freeze();
     try {
@@ -109,8 +111,9 @@ describe.skipIf(noEtcd)(`an election by etcd${noEtcd ? `, skipped: ${noEtcd}` : 
     }
     await until(() => isLeader(a));
     const terms = a.roles.flatMap((role) => (role.kind === 'leader' ? [role.term] : []));
-    expect(terms).toHaveLength(2);
-    expect(terms[1]!).toBeGreaterThan(terms[0]!);
+    // So short a lease may be lost once more on a busy machine.
+    expect(terms.length).toBeGreaterThanOrEqual(2);
+    expect(terms).toEqual([...new Set(terms)].sort((x, y) => (x < y ? -1 : 1)));
   });
 });
 
@@ -154,7 +157,7 @@ describe.skipIf(noEtcd)(`a configuration in etcd${noEtcd ? `, skipped: ${noEtcd}
   });
 
   it('is asked of another endpoint when one is not there', async () => {
-    const both = new EtcdClient({ endpoints: ['http://127.0.0.1:1', etcd.endpoint], timeoutMs: 5_000 });
+    const both = new EtcdClient({ endpoints: ['http://127.0.0.1:1', etcd.endpoint], timeoutMs: 30_000 });
     expect(await etcdConfig(both, `${prefix}config`, 'start').read()).toBe('start');
   });
 });
@@ -170,12 +173,12 @@ describe('an endpoint that is no etcd', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
     const { port } = server.address() as AddressInfo;
-    const impostor = new EtcdClient({ endpoints: [`http://127.0.0.1:${port}`], timeoutMs: 5_000 });
+    const impostor = new EtcdClient({ endpoints: [`http://127.0.0.1:${port}`], timeoutMs: 30_000 });
     await expect(impostor.range('a')).rejects.toMatchObject({ code });
   });
 
   it('is not there: unavailable', async () => {
-    const nobody = new EtcdClient({ endpoints: ['http://127.0.0.1:1'], timeoutMs: 5_000 });
+    const nobody = new EtcdClient({ endpoints: ['http://127.0.0.1:1'], timeoutMs: 30_000 });
     await expect(nobody.range('a')).rejects.toMatchObject({ code: 'unavailable' });
     await expect(etcdConfig(nobody, 'a', '').read()).rejects.toMatchObject({ code: 'unreadable' });
   });

@@ -6,6 +6,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { HttpLoad, numberAt } from './http-load.ts';
 import { PrometheusLoad } from './prometheus-load.ts';
 
+/** Whoever answers does so long before. */
+const patienceMs = 30_000;
+
 async function serve(listener: RequestListener, address = '127.0.0.1'): Promise<number> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, address, resolve));
@@ -25,7 +28,10 @@ describe('load that backends tell', () => {
     const port = await serve(({ url: path }, response) =>
       response.end(JSON.stringify({ load: { cpu: path === '/status/a' ? 0.5 : '0.75' } })),
     );
-    const reading = await new HttpLoad({ kind: 'http', url, field: 'load.cpu' }).read(targets(port), 2_000);
+    const reading = await new HttpLoad({ kind: 'http', url, field: 'load.cpu' }).read(
+      targets(port),
+      patienceMs,
+    );
     expect(reading).toEqual({
       loads: new Map([
         ['b', 0.75],
@@ -38,7 +44,7 @@ describe('load that backends tell', () => {
   it('comes from IPv6 addresses, too', async () => {
     const port = await serve((_request, response) => response.end('{"load":0.5}'), '::1');
     const target = { name: 'a', address: '::1', port, weight: 1 };
-    const reading = await new HttpLoad({ kind: 'http', url, field: 'load' }).read([target], 2_000);
+    const reading = await new HttpLoad({ kind: 'http', url, field: 'load' }).read([target], patienceMs);
     expect(reading).toEqual({ loads: new Map([['a', 0.5]]), problem: undefined });
   });
 
@@ -51,7 +57,7 @@ describe('load that backends tell', () => {
       response.statusCode = status;
       response.end(body);
     });
-    const reading = await new HttpLoad({ kind: 'http', url, field: 'load' }).read(targets(port), 2_000);
+    const reading = await new HttpLoad({ kind: 'http', url, field: 'load' }).read(targets(port), patienceMs);
     expect(reading.loads.size).toBe(0);
     expect(reading.problem).toContain(problem);
   });
@@ -147,7 +153,7 @@ describe('load that a Prometheus knows', () => {
     const port = await serve((_request, response) =>
       response.end(vector([series('a', 'user'), series('a', 'system'), series('b', 'user')])),
     );
-    const reading = await source(port).read(targets(1), 2_000);
+    const reading = await source(port).read(targets(1), patienceMs);
     expect(reading).toEqual({
       loads: new Map([['b', 0.5]]),
       problem: "no value of a among 2 by instance, and several for 'a'",
@@ -156,7 +162,7 @@ describe('load that a Prometheus knows', () => {
 
   it('is not known where the answer is something else', async () => {
     const port = await serve((_request, response) => response.end('{"status":"error"}'));
-    const reading = await source(port).read(targets(1), 2_000);
+    const reading = await source(port).read(targets(1), patienceMs);
     expect(reading).toEqual({ loads: new Map(), problem: 'the answer to the query is not a vector' });
   });
 });
