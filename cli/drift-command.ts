@@ -12,6 +12,7 @@ import type { Terminal } from './terminal.ts';
 interface DriftOptions extends ClientOptions {
   repair?: true;
   adopt?: true;
+  release?: true;
   exitCode?: true;
 }
 
@@ -31,14 +32,19 @@ export function addDrift(program: Command, terminal: Terminal): void {
       '--adopt',
       'take what is there: the controller begins anew with it, as after a restart; rows of others are let be',
     )
+    .option(
+      '--release',
+      'give up the adopted rows of others: they are foreign again, and --repair deletes them',
+    )
     .option('--exit-code', 'end with 5 if anything differs')
     .addHelpText(
       'after',
       '\nExamples:\n  $ evenkeel drift\n  $ evenkeel drift s2 --repair\n  $ evenkeel drift --exit-code || echo somebody was here',
     )
     .action(async (name: string | undefined, options: DriftOptions, command: Command) => {
-      if (options.repair && options.adopt) command.error('error: --repair or --adopt, not both');
-      const action: DriftAction = options.repair ? 'repair' : options.adopt ? 'adopt' : 'look';
+      const actions = (['repair', 'adopt', 'release'] as const).filter((action) => options[action]);
+      if (actions.length > 1) command.error('error: --repair, --adopt or --release, only one of them');
+      const action: DriftAction = actions[0] ?? 'look';
       const all = await new AdminClient(options, terminal.env).drift(action, name);
       const reports = all.filter((report) => name === undefined || report.switch === name);
       terminal.out(options.output === 'json' ? json(reports) : reports.map(driftText).join('\n'));
@@ -50,7 +56,7 @@ export function addDrift(program: Command, terminal: Terminal): void {
 }
 
 function driftText(report: DriftReport): string {
-  const { switch: name, counts, rows, rowsRead, tookMs, lookedMsAgo, problem, tolerated } = report;
+  const { switch: name, counts, rows, rowsRead, tookMs, lookedMsAgo, problem, tolerated, adopted } = report;
   const { missing, changed, foreign } = counts;
   const looked =
     tookMs === undefined || lookedMsAgo === undefined
@@ -75,7 +81,11 @@ function driftText(report: DriftReport): string {
       rows.slice(0, rowsShown),
     ),
     ...(more > 0 ? [`  and ${formatCount(more)} more`] : []),
-    ...(tolerated > 0 ? [`  ${formatCount(tolerated)} rows of others are let be`] : []),
+    ...(tolerated > 0 ? [`  adopted, and let be: ${formatCount(tolerated)} rows of others`] : []),
+    ...adopted.slice(0, rowsShown).map(({ row }) => `    ${row}`),
+    ...(tolerated > Math.min(adopted.length, rowsShown)
+      ? [`    and ${formatCount(tolerated - Math.min(adopted.length, rowsShown))} more`]
+      : []),
     '',
   ].join('\n');
 }

@@ -28,6 +28,7 @@ const processFiles = `Files:
   FILE.book         what the next controller should know (controller.store.path)
   FILE.weights      weights that follow load
   FILE.filling      who fills by slow_start
+  FILE.adopted      rows of others that were adopted (evenkeel drift --adopt)
   /run/evenkeel     where the token for commands on this machine is left`;
 
 /** Of the program itself: everything at once. */
@@ -42,7 +43,7 @@ ${clientEnvironment}
 
 ${clientFiles}
   FILE                       the configuration
-  FILE.book, FILE.*          what a controller keeps beside it: its book, weights, who fills`;
+  FILE.book, FILE.*          what a controller keeps beside it: its book, weights, ...`;
 
 /** Adds what a command has not said itself. */
 export function addEndings(program: Command): void {

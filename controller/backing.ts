@@ -22,10 +22,11 @@ export interface Backing {
   config: ConfigStore;
   /** @param candidate  how the others see us */
   openElection: (candidate: Candidate) => Election;
-  /** To be called by who leads: the book of the engine, the factors of weights that follow load, and who fills. */
+  /** To be called by who leads: the book of the engine, the factors of weights that follow load, who fills, and adopted rows. */
   openBook: () => BookStore;
   openWeights: () => BookStore;
   openFilling: () => BookStore;
+  openAdopted: () => BookStore;
 }
 
 const etcdTimeoutMs = 2_000;
@@ -49,6 +50,7 @@ export function openBacking(
       openBook: () => bookFile(path, log),
       openWeights: () => bookFile(`${file.name}.weights`, log),
       openFilling: () => bookFile(`${file.name}.filling`, log),
+      openAdopted: () => bookFile(`${file.name}.adopted`, log),
     };
   }
   const { endpoints, prefix, leaseMs } = store;
@@ -70,6 +72,7 @@ export function openBacking(
     openBook: () => open('book/'),
     openWeights: () => open('weights/'),
     openFilling: () => open('filling/'),
+    openAdopted: () => open('adopted/'),
   };
 
   function open(folder: string): BookStore {

@@ -18,6 +18,7 @@ import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { openAccess } from './admin-access.ts';
 import { Announcing } from './announcing.ts';
 import { openBacking } from './backing.ts';
+import { AdoptedKeeper } from './book/adopted-keeper.ts';
 import type { Config, SwitchTarget } from './config/config.ts';
 import { parseConfig } from './config/parse.ts';
 import { formatProblem, type Problem } from './config/problem.ts';
@@ -29,7 +30,7 @@ import { EventLog } from './event-log.ts';
 import { History } from './history.ts';
 import { Leadership } from './leadership.ts';
 import { openLoadSource } from './open-load-source.ts';
-import { groupOf, openSwitches } from './open-switches.ts';
+import { groupOf, openSwitches, type SwitchesOptions } from './open-switches.ts';
 import { Planner } from './planner.ts';
 import type { Clock } from './ports/clock.ts';
 import { about, type Log } from './ports/log.ts';
@@ -134,6 +135,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       log: about(log, 'pool'),
       passingShare: (pool) => steering.passingShare(pool),
     });
+  const adoptedRows = new AdoptedKeeper({ clock, log: about(log, 'switch'), openStore: backing.openAdopted });
   const startedAt = clock.now();
   const admin: Admin = {
     status: (): ControllerStatus => ({
@@ -195,9 +197,15 @@ export async function startController(options: ControllerOptions): Promise<Runni
     clock,
     log: about(log, 'leadership'),
     openSwitch: (electionId) =>
-      openSwitch(config, options, { electionId, isShared }, clock, about(log, 'switch')),
+      openSwitch(config, options, {
+        electionId,
+        isShared,
+        clock,
+        log: about(log, 'switch'),
+        adopted: adoptedRows.adopted(),
+      }),
     openBook: backing.openBook,
-    onLead: () => steering.takeOver(),
+    onLead: async () => void (await Promise.all([steering.takeOver(), adoptedRows.takeOver()])),
     onChange: (engine) => announcing?.note(engine.servable()),
   });
   for (const warning of warnings) log('warn', formatProblem(warning, store.name));
@@ -226,6 +234,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       await server.close();
       await keeper.close();
       await steering.close();
+      await adoptedRows.close();
       await leadership.close();
       await announcing?.close();
     },
@@ -247,17 +256,17 @@ function parsedOrThrow(text: string, name: string): { config: Config; warnings: 
   return parsed;
 }
 
+type SwitchesWorld = Pick<SwitchesOptions, 'clock' | 'log' | 'adopted'>;
+
 function openSwitch(
   config: Config,
   options: ControllerOptions,
-  { electionId, isShared }: { electionId: bigint; isShared: boolean },
-  clock: Clock,
-  log: Log,
+  { electionId, isShared, ...world }: SwitchesWorld & { electionId: bigint; isShared: boolean },
 ): SwitchPort {
   const { auditMs } = config.controller;
-  if (options.switchPort) return groupOf(options.switchPort, { clock, log, auditMs });
+  if (options.switchPort) return groupOf(options.switchPort, { ...world, auditMs });
   // Who leads has been decided already; one that has been deposed must not come back.
-  return openSwitches(targetsOf(config, options), { electionId, takesOver: !isShared, clock, log, auditMs });
+  return openSwitches(targetsOf(config, options), { ...world, electionId, takesOver: !isShared, auditMs });
 }
 
 function targetsOf(config: Config, { switchAddress: address }: ControllerOptions): readonly SwitchTarget[] {

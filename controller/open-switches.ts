@@ -8,6 +8,7 @@ import {
 import type { SwitchTarget } from './config/config.ts';
 import { formatHostPort } from './config/scalar.ts';
 import { SwitchGroup } from './group/switch-group.ts';
+import type { AdoptedRows } from './ports/adopted-rows.ts';
 import type { Log } from './ports/log.ts';
 import type { SwitchPort } from './ports/switch.ts';
 import { PrefixPort } from './prefix/prefix-port.ts';
@@ -20,6 +21,7 @@ export type SwitchesOptions = Omit<
 > & {
   /** Switches are read back so often; undefined: only when asked. */
   auditMs: number | undefined;
+  adopted: AdoptedRows;
 };
 
 export function openSwitches(targets: readonly SwitchTarget[], options: SwitchesOptions): SwitchPort {
@@ -41,7 +43,7 @@ export function openSwitches(targets: readonly SwitchTarget[], options: Switches
 /** A switch that has been opened already: the group remembers what it holds. */
 export function groupOf(
   port: SwitchPort,
-  options: Pick<SwitchesOptions, 'clock' | 'log' | 'auditMs'>,
+  options: Pick<SwitchesOptions, 'clock' | 'log' | 'auditMs' | 'adopted'>,
 ): SwitchPort {
   const { auditMs } = options;
   return new SwitchGroup([{ name: port.status().target, port }], options, { auditMs });

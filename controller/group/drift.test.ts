@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Somebody else writes to a switch of the group: it is seen, told once, and repaired or adopted. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Row, RowUpdate } from '../core/row.ts';
+import type { RowsBySwitch } from '../ports/adopted-rows.ts';
 import type { DriftReport } from '../ports/switch.ts';
 import { Bench, deletes, inserts, modifies, rowsOf, servingPool } from './testing/bench.ts';
 
@@ -213,6 +214,114 @@ it('reads a switch no more often than it can, however many ask', async () => {
   expect(new Set([...looks, ...later])).toEqual(new Set([first, later[0]]));
   expect(new Set([first, later[0]]).size).toBe(2);
   expect(bench.group.status().members![0]!.drift!.looks).toBe(2);
+});
+
+describe('adopted rows of others', () => {
+  const route: Row = { table: 'route', prefix: 0x0b00_0000, prefixLength: 8, nextHop: 0x0a00_0001 };
+  const text = 'route prefix=11.0.0.0 prefixLength=8 nextHop=10.0.0.1';
+  const none: RowsBySwitch = new Map();
+
+  /** A group of one or two, and what it has asked to be kept. */
+  function remembering(rows: RowsBySwitch, options: ConstructorParameters<typeof Bench>[1] = {}, count = 1) {
+    const kept: RowsBySwitch[] = [];
+    const world = { problem: undefined as string | undefined };
+    const adopted = {
+      rows,
+      async keep(all: RowsBySwitch) {
+        kept.push(all);
+        return world.problem;
+      },
+    };
+    return { bench: new Bench(Array(count).fill({}), options, adopted), kept, world };
+  }
+
+  it('are kept for the next controller, which never hears of them, until they are released', async () => {
+    const first = remembering(none, {}, 2);
+    first.bench.connectAll();
+    first.bench.write(1, servingPool());
+    meddle(first.bench, 1, inserts(route));
+    await done(first.bench, first.bench.group.drift.adopt());
+    expect(first.kept).toEqual([
+      new Map([
+        ['s1', []],
+        ['s2', [route]],
+      ]),
+    ]);
+    expect(first.bench.group.drift.report().map(({ adopted }) => adopted)).toEqual([
+      [],
+      [{ table: 'route', row: text }],
+    ]);
+
+    const { bench, kept } = remembering(first.kept[0]!, {}, 2);
+    for (const [i, { model }] of bench.switches.entries())
+      for (const row of first.bench.switches[i]!.model.read())
+        model.apply({ operation: row.table === 'version' ? 'modify' : 'insert', row }, 0);
+    bench.connectAll();
+    const rows = (bench.events().find(({ kind }) => kind === 'connected') as { rows: readonly Row[] }).rows;
+    expect(rows.filter(({ table }) => table === 'route')).toEqual([]);
+    expect(bench.switches[1]!.model.count('route')).toBe(1);
+    expect((await look(bench)).map(({ rows, tolerated }) => [rows, tolerated])).toEqual([
+      [[], 0],
+      [[], 1],
+    ]);
+    expect(kept).toEqual([]);
+
+    await done(bench, bench.group.drift.release('s2'));
+    expect(kept).toEqual([
+      new Map([
+        ['s1', []],
+        ['s2', []],
+      ]),
+    ]);
+    const [, s2] = bench.group.drift.report();
+    expect([told(s2), s2!.adopted, s2!.tolerated]).toEqual([[`foreign: - | ${text}`], [], 0]);
+    await done(bench, bench.group.drift.repair('s2'));
+    expect(bench.switches[1]!.model.count('route')).toBe(0);
+  });
+
+  it('are forgotten when they are gone', async () => {
+    const { bench, kept } = remembering(none);
+    bench.connectAll();
+    bench.write(1, servingPool());
+    meddle(bench, 0, inserts(route));
+    await done(bench, bench.group.drift.adopt());
+    meddle(bench, 0, deletes(route));
+    const [s1] = await look(bench);
+    expect([s1!.rows, s1!.tolerated]).toEqual([[], 0]);
+    expect(kept.at(-1)).toEqual(new Map([['s1', []]]));
+  });
+
+  it('are no more than a switch may have of them: else nothing is adopted', async () => {
+    const { bench, kept } = remembering(none, { adoptedRowsMax: 2 });
+    bench.connectAll();
+    bench.write(1, servingPool());
+    bench.heard();
+    const other = (prefix: number): Row => ({ ...route, prefix });
+    meddle(bench, 0, inserts(route, other(0x0c00_0000)));
+    await done(bench, bench.group.drift.adopt());
+    meddle(bench, 0, [...inserts(other(0x0d00_0000)), ...modifies(slot(1, 3))]);
+    await done(bench, bench.group.drift.adopt());
+    expect(bench.group.drift.report()[0]).toMatchObject({
+      problem: 'nothing is adopted: 3 rows of others would be more than the 2 that can be let be',
+      counts: { changed: 1, foreign: 1 },
+      tolerated: 2,
+    });
+    expect(bench.heard()).toEqual([]);
+    expect(kept).toHaveLength(1);
+  });
+
+  it('that are not kept are let be, and that is told', async () => {
+    const { bench, world } = remembering(none);
+    bench.connectAll();
+    bench.write(1, servingPool());
+    world.problem = 'no room';
+    meddle(bench, 0, inserts(route));
+    await done(bench, bench.group.drift.adopt());
+    expect(bench.group.drift.report()[0]).toMatchObject({
+      problem: 'done, but the next controller does not know it: no room',
+      tolerated: 1,
+    });
+  });
 });
 
 it('looks from time to time by itself, and rests in proportion to its work', async () => {

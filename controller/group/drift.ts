@@ -11,6 +11,7 @@
 import type { LogLevel, Millis } from '../core/event.ts';
 import type { RowKey } from '../core/ledger.ts';
 import type { Row, RowUpdate } from '../core/row.ts';
+import type { AdoptedRows } from '../ports/adopted-rows.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DriftControl, DriftKind, DriftReport, MemberDrift } from '../ports/switch.ts';
 import { Alarm } from './alarm.ts';
@@ -26,6 +27,7 @@ export interface DriftWorld {
   readonly members: readonly Member[];
   readonly options: SwitchGroupOptions;
   readonly clock: Clock;
+  readonly adopted: AdoptedRows | undefined;
   log(level: LogLevel, message: string, member: Member, fields: Record<string, string | number>): void;
   /** Writes of the controller are not answered yet. */
   isWriting(): boolean;
@@ -63,7 +65,9 @@ export class Drift implements DriftControl {
 
   constructor(world: DriftWorld) {
     this.world = world;
-    this.seen = new Map(world.members.map((member) => [member, blank()]));
+    this.seen = new Map(
+      world.members.map((member) => [member, blank(world.adopted?.rows.get(member.name) ?? [])]),
+    );
     this.alarm = new Alarm(world.clock, () => void this.look().then(() => this.lookLater()));
   }
 
@@ -96,6 +100,9 @@ export class Drift implements DriftControl {
         counts: this.countsOf(member),
         rows,
         tolerated: tolerated.size,
+        adopted: [...tolerated.values()]
+          .slice(0, options.driftRowsShown)
+          .map((row) => ({ table: row.table, row: rowText(row) })),
       };
     });
   }
@@ -127,6 +134,20 @@ export class Drift implements DriftControl {
     return this.each('adopt', name, async (member) => {
       await this.audit(member);
       if (this.seen.get(member)!.drifted.size > 0) await this.takeAsIs(member);
+    });
+  }
+
+  release(name?: string): Promise<void> {
+    return this.each('release', name, async (member) => {
+      const { tolerated } = this.seen.get(member)!;
+      const rows = tolerated.size;
+      if (rows > 0) {
+        tolerated.clear();
+        this.world.log('info', 'rows of others are no longer let be', member, { rows });
+      }
+      const problem = rows > 0 ? await this.remember() : undefined;
+      await this.audit(member);
+      if (problem !== undefined) this.seen.get(member)!.problem = notKept(problem);
     });
   }
 
@@ -169,7 +190,8 @@ export class Drift implements DriftControl {
   /** Twice, if it is not as it should be. */
   private async audit(member: Member): Promise<void> {
     const seen = this.seen.get(member)!;
-    const before = seen.drifted;
+    const { drifted: before, tolerated } = seen;
+    const toleratedBefore = tolerated.size;
     const first = await this.readBack(member);
     if (first === undefined) return;
     const isNews = [...first.drifted].some(
@@ -183,6 +205,8 @@ export class Drift implements DriftControl {
       confirmed = both(first, second);
     }
     Object.assign(seen, confirmed);
+    // Gone, or others now.
+    if (tolerated.size < toleratedBefore) await this.remember();
     if (isNews && confirmed.drifted.size > 0) this.tell(member);
     else if (before.size > 0 && confirmed.drifted.size === 0)
       this.world.log('info', 'the switch holds what it should again', member, {});
@@ -295,7 +319,7 @@ export class Drift implements DriftControl {
   }
 
   private async takeAsIs(member: Member): Promise<void> {
-    const { shadow, members, clock, options } = this.world;
+    const { shadow, clock, options } = this.world;
     const seen = this.seen.get(member)!;
     const until = clock.now() + options.adoptPatienceMs;
     while (this.world.isWriting()) {
@@ -306,21 +330,29 @@ export class Drift implements DriftControl {
       await this.pause(50);
     }
     const adopted = new Map<RowKey, Row | undefined>();
-    let tolerated = 0;
+    const strangers = new Map<RowKey, Row>();
     for (const [key, found] of seen.drifted) {
-      if (found !== undefined && !shadow.has(key) && !this.isOurs(found)) {
-        seen.tolerated.set(key, found);
-        tolerated++;
-      } else if (!sameRow(found, shadow.get(key))) {
-        adopted.set(key, found);
-      }
+      if (found !== undefined && !shadow.has(key) && !this.isOurs(found)) strangers.set(key, found);
+      else if (!sameRow(found, shadow.get(key))) adopted.set(key, found);
     }
+    const tolerated = strangers.size;
+    if (seen.tolerated.size + tolerated > options.adoptedRowsMax) {
+      seen.problem = `nothing is adopted: ${seen.tolerated.size + tolerated} rows of others would be more than the ${options.adoptedRowsMax} that can be let be`;
+      return;
+    }
+    for (const [key, row] of strangers) seen.tolerated.set(key, row);
     Object.assign(seen, { drifted: new Map(), names: new Map(), more: 0 });
     this.world.log('warn', 'what the switch holds is taken as what it should hold', member, {
       rows: adopted.size,
       tolerated,
     });
-    if (adopted.size === 0) return;
+    if (adopted.size > 0) this.takeInForce(member, adopted);
+    const problem = tolerated > 0 ? await this.remember() : undefined;
+    if (problem !== undefined) seen.problem = notKept(problem);
+  }
+
+  private takeInForce(member: Member, adopted: ReadonlyMap<RowKey, Row | undefined>): void {
+    const { shadow, members } = this.world;
     for (const [key, row] of adopted) {
       const before = shadow.get(key);
       if (row === undefined) shadow.delete(key);
@@ -328,6 +360,12 @@ export class Drift implements DriftControl {
       for (const other of members) if (other !== member) other.difference.leftBehind(key, before, row);
     }
     this.world.beginAnew();
+  }
+
+  /** @returns why the next controller will not know what was adopted */
+  private async remember(): Promise<string | undefined> {
+    const rows = [...this.seen].map(([{ name }, { tolerated }]) => [name, [...tolerated.values()]] as const);
+    return this.world.adopted?.keep(new Map(rows));
   }
 
   /** The engine knows what to do with it: it is of a pool that is served. Anything else it would delete. */
@@ -369,7 +407,11 @@ export class Drift implements DriftControl {
   }
 }
 
-function blank(): Seen {
+function notKept(problem: string): string {
+  return `done, but the next controller does not know it: ${problem}`;
+}
+
+function blank(adopted: readonly Row[]): Seen {
   return {
     drifted: new Map(),
     names: new Map(),
@@ -379,7 +421,7 @@ function blank(): Seen {
     rowsRead: 0,
     looks: 0,
     problem: undefined,
-    tolerated: new Map(),
+    tolerated: new Map(adopted.map((row) => [rowKey(row), row])),
   };
 }
 

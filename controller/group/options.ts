@@ -41,6 +41,8 @@ export interface SwitchGroupOptions {
   driftRowsMax: number;
   /** Of these, so many are shown. */
   driftRowsShown: number;
+  /** Rows of others on one switch that are let be. Nothing is adopted when it would be more. */
+  adoptedRowsMax: number;
   /** A switch that is to be adopted, and is being written to, is waited for so long. */
   adoptPatienceMs: Millis;
 }
@@ -62,5 +64,6 @@ export const switchGroupDefaults: Readonly<SwitchGroupOptions> = {
   auditRest: 20,
   driftRowsMax: 100_000,
   driftRowsShown: 200,
+  adoptedRowsMax: 2_000,
   adoptPatienceMs: 10_000,
 };

@@ -17,6 +17,7 @@ import type { RowKey } from '../core/ledger.ts';
 import type { DigestRates } from '../core/options.ts';
 import { pinKey } from '../core/pins.ts';
 import type { Row, RowUpdate } from '../core/row.ts';
+import type { AdoptedRows } from '../ports/adopted-rows.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Solicitation, SwitchEvent, SwitchPort, SwitchStatus } from '../ports/switch.ts';
@@ -35,6 +36,8 @@ import { isBlank, isNewer, type Tables, tablesOf } from './source.ts';
 export interface SwitchGroupWorld {
   clock: Clock;
   log: Log;
+  /** Undefined: nobody remembers them beyond our life. */
+  adopted?: AdoptedRows | undefined;
 }
 
 export class SwitchGroup implements SwitchPort {
@@ -115,6 +118,7 @@ export class SwitchGroup implements SwitchPort {
       options: this.options,
       clock,
       log: this.log.bind(this),
+      adopted: world.adopted,
       isWriting: () => this.fanOut.size > 0 || this.members.some((member) => member.hasUnanswered),
       beginAnew: () => this.beginAnew(),
     });

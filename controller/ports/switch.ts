@@ -59,6 +59,11 @@ export interface DriftedRow {
   found: string | undefined;
 }
 
+export interface AdoptedRow {
+  table: Row['table'];
+  row: string;
+}
+
 /** Plain JSON-able data. */
 export interface DriftReport {
   switch: string;
@@ -71,8 +76,10 @@ export interface DriftReport {
   /** In all; `rows` are the first of them. */
   counts: Readonly<Record<DriftKind, number>>;
   rows: readonly DriftedRow[];
-  /** Rows of others that were adopted: they are kept, and not looked at again while they stay as they are. */
+  /** Rows of others that were adopted: they are kept, and not told again while they stay as they are, until they are released. */
   tolerated: number;
+  /** The first of these. */
+  adopted: readonly AdoptedRow[];
 }
 
 /** Each may be asked of one switch, or of all. @throws Error never: what went wrong is in the report */
@@ -84,6 +91,8 @@ export interface DriftControl {
   repair(name?: string): Promise<void>;
   /** Looks, and takes what is there as what should be: the controller begins anew with it, as after a restart. */
   adopt(name?: string): Promise<void>;
+  /** Gives up what was adopted of others, and looks: from now on it is foreign again, and a repair deletes it. */
+  release(name?: string): Promise<void>;
 }
 
 /**

@@ -215,6 +215,19 @@ describe.each([
     const epochs = controller.status().engine.version.filters.map(({ epoch }) => epoch);
     expect(Math.max(...epochs)).toBeGreaterThanOrEqual(4);
     expect((await drift(controller))[0]!.rows).toEqual([]);
+
+    await controller.close();
+    const next = await start([target]);
+    const isThere = async () =>
+      (await rowsOf(target)).some((row) => row.includes(`"prefix":${0x0b00_0000},`));
+    expect(await isThere()).toBe(true);
+    expect((await evenkeel('drift', envOf(next))).stdout).toMatch(
+      / {2}adopted, and let be: 1 rows of others\n {4}route prefix=11\.0\.0\.0 prefixLength=8 nextHop=10\.0\.2\.1\n/,
+    );
+    const [released] = await drift(next, '--release');
+    expect([kindsOf(released!), released!.tolerated]).toEqual([['foreign route'], 0]);
+    await drift(next, '--repair');
+    expect(await isThere()).toBe(false);
   });
 
   onTarget('on one of a group is seen there, and repaired there', async () => {

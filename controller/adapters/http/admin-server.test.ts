@@ -49,6 +49,7 @@ const drifted: DriftReport = {
     { kind: 'foreign', table: 'route', wanted: undefined, found: 'route prefix=10.9.0.0' },
   ],
   tolerated: 0,
+  adopted: [],
 };
 
 function createAdmin(result: ChangeResult = done) {

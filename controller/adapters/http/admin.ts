@@ -133,7 +133,7 @@ export interface AppliedResult {
   previous: string;
 }
 
-export type DriftAction = 'look' | 'repair' | 'adopt';
+export type DriftAction = 'look' | 'repair' | 'adopt' | 'release';
 
 export interface Admin {
   status(): ControllerStatus;

@@ -8,15 +8,21 @@ import { type Operation, operation } from './operation.ts';
 
 const doneSchema = z.strictObject({
   do: z
-    .enum(['look', 'repair', 'adopt'])
+    .enum(['look', 'repair', 'adopt', 'release'])
     .describe(
-      'look: read the switch back; repair: and write what should be there; adopt: and take what is there',
+      'look: read the switch back; repair: and write what should be there; adopt: and take what is there; ' +
+        'release: give up the adopted rows of others, and look',
     ),
   switch: z.string().max(200).optional().describe('the name of a switch; all of them without it'),
 });
 
 function withoutClients(report: DriftReport): DriftReport {
-  return { ...report, rows: report.rows.filter(({ table }) => table !== 'pin') };
+  const namesNobody = ({ table }: { table: string }): boolean => table !== 'pin';
+  return {
+    ...report,
+    rows: report.rows.filter(namesNobody),
+    adopted: report.adopted.filter(namesNobody),
+  };
 }
 
 export const driftOperations: readonly Operation[] = [

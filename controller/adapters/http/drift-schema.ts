@@ -27,6 +27,7 @@ export const driftReportSchema = z
         found: z.string().optional(),
       })
       .array(),
-    tolerated: z.int().describe('Rows of others that were adopted.'),
+    tolerated: z.int().describe('Rows of others that were adopted, and are let be until they are released.'),
+    adopted: z.object({ table: z.string(), row: z.string() }).array().describe('The first of these.'),
   })
   .meta({ id: 'DriftReport' });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A group of switches in memory, and what it has told. */
 import { PLAIN_VIP, type Row, type RowUpdate } from '../../core/row.ts';
+import type { AdoptedRows } from '../../ports/adopted-rows.ts';
 import type { SwitchEvent } from '../../ports/switch.ts';
 import type { SwitchGroupOptions } from '../options.ts';
 import { SwitchGroup } from '../switch-group.ts';
@@ -17,13 +18,17 @@ export class Bench {
   private told: SwitchEvent[] = [];
 
   /** Switches s1, s2, ... */
-  constructor(capacities: readonly Capacity[], options: Partial<SwitchGroupOptions> = {}) {
+  constructor(
+    capacities: readonly Capacity[],
+    options: Partial<SwitchGroupOptions> = {},
+    adopted?: AdoptedRows,
+  ) {
     this.switches = capacities.map((capacity, i) => new FakeSwitch(`s${i + 1}`, this.clock, capacity));
     const targets = this.switches.map((port, i) => ({ name: `s${i + 1}`, port }));
     const log = (level: string, message: string, fields: object = {}): void => {
       this.log.push([level, message, ...Object.entries(fields).map((field) => field.join('='))].join(' '));
     };
-    this.group = new SwitchGroup(targets, { clock: this.clock, log }, options);
+    this.group = new SwitchGroup(targets, { clock: this.clock, log, adopted }, options);
     this.group.start((event) => this.told.push(event));
   }
 
