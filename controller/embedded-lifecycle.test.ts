@@ -1,27 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Backends that come and go by command, on the embedded switch and over real gRPC; servers and clients are this test. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import { evenkeel } from '../cli/testing/screen.ts';
-import { type RunningSwitch, startSwitch } from '../switch/server/switch.ts';
-import { decodeEthernet } from '../wire/ethernet.ts';
-import { answerArp, encodeTcpFrame } from '../wire/frames.ts';
-import { decodeIpv4 } from '../wire/ipv4.ts';
-import { decodeTcp, tcpFlags } from '../wire/tcp.ts';
+import { tcpFlags } from '../wire/tcp.ts';
 import { formatAddress } from './core/address.ts';
 import type { ProbeOutcome } from './core/health.ts';
-import { type RunningController, startController } from './main.ts';
+import type { RunningController } from './main.ts';
 import type { Prober } from './ports/prober.ts';
+import { EmbeddedTarget, Hosts } from './testing/embedded-target.ts';
+import { openTestFolder, startTestController, until } from './testing/in-test.ts';
 
-const clientPort = 1;
-const toVip = {
-  source: 0x0a00_0107,
-  target: 0x0a00_0164,
-  sourceMac: 0x0200_0000_0107,
-  targetMac: 0x0200_0000_0001,
-};
 const a = '10.0.2.11';
 const d = '10.0.2.14';
 
@@ -42,9 +32,8 @@ vips:
       - { name: c, address: 10.0.2.13, port: 8080 }
 `;
 
-let target: RunningSwitch;
-/** What left the switch towards a server, by the client's port: which server. */
-let served: Map<number, string>;
+const hosts = new Hosts();
+let target: EmbeddedTarget;
 let path: string;
 
 /** By address; whoever is not named is well. */
@@ -62,47 +51,27 @@ class Checks implements Prober {
   async close(): Promise<void> {}
 }
 
-beforeEach(async (context) => {
-  const folder = await mkdtemp(join(tmpdir(), 'evenkeel-lifecycle-'));
-  path = join(folder, 'evenkeel.yaml');
+beforeEach(async () => {
+  path = join(await openTestFolder(), 'evenkeel.yaml');
   await writeFile(path, text);
-  served = new Map();
-  target = await startSwitch({ grpcAddress: '127.0.0.1:0', deviceId: 1n, cpuPort: 510, onTransmit: receive });
-  // The first to be asked for comes last: controllers are closed by then, and write no more.
-  context.onTestFinished(async () => {
-    await target.close();
-    await rm(folder, { recursive: true });
-  });
+  target = new EmbeddedTarget(hosts);
+  onTestFinished(() => target.stop());
+  await target.start();
 });
-
-/** The hosts' side of the wire: servers answer ARP, and note whose packets they get. */
-function receive(port: number, frame: Uint8Array): void {
-  const answer = answerArp(frame, (address) => 0x0200_0000_0000 + (address & 0xffff));
-  if (answer) {
-    // Not within the switch's own call.
-    setImmediate(() => target.inject(port, answer));
-    return;
-  }
-  const ip = decodeIpv4(decodeEthernet(frame).payload);
-  served.set(decodeTcp(ip.payload, ip).sourcePort, formatAddress(ip.target));
-}
 
 /** @returns the server that got the packet */
 function send(sourcePort: number, flags: number): string | undefined {
-  served.delete(sourcePort);
-  target.inject(clientPort, encodeTcpFrame({ sourcePort, targetPort: 80, flags }, toVip));
-  return served.get(sourcePort);
+  const server = hosts.send(target, sourcePort, flags);
+  return server === undefined ? undefined : formatAddress(server);
 }
 
 async function start(prober = new Checks()): Promise<RunningController> {
-  const controller = await startController({
+  const controller = await startTestController({
     configPath: path,
-    switchAddress: { host: '127.0.0.1', port: Number(target.address.split(':')[1]) },
-    listen: { host: '127.0.0.1', port: 0 },
+    switchAddress: target.hostPort,
     engine: { tcpSettleMs: 50, solicitMs: 50, mergeMarginMs: 200, rotationMs: 1_000, quarantineMs: 500 },
     prober,
   });
-  onTestFinished(() => controller.close());
   await until(() => {
     const { pools, neighbours, writes } = controller.status().engine;
     return pools[0]?.phase === 'serving' && neighbours.known >= 3 && writes.unsettledRows === 0;
@@ -114,11 +83,6 @@ const envOf = ({ adminUrl, adminToken }: RunningController) => ({
   EVENKEEL_CONTROLLER: adminUrl,
   EVENKEEL_TOKEN: adminToken,
 });
-
-/** The test's own time limit is the end of patience. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 /** By slot: who gets its new connections. */
 function ownersOf(controller: RunningController): string[] {

@@ -1,27 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The whole controller and the embedded switch, over real gRPC; servers and clients are this test. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import { evenkeel } from '../cli/testing/screen.ts';
-import { type RunningSwitch, startSwitch } from '../switch/server/switch.ts';
-import { decodeEthernet } from '../wire/ethernet.ts';
-import { answerArp, encodeTcpFrame } from '../wire/frames.ts';
-import { decodeIpv4 } from '../wire/ipv4.ts';
-import { decodeTcp, tcpFlags } from '../wire/tcp.ts';
+import { tcpFlags } from '../wire/tcp.ts';
 import type { EngineOptions } from './core/options.ts';
-import { type RunningController, startController } from './main.ts';
-
-const vip = { address: 0x0a00_0164, port: 80 };
-const clientPort = 1;
-const toVip = {
-  source: 0x0a00_0107,
-  target: vip.address,
-  sourceMac: 0x0200_0000_0107,
-  targetMac: 0x0200_0000_0001,
-};
-const serverMac = (address: number) => 0x0200_0000_0000 + (address & 0xffff);
+import type { RunningController } from './main.ts';
+import { clientAddress, EmbeddedTarget, Hosts, vip } from './testing/embedded-target.ts';
+import { openTestFolder, startTestController, until } from './testing/in-test.ts';
 
 const text = `network:
   interfaces:
@@ -38,61 +25,31 @@ vips:
       - { name: c, address: 10.0.2.13, port: 8080 }
 `;
 
-let target: RunningSwitch;
-/** What left the switch towards a server, by the client's port: which server. */
-let served: Map<number, number>;
+const hosts = new Hosts();
+let target: EmbeddedTarget;
 let path: string;
 
-beforeEach(async (context) => {
-  const folder = await mkdtemp(join(tmpdir(), 'evenkeel-embedded-'));
-  path = join(folder, 'evenkeel.yaml');
+beforeEach(async () => {
+  path = join(await openTestFolder(), 'evenkeel.yaml');
   await writeFile(path, text);
-  served = new Map();
-  target = await startSwitch({ grpcAddress: '127.0.0.1:0', deviceId: 1n, cpuPort: 510, onTransmit: receive });
-  // The first to be asked for comes last: controllers are closed by then, and write no more.
-  context.onTestFinished(async () => {
-    await target.close();
-    await rm(folder, { recursive: true });
-  });
+  target = new EmbeddedTarget(hosts);
+  onTestFinished(() => target.stop());
+  await target.start();
 });
 
-/** The hosts' side of the wire: servers answer ARP, and note whose packets they get. */
-function receive(port: number, frame: Uint8Array): void {
-  const answer = answerArp(frame, serverMac);
-  if (answer) {
-    // Not within the switch's own call.
-    setImmediate(() => target.inject(port, answer));
-    return;
-  }
-  const ip = decodeIpv4(decodeEthernet(frame).payload);
-  served.set(decodeTcp(ip.payload, ip).sourcePort, ip.target);
-}
-
-/** @returns the server that got the packet */
-function send(sourcePort: number, flags: number): number | undefined {
-  served.delete(sourcePort);
-  target.inject(clientPort, encodeTcpFrame({ sourcePort, targetPort: vip.port, flags }, toVip));
-  return served.get(sourcePort);
-}
+const send = (sourcePort: number, flags: number) => hosts.send(target, sourcePort, flags);
 
 async function start(engine: Partial<EngineOptions> = {}): Promise<RunningController> {
-  const controller = await startController({
+  const controller = await startTestController({
     configPath: path,
-    switchAddress: { host: '127.0.0.1', port: Number(target.address.split(':')[1]) },
-    listen: { host: '127.0.0.1', port: 0 },
+    switchAddress: target.hostPort,
     engine: { tcpSettleMs: 50, solicitMs: 50, ...engine },
   });
-  onTestFinished(() => controller.close());
   await until(() => {
     const { pools, neighbours, writes } = controller.status().engine;
     return pools[0]?.phase === 'serving' && neighbours.known >= 3 && writes.unsettledRows === 0;
   });
   return controller;
-}
-
-/** The test's own time limit is the end of patience. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 const ports = Array.from({ length: 200 }, (_, i) => 20_000 + i);
@@ -122,7 +79,7 @@ it('serves, keeps every connection through changes, and survives its controller'
   // What the controller says of a flow is what the switch does with it.
   for (const port of ports.slice(0, 50)) {
     const { outcomes } = first.explain({
-      sourceAddress: toVip.source,
+      sourceAddress: clientAddress,
       sourcePort: port,
       vipAddress: vip.address,
       vipPort: vip.port,

@@ -13,6 +13,7 @@ import { loadDefaults } from './core/load-weights.ts';
 import { type RunningController, startController } from './main.ts';
 import { SwitchLoad } from './switch-load.ts';
 import { startEtcd, whyNoEtcd } from './testing/etcd-process.ts';
+import { until } from './testing/in-test.ts';
 import { MemorySwitch } from './testing/memory-switch.ts';
 
 const noEtcd = whyNoEtcd();
@@ -196,8 +197,3 @@ describe('a controller whose backends tell their load', () => {
     expect(backends(controller).map(({ weight }) => weight)).toEqual([256, 256]);
   }, 180_000);
 });
-
-/** The test's own time limit is the end of patience. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10));
-}

@@ -25,6 +25,7 @@ import { engineDefaults } from './core/options.ts';
 import { PLAIN_VIP } from './core/row.ts';
 import { BadConfigError, type ControllerOptions, type RunningController, startController } from './main.ts';
 import type { Probe, Prober } from './ports/prober.ts';
+import { until } from './testing/in-test.ts';
 import { MemorySwitch } from './testing/memory-switch.ts';
 
 const text = `# kept
@@ -114,11 +115,6 @@ async function expectAsDescribed({ adminUrl }: RunningController, pool: string, 
     const json = await response.json();
     expect(schema.parse(json)).toEqual(json);
   }
-}
-
-/** Resolves once it is so; the test's own time limit is the end of patience. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 /** And what was written for it is on the switch. */

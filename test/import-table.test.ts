@@ -84,6 +84,11 @@ const table: readonly Part[] = [
     packages: ['prom-client'],
   },
   { folder: 'controller', imports: ['controller'], packages: ['node', 'pino'] },
+  {
+    folder: 'controller/testing',
+    imports: ['controller', 'switch', 'wire'],
+    packages: ['node', 'vitest'],
+  },
   { folder: 'switch/engine', imports: [], packages: ['fastest-levenshtein'], pure: true },
   { folder: 'switch/stf', imports: ['switch/engine'], packages: ['node'] },
   { folder: 'switch/ports', imports: [], packages: ['node', 'koffi'] },

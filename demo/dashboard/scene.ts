@@ -9,24 +9,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningController, startController } from '../../controller/main.ts';
-import { type RunningSwitch, startSwitch } from '../../switch/server/switch.ts';
-import { answerArp, encodeTcpFrame } from '../../wire/frames.ts';
+import { EmbeddedTarget, Hosts, vip } from '../../controller/testing/embedded-target.ts';
 import { tcpFlags } from '../../wire/tcp.ts';
 
 export interface SceneOptions {
   sessionTimeout: string;
   slots: number;
 }
-
-const vip = { address: 0x0a00_0164, port: 80 };
-const clientPort = 1;
-const toVip = {
-  source: 0x0a00_0107,
-  target: vip.address,
-  sourceMac: 0x0200_0000_0107,
-  targetMac: 0x0200_0000_0001,
-};
-const serverMac = (address: number) => 0x0200_0000_0000 + (address & 0xffff);
 
 const clientFlows = 400;
 /** Of these, so many end and are followed by new ones, each tick. */
@@ -37,7 +26,8 @@ const tickMs = 100;
 
 export class Scene {
   readonly controller: RunningController;
-  private readonly switches: readonly RunningSwitch[];
+  private readonly switches: readonly EmbeddedTarget[];
+  private readonly hosts: Hosts;
   private readonly folder: string;
   private readonly flows: number[] = [];
   private nextPort = firstPort;
@@ -45,16 +35,9 @@ export class Scene {
 
   static async start(options: SceneOptions): Promise<Scene> {
     const folder = mkdtempSync(join(tmpdir(), 'evenkeel-scene-'));
-    const switches: RunningSwitch[] = [];
-    for (const index of [0, 1])
-      switches.push(
-        await startSwitch({
-          grpcAddress: '127.0.0.1:0',
-          deviceId: 1n,
-          cpuPort: 510,
-          onTransmit: (port, frame) => answer(() => switches[index]!, port, frame),
-        }),
-      );
+    const hosts = new Hosts();
+    const switches = [new EmbeddedTarget(hosts), new EmbeddedTarget(hosts)];
+    for (const target of switches) await target.start();
     const configPath = join(folder, 'evenkeel.yaml');
     writeFileSync(configPath, configText(options, switches));
     const controller = await startController({
@@ -62,7 +45,7 @@ export class Scene {
       listen: { host: '127.0.0.1', port: 0 },
       engine: { solicitMs: 50, seatHoldMs: 60_000 },
     });
-    const scene = new Scene(controller, switches, folder);
+    const scene = new Scene(controller, switches, hosts, folder);
     await scene.until(() => {
       const { pools, neighbours, writes } = controller.status().engine;
       const isServing = pools.length === 2 && pools.every(({ phase }) => phase === 'serving');
@@ -71,9 +54,15 @@ export class Scene {
     return scene;
   }
 
-  private constructor(controller: RunningController, switches: readonly RunningSwitch[], folder: string) {
+  private constructor(
+    controller: RunningController,
+    switches: readonly EmbeddedTarget[],
+    hosts: Hosts,
+    folder: string,
+  ) {
     this.controller = controller;
     this.switches = switches;
+    this.hosts = hosts;
     this.folder = folder;
     this.traffic = setInterval(() => this.tick(), tickMs);
   }
@@ -90,7 +79,7 @@ export class Scene {
   async close(): Promise<void> {
     clearInterval(this.traffic);
     await this.controller.close();
-    for (const target of this.switches) await target.close();
+    for (const target of this.switches) await target.stop();
     rmSync(this.folder, { recursive: true });
   }
 
@@ -106,20 +95,12 @@ export class Scene {
   }
 
   private send(sourcePort: number, flags: number): void {
-    const frame = encodeTcpFrame({ sourcePort, targetPort: vip.port, flags }, toVip);
-    this.switches[sourcePort % this.switches.length]!.inject(clientPort, frame);
+    this.hosts.send(this.switches[sourcePort % this.switches.length]!, sourcePort, flags);
   }
 }
 
-/** What the servers say when they are looked for; what they are sent is of no interest here. */
-function answer(target: () => RunningSwitch, port: number, frame: Uint8Array): void {
-  const arp = answerArp(frame, serverMac);
-  // Not within the switch's own call.
-  if (arp) setImmediate(() => target().inject(port, arp));
-}
-
 /** JSON is YAML too. */
-function configText({ sessionTimeout, slots }: SceneOptions, switches: readonly RunningSwitch[]): string {
+function configText({ sessionTimeout, slots }: SceneOptions, switches: readonly EmbeddedTarget[]): string {
   const backend = (name: string, last: number, port: number, weight = 1) => {
     return { name, address: `10.0.2.${last}`, port, weight };
   };

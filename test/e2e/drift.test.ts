@@ -3,33 +3,27 @@
  * Somebody writes to a switch behind the controller's back, on both targets: with the controller's own election id, as a forgotten
  * script may. Whoever takes the switch over with a higher one is noticed anyway, and what is there is the truth then.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { evenkeel } from '../../cli/testing/screen.ts';
 import { driftReportSchema } from '../../controller/adapters/http/drift-schema.ts';
 import type { SlotTable } from '../../controller/core/desired.ts';
 import type { Row, RowUpdate, SlotPrefixRow } from '../../controller/core/row.ts';
-import { type RunningController, startController } from '../../controller/main.ts';
+import type { RunningController } from '../../controller/main.ts';
 import type { DriftReport } from '../../controller/ports/switch.ts';
-import { Bmv2Target, EmbeddedTarget, type GroupTarget, rowsOf, writeWithItsId } from './group-target.ts';
+import { EmbeddedTarget } from '../../controller/testing/embedded-target.ts';
+import { openTestFolder, startTestController, until } from '../../controller/testing/in-test.ts';
+import { Bmv2Target, type GroupTarget, rowsOf, writeWithItsId } from './group-target.ts';
 
 const electionId = 42;
-let folder: string;
-
-beforeEach(async (context) => {
-  folder = await mkdtemp(join(tmpdir(), 'evenkeel-drift-'));
-  // The first to be asked for comes last: controllers are closed by then, and write no more.
-  context.onTestFinished(() => rm(folder, { recursive: true }));
-});
 
 async function start(
   targets: readonly GroupTarget[],
   settings = '',
   table: SlotTable = 'maglev',
 ): Promise<RunningController> {
-  const configPath = join(folder, 'evenkeel.yaml');
+  const configPath = join(await openTestFolder(), 'evenkeel.yaml');
   const list = targets.map(
     ({ address, deviceId }, i) => `  - { name: s${i + 1}, address: ${address}, device_id: ${deviceId} }\n`,
   );
@@ -55,15 +49,9 @@ vips:
       - { name: b, address: 10.0.2.12, port: 8080 }
 `,
   );
-  const controller = await startController({ configPath, listen: { host: '127.0.0.1', port: 0 } });
-  onTestFinished(() => controller.close());
+  const controller = await startTestController({ configPath });
   await until(() => isQuiet(controller));
   return controller;
-}
-
-/** The test's own time limit is the end of patience. */
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 function isQuiet(controller: RunningController): boolean {

@@ -15,7 +15,6 @@ import { P4RuntimeClient } from '../../p4runtime/client.ts';
 import { WriteRequestSchema } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { P4InfoIndex, parseP4Info } from '../../p4runtime/p4info.ts';
 import { TypedEntries } from '../../p4runtime/typed-entries.ts';
-import { type RunningSwitch, startSwitch } from '../../switch/server/switch.ts';
 
 const codec = new RowCodec(
   new TypedEntries(
@@ -30,29 +29,6 @@ export interface GroupTarget {
   readonly deviceId: bigint;
   stop(): Promise<void>;
   start(): Promise<void>;
-}
-
-export class EmbeddedTarget implements GroupTarget {
-  address = '127.0.0.1:0';
-  readonly deviceId = 1n;
-  running: RunningSwitch | undefined;
-  private readonly onTransmit: (port: number, frame: Uint8Array) => void;
-
-  constructor(onTransmit: (port: number, frame: Uint8Array) => void = () => {}) {
-    this.onTransmit = onTransmit;
-  }
-
-  async start(): Promise<void> {
-    const { address, deviceId, onTransmit } = this;
-    this.running = await startSwitch({ grpcAddress: address, deviceId, cpuPort: 510, onTransmit });
-    this.address = this.running.address;
-  }
-
-  async stop(): Promise<void> {
-    const { running } = this;
-    this.running = undefined;
-    await running?.close();
-  }
 }
 
 /** simple_switch_grpc without interfaces. */

@@ -1,38 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One controller and two switches over real gRPC: they hold the same, and get back what they lose. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { RowUpdate } from '../../controller/core/row.ts';
-import { type RunningController, startController } from '../../controller/main.ts';
-import { decodeEthernet } from '../../wire/ethernet.ts';
-import { answerArp, encodeTcpFrame } from '../../wire/frames.ts';
-import { decodeIpv4 } from '../../wire/ipv4.ts';
-import { decodeTcp, tcpFlags } from '../../wire/tcp.ts';
-import { Bmv2Target, EmbeddedTarget, type GroupTarget, rowsOf, writeAsAnother } from './group-target.ts';
+import type { RunningController } from '../../controller/main.ts';
+import { clientAddress, EmbeddedTarget, Hosts } from '../../controller/testing/embedded-target.ts';
+import { openTestFolder, startTestController, until } from '../../controller/testing/in-test.ts';
+import { tcpFlags } from '../../wire/tcp.ts';
+import { Bmv2Target, type GroupTarget, rowsOf, writeAsAnother } from './group-target.ts';
 
-const vip = { address: 0x0a00_0164, port: 80 };
-const clientPort = 1;
-const toVip = {
-  source: 0x0a00_0107,
-  target: vip.address,
-  sourceMac: 0x0200_0000_0107,
-  targetMac: 0x0200_0000_0001,
-};
-const serverMac = (address: number) => 0x0200_0000_0000 + (address & 0xffff);
 const ports = Array.from({ length: 200 }, (_, i) => 20_000 + i);
 
-let folder: string;
-
-beforeEach(async (context) => {
-  folder = await mkdtemp(join(tmpdir(), 'evenkeel-group-'));
-  // The first to be asked for comes last: controllers are closed by then, and write no more.
-  context.onTestFinished(() => rm(folder, { recursive: true }));
-});
-
 async function start(left: GroupTarget, right: GroupTarget): Promise<RunningController> {
-  const configPath = join(folder, 'evenkeel.yaml');
+  const configPath = join(await openTestFolder(), 'evenkeel.yaml');
   await writeFile(
     configPath,
     `switches:
@@ -53,19 +34,9 @@ vips:
       - { name: c, address: 10.0.2.13, port: 8080 }
 `,
   );
-  const controller = await startController({
-    configPath,
-    listen: { host: '127.0.0.1', port: 0 },
-    engine: { tcpSettleMs: 50, solicitMs: 50 },
-  });
-  onTestFinished(() => controller.close());
+  const controller = await startTestController({ configPath, engine: { tcpSettleMs: 50, solicitMs: 50 } });
   await until(() => isQuiet(controller) && controller.status().engine.pools[0]?.phase === 'serving');
   return controller;
-}
-
-/** The test's own time limit is the end of patience. */
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function isQuiet(controller: RunningController): boolean {
@@ -103,52 +74,32 @@ async function pinned(controller: RunningController, target: GroupTarget, least:
   }
 }
 
-/** A host at every port of both switches, and clients behind ECMP: their packets may enter through either. */
-class Network {
-  readonly left = new EmbeddedTarget((port, frame) => this.receive(this.left, port, frame));
-  readonly right = new EmbeddedTarget((port, frame) => this.receive(this.right, port, frame));
-  /** By the client's port: which server had its last packet. */
-  private readonly served = new Map<number, number>();
-
-  /** @returns the server that got the packet */
-  send(through: EmbeddedTarget, sourcePort: number, flags: number): number | undefined {
-    this.served.delete(sourcePort);
-    through.running!.inject(clientPort, encodeTcpFrame({ sourcePort, targetPort: vip.port, flags }, toVip));
-    return this.served.get(sourcePort);
+/** Two that are gone when the test has finished; clients are behind ECMP: their packets may enter through either. */
+async function startBoth(hosts: Hosts): Promise<[left: EmbeddedTarget, right: EmbeddedTarget]> {
+  const both: [EmbeddedTarget, EmbeddedTarget] = [new EmbeddedTarget(hosts), new EmbeddedTarget(hosts)];
+  for (const target of both) {
+    onTestFinished(() => target.stop());
+    await target.start();
   }
-
-  private receive(from: EmbeddedTarget, port: number, frame: Uint8Array): void {
-    const answer = answerArp(frame, serverMac);
-    if (answer) {
-      // Not within the switch's own call.
-      setImmediate(() => from.running?.inject(port, answer));
-      return;
-    }
-    const ip = decodeIpv4(decodeEthernet(frame).payload);
-    this.served.set(decodeTcp(ip.payload, ip).sourcePort, ip.target);
-  }
+  return both;
 }
 
 describe('a group of two embedded switches', () => {
   it('serves every flow by either switch, and restores one that is restarted, its pins included', async () => {
-    const network = new Network();
-    const { left, right } = network;
-    for (const target of [left, right]) {
-      onTestFinished(() => target.stop());
-      await target.start();
-    }
+    const hosts = new Hosts();
+    const [left, right] = await startBoth(hosts);
     const controller = await start(left, right);
     await until(() => controller.status().engine.neighbours.known >= 3);
-    const before = new Map(ports.map((port) => [port, network.send(left, port, tcpFlags.syn)]));
+    const before = new Map(ports.map((port) => [port, hosts.send(left, port, tcpFlags.syn)]));
     expect([...new Set(before.values())].sort()).toEqual([0x0a00_020b, 0x0a00_020c, 0x0a00_020d]);
 
     await commit(controller, 'd', 14);
     await until(() => controller.status().engine.neighbours.known === 4);
     // Flows of slots that have moved speak, and are pinned; on both switches, though only one has seen them.
-    for (const port of ports) network.send(left, port, tcpFlags.ack);
+    for (const port of ports) hosts.send(left, port, tcpFlags.ack);
     const rows = await pinned(controller, left, 10);
     expect(await rowsOf(right)).toEqual(rows);
-    expect(new Map(ports.map((port) => [port, network.send(right, port, tcpFlags.ack)]))).toEqual(before);
+    expect(new Map(ports.map((port) => [port, hosts.send(right, port, tcpFlags.ack)]))).toEqual(before);
 
     await right.stop();
     await until(() => statesOf(controller)[1] === 'right disconnected');
@@ -162,22 +113,18 @@ describe('a group of two embedded switches', () => {
     await until(
       async () => isQuiet(controller) && (await rowsOf(right)).join() === (await rowsOf(left)).join(),
     );
-    expect(new Map(ports.map((port) => [port, network.send(right, port, tcpFlags.ack)]))).toEqual(before);
+    expect(new Map(ports.map((port) => [port, hosts.send(right, port, tcpFlags.ack)]))).toEqual(before);
     expect(controller.events(0).map(({ message }) => message)).toContain('a blank switch joins');
   });
 
   it('restores both when both were restarted at once', async () => {
-    const network = new Network();
-    const { left, right } = network;
-    for (const target of [left, right]) {
-      onTestFinished(() => target.stop());
-      await target.start();
-    }
+    const hosts = new Hosts();
+    const [left, right] = await startBoth(hosts);
     const controller = await start(left, right);
     await until(() => controller.status().engine.neighbours.known >= 3 && isQuiet(controller));
-    const before = new Map(ports.map((port) => [port, network.send(right, port, tcpFlags.syn)]));
+    const before = new Map(ports.map((port) => [port, hosts.send(right, port, tcpFlags.syn)]));
     await commit(controller, 'd', 14);
-    for (const port of ports) network.send(right, port, tcpFlags.ack);
+    for (const port of ports) hosts.send(right, port, tcpFlags.ack);
     await until(() => controller.status().engine.neighbours.known === 4);
     const pins = pinsAmong(await pinned(controller, left, 10));
 
@@ -189,7 +136,7 @@ describe('a group of two embedded switches', () => {
     expect(await rowsOf(right)).toEqual(rows);
     expect(pinsAmong(rows)).toBe(pins);
     for (const through of [left, right])
-      expect(new Map(ports.map((port) => [port, network.send(through, port, tcpFlags.ack)]))).toEqual(before);
+      expect(new Map(ports.map((port) => [port, hosts.send(through, port, tcpFlags.ack)]))).toEqual(before);
   });
 });
 
@@ -221,7 +168,7 @@ describe.skipIf(executable === undefined)(
         row: {
           table: 'pin',
           pool: 1,
-          sourceAddress: toVip.source,
+          sourceAddress: clientAddress,
           sourcePort,
           backend: other,
           idleTimeoutMs: 900_000,

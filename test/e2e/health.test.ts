@@ -5,28 +5,16 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { Probes } from '../../controller/adapters/probe/probes.ts';
-import { type RunningController, startController } from '../../controller/main.ts';
+import type { RunningController } from '../../controller/main.ts';
 import type { Prober } from '../../controller/ports/prober.ts';
-import { decodeEthernet } from '../../wire/ethernet.ts';
-import { answerArp, encodeTcpFrame } from '../../wire/frames.ts';
-import { decodeIpv4 } from '../../wire/ipv4.ts';
-import { decodeTcp, tcpFlags } from '../../wire/tcp.ts';
-import { EmbeddedTarget } from './group-target.ts';
+import { EmbeddedTarget, Hosts } from '../../controller/testing/embedded-target.ts';
+import { openTestFolder, startTestController, until } from '../../controller/testing/in-test.ts';
+import { tcpFlags } from '../../wire/tcp.ts';
 
-const vip = { address: 0x0a00_0164, port: 80 };
-const clientPort = 1;
-const toVip = {
-  source: 0x0a00_0107,
-  target: vip.address,
-  sourceMac: 0x0200_0000_0107,
-  targetMac: 0x0200_0000_0001,
-};
-const serverMac = (address: number) => 0x0200_0000_0000 + (address & 0xffff);
 const flows = Array.from({ length: 200 }, (_, i) => 20_000 + i);
 const addressOf = { a: 0x0a00_020b, b: 0x0a00_020c, c: 0x0a00_020d } as const;
 type Name = keyof typeof addressOf;
@@ -58,40 +46,14 @@ function loopbackProbes(): Prober {
   };
 }
 
-/** Hosts that answer ARP, and note whose packets they get. */
+/** A switch and the hosts around it. */
 class Network {
-  readonly target = new EmbeddedTarget((port, frame) => this.receive(port, frame));
-  private readonly served = new Map<number, number>();
-
-  /** @returns the address of the server that got the packet */
-  send(sourcePort: number, flags: number): number | undefined {
-    this.served.delete(sourcePort);
-    this.target.running!.inject(
-      clientPort,
-      encodeTcpFrame({ sourcePort, targetPort: vip.port, flags }, toVip),
-    );
-    return this.served.get(sourcePort);
-  }
+  readonly hosts = new Hosts();
+  readonly target = new EmbeddedTarget(this.hosts);
 
   sendAll(flags: number, offset = 0): Map<number, number | undefined> {
-    return new Map(flows.map((port) => [port, this.send(port + offset, flags)]));
+    return new Map(flows.map((port) => [port, this.hosts.send(this.target, port + offset, flags)]));
   }
-
-  private receive(port: number, frame: Uint8Array): void {
-    const answer = answerArp(frame, serverMac);
-    if (answer) {
-      // Not within the switch's own call.
-      setImmediate(() => this.target.running?.inject(port, answer));
-      return;
-    }
-    const ip = decodeIpv4(decodeEthernet(frame).payload);
-    this.served.set(decodeTcp(ip.payload, ip).sourcePort, ip.target);
-  }
-}
-
-/** The test's own time limit is the end of patience. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 const stateOf = (controller: RunningController, name: Name) =>
@@ -105,12 +67,10 @@ function isQuiet(controller: RunningController): boolean {
 describe('three server processes', () => {
   let servers: Record<Name, { process: ChildProcess; port: number }>;
   let network: Network;
-  let folder: string;
+  let configPath: string;
 
-  beforeEach(async (context) => {
-    folder = await mkdtemp(join(tmpdir(), 'evenkeel-health-'));
-    // The first to be asked for comes last: controllers are closed by then, and write no more.
-    context.onTestFinished(() => rm(folder, { recursive: true }));
+  beforeEach(async () => {
+    configPath = join(await openTestFolder(), 'evenkeel.yaml');
   });
 
   /** @param interval  so long may a server take to answer, too: by HTTP it is the process that does */
@@ -119,7 +79,6 @@ describe('three server processes', () => {
     network = new Network();
     onTestFinished(() => network.target.stop());
     await network.target.start();
-    const configPath = join(folder, 'evenkeel.yaml');
     const line = (name: Name) =>
       `      - { name: ${name}, address: 10.0.2.${addressOf[name] & 0xff}, port: ${servers[name].port} }`;
     await writeFile(
@@ -141,13 +100,11 @@ ${line('b')}
 ${line('c')}
 `,
     );
-    const controller = await startController({
+    const controller = await startTestController({
       configPath,
-      listen: { host: '127.0.0.1', port: 0 },
       engine: { tcpSettleMs: 50, solicitMs: 50, seatWaitMs: 0 },
       prober: loopbackProbes(),
     });
-    onTestFinished(() => controller.close());
     await until(() => isQuiet(controller) && controller.status().engine.pools[0]?.phase === 'serving');
     await until(() => controller.status().engine.neighbours.known >= 3);
     return controller;
@@ -216,13 +173,11 @@ ${line('c')}
     servers.b.process.kill('SIGKILL');
     await until(() => stateOf(first, 'b').state === 'down' && isQuiet(first));
     await first.close();
-    const second = await startController({
-      configPath: join(folder, 'evenkeel.yaml'),
-      listen: { host: '127.0.0.1', port: 0 },
+    const second = await startTestController({
+      configPath,
       engine: { tcpSettleMs: 50, solicitMs: 50 },
       prober: loopbackProbes(),
     });
-    onTestFinished(() => second.close());
     await until(() => isQuiet(second));
     expect(stateOf(second, 'b').state).toBe('down');
     expect(second.status().engine.commits).toEqual([]);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Why a backend, or a flow, gets nothing: asked by command, of a controller with the embedded switch. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { evenkeel } from '../../cli/testing/screen.ts';
-import { type RunningController, startController } from '../../controller/main.ts';
-import { EmbeddedTarget } from './group-target.ts';
+import type { RunningController } from '../../controller/main.ts';
+import { EmbeddedTarget } from '../../controller/testing/embedded-target.ts';
+import { openTestFolder, startTestController, until } from '../../controller/testing/in-test.ts';
 
 const text = `network:
   interfaces:
@@ -35,27 +35,18 @@ async function start(): Promise<{
   controller: RunningController;
   ask: (words: string) => ReturnType<typeof evenkeel>;
 }> {
-  const folder = await mkdtemp(join(tmpdir(), 'evenkeel-why-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  await writeFile(join(folder, 'evenkeel.yaml'), text);
+  const configPath = join(await openTestFolder(), 'evenkeel.yaml');
+  await writeFile(configPath, text);
   const target = new EmbeddedTarget();
   await target.start();
   onTestFinished(() => target.stop());
-  const [host, port] = target.address.split(':') as [string, string];
-  const controller = await startController({
-    configPath: join(folder, 'evenkeel.yaml'),
-    switchAddress: { host, port: Number(port) },
-    listen: { host: '127.0.0.1', port: 0 },
+  const controller = await startTestController({
+    configPath,
+    switchAddress: target.hostPort,
     engine: { tcpSettleMs: 50, solicitMs: 20 },
   });
-  onTestFinished(() => controller.close());
   const env = { EVENKEEL_CONTROLLER: controller.adminUrl, EVENKEEL_TOKEN: controller.adminToken };
   return { controller, ask: (words) => evenkeel(words, env) };
-}
-
-/** The test's own time limit is the end of patience. */
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 it('tells one that is drained from one that does not answer, and from one whose checks fail', async () => {

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Role } from '../../ports/election.ts';
 import { type EtcdProcess, startEtcd, whyNoEtcd } from '../../testing/etcd-process.ts';
+import { until } from '../../testing/in-test.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { etcdConfig } from './etcd-config.ts';
@@ -27,10 +28,6 @@ afterAll(() => etcd?.close());
 beforeEach(() => {
   prefix = `/test-${process.pid}-${++places}/`;
 });
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 interface Candidate {
   name: string;
