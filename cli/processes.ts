@@ -121,6 +121,8 @@ function followHangup(controller: RunningController, terminal: Terminal): void {
 }
 
 function loggerFor({ log, logLevel }: LogOptions, terminal: Terminal): Logger {
+  // What is balanced is more than its log: whoever reads it may come and go.
+  terminal.outliveReaders?.();
   return createLogger(log ?? (terminal.isScreen ? 'text' : 'json'), logLevel, (line) => terminal.out(line));
 }
 

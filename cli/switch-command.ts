@@ -28,7 +28,7 @@ const answers = {
 
 async function serve(command: CommandLine, terminal: Terminal): Promise<void> {
   // The switch goes on when nobody reads its log, or its disk is full.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  terminal.outliveReaders?.();
   for (const what of command.ignored) terminal.err(`ignored ${what}\n`);
   const { log, logLevel } = command;
   const { out, err } = terminal;

@@ -11,6 +11,8 @@ export interface Terminal {
   stop: AbortSignal;
   /** Calls back on SIGHUP. */
   onHangup(callback: () => void): void;
+  /** Whoever calls it goes on when nobody reads what is said, or it cannot be written. Others are told to stop. */
+  outliveReaders?(): void;
   /** Undefined unless somebody sits there: both ends are a terminal. */
   live?: LiveTerminal;
 }
@@ -31,8 +33,18 @@ export interface LiveTerminal {
   suspend(onReturn: () => void): void;
 }
 
+/** @throws Error from the event loop when stdout cannot be written, unless it is only that its reader has gone */
 export function processTerminal(): Terminal {
   const stop = new AbortController();
+  let isOutlived = false;
+  process.stdout.on('error', (error: Error & { code?: string }) => {
+    if (isOutlived) return;
+    // `evenkeel status --watch | head`: enough has been seen.
+    if (error.code !== 'EPIPE') throw error;
+    stop.abort();
+  });
+  // Nothing is left to complain by.
+  process.stderr.on('error', () => {});
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => {
       // Who insists does not wait for an orderly end.
@@ -46,6 +58,9 @@ export function processTerminal(): Terminal {
     env: process.env,
     stop: stop.signal,
     onHangup: (callback) => void process.on('SIGHUP', callback),
+    outliveReaders: () => {
+      isOutlived = true;
+    },
     ...(process.stdin.isTTY && process.stdout.isTTY && { live: liveTerminal() }),
   };
 }
