@@ -30,10 +30,15 @@ export const askCommand: Ask<'command'> = ({ target, check, timeoutMs }, answer)
     said = (said + text).slice(0, detailLengthMax);
   });
   child.on('error', (error) => answer({ kind: 'void', detail: `${command}: ${error.message}` }));
-  child.on('close', (exitCode, signal) => answer(outcomeOf(exitCode, signal, said)));
+  // It has ended, and whatever it has started has let go of stdout.
+  let isClosed = false;
+  child.on('close', (exitCode, signal) => {
+    isClosed = true;
+    answer(outcomeOf(exitCode, signal, said));
+  });
   return {
     cancel() {
-      if (child.pid === undefined || (child.exitCode ?? child.signalCode) !== null) return;
+      if (child.pid === undefined || isClosed) return;
       try {
         process.kill(-child.pid, 'SIGKILL');
       } catch {

@@ -336,24 +336,28 @@ describe('a command', () => {
     expect(await answer(run('true'), 1)).toBe('passed');
   });
 
-  it('is killed with all that it has started when its time is over', async () => {
+  it.each([
+    ['waits for it', 'wait'],
+    ['has ended before it', 'exit 0'],
+  ])('is killed with what it has started when its time is over, and %s', async (_words, end) => {
     const folder = mkdtempSync(join(tmpdir(), 'evenkeel-command-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const file = join(folder, 'pid');
-    const check = run('sh', '-c', `sleep 60 & echo $! > ${file}.new; mv ${file}.new ${file}; wait`);
+    const check = run('sh', '-c', `sleep 60 & echo $! $$ > ${file}.new; mv ${file}.new ${file}; ${end}`);
     // Its time is over once it has started something, however long that takes here.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
     let said: string | undefined;
     void answer(check, 1, 500).then((text) => (said = text));
     await expect.poll(() => existsSync(file)).toBe(true);
+    const [pid = 0, shell = 0] = readFileSync(file, 'utf8').split(' ').map(Number);
+    if (end !== 'wait') await expect.poll(() => stateOf(shell)).toBe('gone');
     // It waits in parts, and reads in between.
     while (said === undefined) {
       vi.advanceTimersByTime(500);
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(said).toBe('slow: the command did not end in time');
-    const pid = Number(readFileSync(file, 'utf8'));
     // A process that was killed is gone, or waits as a zombie for whoever adopted it.
     await expect.poll(() => stateOf(pid)).toMatch(/^(gone|Z)$/);
   });
