@@ -18,6 +18,7 @@ import type { LoadQuery } from './core/load-query.ts';
 import type { LoadStatus } from './core/load-status.ts';
 import {
   adjust,
+  configuredWeights,
   createLoadWeights,
   factorsOf,
   type LoadMember,
@@ -104,14 +105,15 @@ export class LoadSteering {
   }
 
   status(): LoadStatus[] {
-    return [...this.pools.values()].map(({ config, state, problem, weights }) => ({
+    return [...this.pools.values()].map(({ config, state, problem, backends, weights }) => ({
       pool: config.vip,
       source: config.query.kind,
       problem,
       changes: state.changes,
-      backends: [...weights].map(([backend, weight]) => {
-        const load = state.backends.get(backend)?.smoothed;
-        return { backend, weight, load: load === undefined || Number.isNaN(load) ? undefined : load };
+      backends: [...configuredWeights(state, backends)].map(([backend, configured]) => {
+        const { smoothed = Number.NaN } = state.backends.get(backend) ?? {};
+        const load = Number.isNaN(smoothed) ? undefined : smoothed;
+        return { backend, weight: weights.get(backend) ?? configured, configured, load };
       }),
     }));
   }

@@ -2,7 +2,6 @@
 /** Why a backend gets what it gets: what the engine, the checks, the load and the speaker know of it, put together. */
 import type { ControllerStatus } from './adapters/http/admin.ts';
 import type { BackendFacts } from './core/backend-facts.ts';
-import { WEIGHT_UNITS } from './core/load-weights.ts';
 import { type WhyBackend, whyBackend } from './core/why-backend.ts';
 
 export function whyOf(status: ControllerStatus, facts: BackendFacts, vip: string, name: string): WhyBackend {
@@ -19,10 +18,7 @@ export function whyOf(status: ControllerStatus, facts: BackendFacts, vip: string
     lifecycle: life,
     health: checks?.backends.find((one) => one.backend === name),
     isPanicking: checks?.isPanicking ?? false,
-    load:
-      loaded && life
-        ? { weight: loaded.weight, configured: life.weight * WEIGHT_UNITS, load: loaded.load }
-        : undefined,
+    load: loaded,
     packets: backend && target.traffic?.backends[backend.id]?.packets,
     isAnnounced:
       announcer && address !== undefined

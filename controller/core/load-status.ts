@@ -11,8 +11,9 @@ export interface LoadStatus {
   changes: number;
   backends: {
     backend: string;
-    /** In use; 256 for one of the configuration unless load says otherwise. */
+    /** In use, and as configured in the same units: 256 for one, or fewer where weights are large. */
     weight: number;
+    configured: number;
     /** Smoothed; undefined: never read. */
     load: number | undefined;
   }[];

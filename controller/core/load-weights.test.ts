@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   adjust,
+  configuredWeights,
   createLoadWeights,
   factorsOf,
   type LoadMember,
@@ -36,6 +37,21 @@ function steered(
 }
 
 describe('weights by load', () => {
+  it('can be compared with those of the configuration, also where these are large', () => {
+    for (const configured of [
+      [1, 2],
+      [100, 300],
+      [65_535, 1],
+    ]) {
+      const even = steered([0.5, 0.5], configured);
+      expect(even.weights).toEqual([...configuredWeights(even.state, membersOf(...configured)).values()]);
+      const uneven = steered([0.9, 0.1], configured);
+      const [first, second] = [...configuredWeights(uneven.state, membersOf(...configured)).values()];
+      expect(uneven.weights[0]).toBeLessThan(first!);
+      expect(uneven.weights[1]).toBeGreaterThanOrEqual(second!);
+    }
+  });
+
   it('are those of the configuration until there is reason', () => {
     expect(steered([0.5, 0.5, 0.52], [1, 2, 4]).weights).toEqual([256, 512, 1_024]);
   });

@@ -143,13 +143,28 @@ export function weightsOf(
   { backends, options }: LoadWeights,
   members: readonly LoadMember[],
 ): Map<string, number> {
+  return inUnits(options, members, (name) => Math.exp(backends.get(name)?.wanted ?? 0));
+}
+
+/** The configured weights, in the same units. */
+export function configuredWeights(
+  { options }: LoadWeights,
+  members: readonly Pick<LoadMember, 'name' | 'weight'>[],
+): Map<string, number> {
+  return inUnits(options, members, () => 1);
+}
+
+function inUnits(
+  { range }: LoadOptions,
+  members: readonly Pick<LoadMember, 'name' | 'weight'>[],
+  factorOf: (name: string) => number,
+): Map<string, number> {
   const most = Math.max(1, ...members.map(({ weight }) => weight));
-  const unit = Math.min(WEIGHT_UNITS, WEIGHT_MAX / (most * options.range));
+  const unit = Math.min(WEIGHT_UNITS, WEIGHT_MAX / (most * range));
   return new Map(
     members.map(({ name, weight }) => {
-      const factor = Math.exp(backends.get(name)?.wanted ?? 0);
-      const units = weight === 0 ? 0 : clampBetween(Math.round(weight * factor * unit), 1, WEIGHT_MAX);
-      return [name, units];
+      const units = Math.round(weight * factorOf(name) * unit);
+      return [name, weight === 0 ? 0 : clampBetween(units, 1, WEIGHT_MAX)];
     }),
   );
 }

@@ -48,7 +48,8 @@ export const loadSchema = z
         backends: z.array(
           z.object({
             backend: z.string(),
-            weight: z.int().describe('256 for one of the configuration unless load says otherwise.'),
+            weight: z.int().describe('In use.'),
+            configured: z.int().describe('In the same units: 256 for one, or fewer where weights are large.'),
             load: z.number().optional().describe('Smoothed.'),
           }),
         ),

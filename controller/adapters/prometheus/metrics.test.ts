@@ -68,8 +68,8 @@ function measure(names: number[]) {
         problem: undefined,
         changes: 3,
         backends: [
-          { backend: 'b1', weight: 256, load: 0.25 },
-          { backend: 'b2', weight: 256, load: undefined },
+          { backend: 'b1', weight: 256, configured: 256, load: 0.25 },
+          { backend: 'b2', weight: 256, configured: 256, load: undefined },
         ],
       },
     ],
