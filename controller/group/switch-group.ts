@@ -15,7 +15,6 @@
 import type { LogLevel, Millis, WriteFailure } from '../core/event.ts';
 import type { RowKey } from '../core/ledger.ts';
 import type { DigestRates } from '../core/options.ts';
-import { pinKey } from '../core/pins.ts';
 import type { Row, RowUpdate } from '../core/row.ts';
 import type { AdoptedRows } from '../ports/adopted-rows.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -27,7 +26,8 @@ import { Era, isEra } from './era.ts';
 import { FanOut } from './fan-out.ts';
 import { Gathering } from './gathering.ts';
 import { groupStatus } from './group-status.ts';
-import { IdleMarks, type PinIdle, withLongerPin, withShorterPin } from './idle-marks.ts';
+import { withLongerPin, withShorterPin } from './idle-marks.ts';
+import { IdlePins } from './idle-pins.ts';
 import { Join } from './join.ts';
 import { Member, type MemberTarget } from './member.ts';
 import { type SwitchGroupOptions, switchGroupDefaults } from './options.ts';
@@ -57,15 +57,10 @@ export class SwitchGroup implements SwitchPort {
   private readonly fanOut: FanOut;
   private readonly era: Era;
   private readonly joins = new Map<Member, Join>();
-  private readonly marks: IdleMarks;
-  /** Switches that have not answered to pins whose timeout begins anew. */
-  private readonly arming = new Set<Member>();
-  /** A switch has ceased to participate then, last. */
-  private lastLossAt = Number.NEGATIVE_INFINITY;
+  private readonly idlePins: IdlePins;
   private admitted = 0;
   private readonly gathering: Gathering;
   private readonly watch: Alarm;
-  private readonly idleDue: Alarm;
   private readonly retries = new Map<Member, Alarm>();
   readonly drift: Drift;
 
@@ -79,7 +74,6 @@ export class SwitchGroup implements SwitchPort {
     this.world = world;
     this.options = { ...switchGroupDefaults, ...options };
     this.members = targets.map((target) => new Member(target, this.shadow, clock));
-    this.marks = new IdleMarks(this.options.idleAgreeMs, this.options.idleMarksMax);
     this.gathering = new Gathering({
       shadow: this.shadow,
       members: this.members,
@@ -91,7 +85,6 @@ export class SwitchGroup implements SwitchPort {
       onInForce: (found) => this.beInForce(found),
     });
     this.watch = new Alarm(clock, () => this.checkLaggards());
-    this.idleDue = new Alarm(clock, () => this.checkIdle());
     for (const member of this.members) this.retries.set(member, new Alarm(clock, () => this.rejoin(member)));
     const isClosing = (member: Member): boolean => this.joins.get(member)?.closingSince !== undefined;
     this.era = new Era({
@@ -102,6 +95,15 @@ export class SwitchGroup implements SwitchPort {
       isClosing,
       onRefused: (member, reason) =>
         this.log('warn', 'a switch cannot be told from those left behind', member, { reason }),
+    });
+    this.idlePins = new IdlePins({
+      shadow: this.shadow,
+      members: this.members,
+      options: this.options,
+      clock,
+      participants: () => this.participants(),
+      repair: (member, updates, onAnswer) => this.repair(member, updates, onAnswer),
+      onIdle: (event) => this.listener(event),
     });
     this.fanOut = new FanOut({
       shadow: this.shadow,
@@ -159,7 +161,8 @@ export class SwitchGroup implements SwitchPort {
     this.listener = () => {};
     this.gathering.close();
     this.drift.close();
-    for (const alarm of [this.watch, this.idleDue, ...this.retries.values()]) alarm.cancel();
+    this.idlePins.close();
+    for (const alarm of [this.watch, ...this.retries.values()]) alarm.cancel();
     for (const join of this.joins.values()) join.stop();
     await Promise.all(this.members.map(({ port }) => port.close()));
   }
@@ -180,7 +183,7 @@ export class SwitchGroup implements SwitchPort {
         this.watchLaggards();
         return;
       case 'pin-idle':
-        this.pinIdle(member, event);
+        if (this.isReady && member.state === 'participating') this.idlePins.heard(member, event);
         return;
       case 'admitted':
         this.count(member, event.flows);
@@ -229,7 +232,7 @@ export class SwitchGroup implements SwitchPort {
   private beInForce(found: ReadonlyMap<Member, Tables>): void {
     this.isShadowKnown = true;
     this.era.found();
-    if (found.size < this.members.length) this.lastLossAt = this.world.clock.now();
+    if (found.size < this.members.length) this.idlePins.oneIsAway();
     // Told apart from 'disconnected' before the first of them is done.
     for (const member of found.keys()) member.enter('joining');
     this.isBeginning = true;
@@ -333,7 +336,7 @@ export class SwitchGroup implements SwitchPort {
       this.isReady = false;
       this.fanOut.forget();
       this.era.forget();
-      this.marks.clear();
+      this.idlePins.forget();
       this.listener({ kind: 'disconnected' });
     }
   }
@@ -341,7 +344,7 @@ export class SwitchGroup implements SwitchPort {
   /** The rows in force are others now, by decree; the switches that lack some of them join anew. */
   private beginAnew(): void {
     if (!this.isReady) return;
-    this.marks.clear();
+    this.idlePins.forget();
     for (const member of this.participants()) if (member.difference.size > 0) this.joinAnew(member);
     this.fanOut.forget();
     this.listener({ kind: 'disconnected' });
@@ -369,9 +372,9 @@ export class SwitchGroup implements SwitchPort {
 
   /** It is about to be in another state. */
   private leave(member: Member): void {
-    if (member.state === 'participating') this.lastLossAt = this.world.clock.now();
+    if (member.state === 'participating') this.idlePins.oneIsAway();
     this.era.leaves(member);
-    this.armed(member);
+    this.idlePins.armed(member);
     this.retries.get(member)!.cancel();
     this.joins.get(member)?.stop();
     this.joins.delete(member);
@@ -394,56 +397,6 @@ export class SwitchGroup implements SwitchPort {
     this.leave(member);
     this.join(member, false);
     this.release(member);
-  }
-
-  private pinIdle(member: Member, event: PinIdle): void {
-    if (!this.isReady || member.state !== 'participating') return;
-    const key = keyOf(event);
-    // A pin of which the group does not know is nobody's.
-    if (this.members.length === 1 || !this.shadow.has(key)) {
-      this.listener(event);
-      return;
-    }
-    this.marks.add(key, event, member, this.world.clock.now());
-    if (this.isSilent(key) && this.marks.takeAgreed(key, this.participants())) this.listener(event);
-    else this.watchIdle();
-  }
-
-  /** The flow may have passed through a switch that has been lost since: its silence on the others says nothing yet. */
-  private isSilent(key: RowKey): boolean {
-    const row = this.shadow.get(key);
-    return row?.table !== 'pin' || this.world.clock.now() >= this.lastLossAt + row.idleTimeoutMs;
-  }
-
-  /** A batch at a time: the next one when all have answered this. */
-  private checkIdle(): void {
-    const all = this.participants();
-    const { agreed, others } = this.marks.expire(this.world.clock.now(), all, this.options.joinBatch);
-    const busy = others;
-    for (const event of agreed) {
-      const key = keyOf(event);
-      if (this.isSilent(key)) this.listener(event);
-      else busy.push(key);
-    }
-    const updates = busy.flatMap((key): RowUpdate[] => {
-      const row = this.shadow.get(key);
-      return row === undefined ? [] : [{ operation: 'modify', row }];
-    });
-    if (updates.length > 0) {
-      for (const member of all) this.arming.add(member);
-      for (const member of all) this.repair(member, updates, () => this.armed(member));
-    }
-    this.watchIdle();
-  }
-
-  /** It has answered, or will not. */
-  private armed(member: Member): void {
-    if (this.arming.delete(member)) this.watchIdle();
-  }
-
-  private watchIdle(): void {
-    const { dueAt } = this.marks;
-    if (dueAt !== undefined && this.arming.size === 0 && !this.idleDue.isSet) this.idleDue.setAt(dueAt);
   }
 
   private checkLaggards(): void {
@@ -505,5 +458,3 @@ export class SwitchGroup implements SwitchPort {
     this.world.log(level, message, { switch: name, ...fields });
   }
 }
-
-const keyOf = (event: PinIdle): RowKey => pinKey(event.pool, event.sourceAddress, event.sourcePort);
