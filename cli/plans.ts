@@ -66,20 +66,40 @@ export async function apply(file: string, options: ApplyOptions, terminal: Termi
   const say = (line: string): void => {
     if (isForPeople) terminal.out(`${line}\n`);
   };
-  const isDone = options.wait === 'none' || (await follow(client, options.wait, say, terminal.stop));
+  const isDone =
+    options.wait === 'none' ||
+    (await follow(client, options.wait, say, terminal.stop).catch((error: unknown) => {
+      throw error instanceof CommandError ? outOfSight(error, file, options.previous) : error;
+    }));
   if (!isForPeople) terminal.out(json({ ...applied, plan: plan.plan, isDone }));
   if (!isDone) throw interrupted(file, options.previous);
 }
 
 function interrupted(file: string, previous: string | undefined): CommandError {
+  return new CommandError(
+    exitCodes.interrupted,
+    `interrupted: the change goes on without this command\n${whatNext(file, previous)}`,
+  );
+}
+
+/** The controller that was looked at is gone; what it was told is not. */
+function outOfSight(
+  { exitCode, message }: CommandError,
+  file: string,
+  previous: string | undefined,
+): CommandError {
+  return new CommandError(
+    exitCode,
+    `${message}\nthe configuration is in force: another controller, or this one when it is back, goes on with the change\n${whatNext(file, previous)}`,
+  );
+}
+
+function whatNext(file: string, previous: string | undefined): string {
   const back =
     previous === undefined
       ? 'To go back: evenkeel apply with the configuration of before; --previous keeps it.'
       : `To go back: evenkeel apply ${previous}`;
-  return new CommandError(
-    exitCodes.interrupted,
-    `interrupted: the change goes on without this command\nTo see where it is: evenkeel apply ${file}\n${back}`,
-  );
+  return `To see where it is: evenkeel apply ${file}\n${back}`;
 }
 
 /** @returns whether it was so before the command was to end */
