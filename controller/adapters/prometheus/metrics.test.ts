@@ -192,7 +192,7 @@ describe('the metrics', () => {
       id: number;
       title: string;
       gridPos: { x: number; y: number; w: number; h: number };
-      targets: { expr: string }[];
+      targets: { expr: string; legendFormat?: string }[];
     }[];
   };
   const shown = dashboard.panels.flatMap(({ targets }) =>
@@ -207,6 +207,31 @@ describe('the metrics', () => {
     );
     expect(shown.length).toBeGreaterThan(50);
     expect(shown.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  it('have the labels by which the dashboard chooses and names them', () => {
+    const labels = new Map(
+      measure([1, 2])
+        .metrics.described()
+        .map(({ name, labels: own }) => [name, own]),
+    );
+    const strange: string[] = [];
+    for (const { expr, legendFormat = '' } of dashboard.panels.flatMap(({ targets }) => targets)) {
+      const asked = [...expr.matchAll(/(evenkeel_\w+)\{([^}]*)\}/g)];
+      for (const [, name, matchers] of asked) {
+        const own = labels.get(name!.replace(/_bucket$/, ''));
+        const used = [
+          ...[...matchers!.matchAll(/(\w+)\s*[=!]/g)].map(([, label]) => label!),
+          ...[...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map(([, label]) => label!),
+        ];
+        // Each is of the job that is chosen: what Prometheus adds to what we say.
+        if (!used.includes('job')) strange.push(`${expr}: no job`);
+        for (const label of used)
+          if (label !== 'job' && !own?.includes(label)) strange.push(`${expr}: ${label}`);
+      }
+      expect(asked.length).toBe([...expr.matchAll(/\bevenkeel_/g)].length);
+    }
+    expect(strange).toEqual([]);
   });
 
   it('are all shown by the dashboard, but for those that say the same as another', () => {

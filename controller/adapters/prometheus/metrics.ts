@@ -6,7 +6,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { PoolHealthStatus } from '../../core/health-status.ts';
 import type { LoadStatus } from '../../core/load-status.ts';
-import type { CommitRecord, Status } from '../../core/status.ts';
+import type { BackendStatus, CommitRecord, PoolStatus, Status } from '../../core/status.ts';
 import type { Count, SwitchStatus } from '../../ports/switch.ts';
 
 /** What is measured: asked for at every scrape. */
@@ -75,51 +75,30 @@ export function createMetrics(measured: () => Measured): Metrics {
     ({ config }, set) => set(Number(config.needsRestart.length > 0)),
   );
 
-  gauge('evenkeel_pool_slots', 'Slots of the pool.', ['pool'], ({ engine }, set) => {
-    for (const pool of engine.pools) set(pool.slotCount, pool.name);
-  });
-  gauge(
+  ofPools('evenkeel_pool_slots', 'Slots of the pool.', ({ slotCount }) => slotCount);
+  ofPools(
     'evenkeel_pool_unstable_slots',
     'Slots whose flows may be of two backends.',
-    ['pool'],
-    ({ engine }, set) => {
-      for (const pool of engine.pools) set(pool.unstableSlots, pool.name);
-    },
+    ({ unstableSlots }) => unstableSlots,
   );
-  gauge(
+  ofPools(
     'evenkeel_pool_dead',
     'Whether the pool serves and no backend that lives has a slot.',
-    ['pool'],
-    ({ engine }, set) => {
-      for (const pool of engine.pools) set(Number(pool.isDead), pool.name);
-    },
+    ({ isDead }) => Number(isDead),
   );
-  gauge('evenkeel_pool_pins', 'Pinned flows of the pool.', ['pool'], ({ engine }, set) => {
-    for (const pool of engine.pools) set(pool.pins, pool.name);
-  });
-  gauge(
+  ofPools('evenkeel_pool_pins', 'Pinned flows of the pool.', ({ pins }) => pins);
+  ofBackends(
     'evenkeel_backend_share_ratio',
     'Share of the new flows that the backend gets.',
-    ['pool', 'backend'],
-    (now, set) => {
-      for (const { pool, backend } of backendsOf(now)) set(backend.share, pool.name, backend.name);
-    },
+    ({ share }) => share,
   );
-  gauge(
+  ofBackends(
     'evenkeel_backend_wanted_share_ratio',
     'Share of the new flows that the backend gets once what is wanted is in force.',
-    ['pool', 'backend'],
-    (now, set) => {
-      for (const { pool, backend } of backendsOf(now))
-        set(pool.slotCount === 0 ? 0 : backend.wantedSlots / pool.slotCount, pool.name, backend.name);
-    },
+    ({ wantedSlots }, { slotCount }) => (slotCount === 0 ? 0 : wantedSlots / slotCount),
   );
-  gauge('evenkeel_backend_weight', 'Weight of the backend, as wanted.', ['pool', 'backend'], (now, set) => {
-    for (const { pool, backend } of backendsOf(now)) set(backend.weight, pool.name, backend.name);
-  });
-  gauge('evenkeel_backend_pins', 'Pinned flows of the backend.', ['pool', 'backend'], (now, set) => {
-    for (const { pool, backend } of backendsOf(now)) set(backend.pins, pool.name, backend.name);
-  });
+  ofBackends('evenkeel_backend_weight', 'Weight of the backend, as wanted.', ({ weight }) => weight);
+  ofBackends('evenkeel_backend_pins', 'Pinned flows of the backend.', ({ pins }) => pins);
   gauge(
     'evenkeel_backend_state',
     'Whether the backend is in this state.',
@@ -357,6 +336,22 @@ export function createMetrics(measured: () => Measured): Metrics {
     fillers.push((now) => {
       metric.reset();
       fill(now, (value, ...labels) => metric.labels(...labels).set(value));
+    });
+  }
+
+  function ofPools(name: string, help: string, numberOf: (pool: PoolStatus) => number): void {
+    gauge(name, help, ['pool'], ({ engine }, set) => {
+      for (const pool of engine.pools) set(numberOf(pool), pool.name);
+    });
+  }
+
+  function ofBackends(
+    name: string,
+    help: string,
+    numberOf: (backend: BackendStatus, pool: PoolStatus) => number,
+  ): void {
+    gauge(name, help, ['pool', 'backend'], (now, set) => {
+      for (const { pool, backend } of backendsOf(now)) set(numberOf(backend, pool), pool.name, backend.name);
     });
   }
 
