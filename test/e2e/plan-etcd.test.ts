@@ -10,9 +10,10 @@ import { exitCodes } from '../../cli/exit-code.ts';
 import { evenkeel, Screen } from '../../cli/testing/screen.ts';
 import type { ControllerStatus, PlanResult } from '../../controller/adapters/http/admin.ts';
 import type { Row } from '../../controller/core/row.ts';
+import { EmbeddedTarget } from '../../controller/testing/embedded-target.ts';
 import { startEtcd, whyNoEtcd } from '../../controller/testing/etcd-process.ts';
 import { freePort, programPath, startProgram, type Watched } from '../../demo/programs.ts';
-import { EmbeddedTarget, writeWithItsId } from './group-target.ts';
+import { writeWithItsId } from './group-target.ts';
 
 const noEtcd = whyNoEtcd();
 const token = randomBytes(32).toString('hex');
