@@ -81,8 +81,8 @@ const tables = [
   'neighbour',
   'known_neighbour',
 ];
-const startMs = 30_000;
-const changeMs = 60_000;
+const startMs = 60_000;
+const changeMs = 120_000;
 /** After a kill at rest, writes that a takeover would cause have begun by then. */
 const restMs = 500;
 /** Each question keeps a controller from its work for a few milliseconds. */

@@ -29,7 +29,7 @@ export interface ControllerOptions {
 
 /** Beside the configuration file. */
 const tokenFile = 'admin.token';
-const requestTimeoutMs = 2_000;
+const requestTimeoutMs = 15_000;
 const reloadAttemptsMax = 20;
 const reloadPauseMs = 250;
 

@@ -31,7 +31,7 @@ export interface Field {
 const processesMax = 50;
 const deviceId = 1;
 const cpuPort = 510;
-const startTimeoutMs = 15_000;
+const startTimeoutMs = 60_000;
 /** Ports of the second network are named like those of the switch, which has fewer than this. */
 const managementPort = (host: Host): number => 600 + host.port;
 const managementInterface = 'eth1';

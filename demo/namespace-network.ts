@@ -29,7 +29,7 @@ export interface SwitchProgram {
 
 const deviceId = 1;
 const cpuPort = 510;
-const startTimeoutMs = 15_000;
+const startTimeoutMs = 60_000;
 /**
  * A flood reaches the servers: that is what it is for. Their kernels must not be the ones who forget a handshake, so they
  * have room for half-open connections, and give up on them after a second or two.

@@ -63,9 +63,11 @@ export interface Progress {
 const pollMs = 250;
 /** Which slots are unstable is looked up so often while a flood is aimed at them. */
 const aimEveryMs = 1_000;
-const startTimeoutMs = 30_000;
+const startTimeoutMs = 60_000;
 /** For the controller to notice the file and begin to prepare. */
-const crashTimeoutMs = 5_000;
+const crashTimeoutMs = 20_000;
+/** Beyond the times that are waited for on purpose: a controller that starts anew on a machine with much else to do takes a while. */
+const restPatienceMs = 60_000;
 const brokenMax = 1_000;
 const explainedMax = 20;
 
@@ -246,7 +248,7 @@ class Run {
   async #comeToRest(): Promise<Check[]> {
     const { sessionTimeoutMs, mergeMarginMs, quarantineMs, naive } = this.#options;
     // Twice, because the restarted controller may have started a timer anew.
-    const restMs = naive ? 0 : 2 * (sessionTimeoutMs + mergeMarginMs + quarantineMs);
+    const restMs = naive ? 0 : 2 * (sessionTimeoutMs + mergeMarginMs + quarantineMs) + restPatienceMs;
     const deadline = Date.now() + restMs;
     while (Date.now() < deadline) {
       await this.#watchUntil(Date.now() + pollMs);

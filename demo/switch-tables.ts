@@ -36,7 +36,7 @@ export interface SwitchTables {
 /** DECISION_FILTER, DECISION_BASE, DECISION_NEW of p4/core/types.p4. */
 const unstableDecisions: readonly number[] = [2, 3, 4];
 
-const connectTimeoutMs = 5_000;
+const connectTimeoutMs = 30_000;
 const slotBits = 16;
 
 /** Reads only, so it need not be primary, and stays behind every controller. @throws P4RuntimeError */

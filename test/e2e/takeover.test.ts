@@ -33,7 +33,7 @@ test.skipIf(noEtcd)(
       expect(rowsWritten).toBeLessThanOrEqual(rowsChanged);
     expect(result.kills[1]!.changedMs).toBeGreaterThanOrEqual(result.kills[1]!.inChargeMs);
   },
-  240_000,
+  600_000,
 );
 
 test('two controllers without etcd: the switch promotes the other, who finds all as it should be', async () => {

@@ -45,9 +45,9 @@ describe.each(l4Targets())('%s', (_name, { program, skipped: noTarget }) => {
     title('%s answers a ping, a big one too'),
     async (address) => {
       for (const size of ['56', '1400'])
-        expect(await lab.client.run(['ping', '-c', '3', '-i', '0.2', '-s', size, address])).toContain(
-          ' 0% packet loss',
-        );
+        expect(
+          await lab.client.run(['ping', '-c', '3', '-i', '0.02', '-W', '15', '-s', size, address]),
+        ).toContain(' 0% packet loss');
     },
     testTimeoutMs,
   );

@@ -80,20 +80,20 @@ describe.each(l4Targets())('%s', (_name, { program, skipped: noTarget }) => {
   }, startTimeoutMs);
   afterAll(() => lab?.close());
 
-  /** Who answered a client before and after each of its moves. */
-  async function move({ address, port }: Vip, seconds = patienceS.forAnswer): Promise<string[]> {
+  /** Who answered each client before and after each of its moves. */
+  async function move(
+    { address, port }: Vip,
+    { clients = 1, moves = movesMax, seconds = patienceS.forAnswer } = {},
+  ): Promise<string[][]> {
     if (!('python' in prepared)) throw new Error('this test is skipped');
     const homes = isIpv6(address) ? client.addresses6 : client.addresses;
-    const sources = Array.from({ length: movesMax + 1 }, (_, i) => homes[i % homes.length]!);
-    const argv = [
-      prepared.python,
-      scriptOf('quic_client.py'),
-      String(seconds),
-      address,
-      String(port),
-      ...sources,
-    ];
-    return (await lab.client.run(argv)).trim().split('\n');
+    const sources = Array.from({ length: moves + 1 }, (_, i) => homes[i % homes.length]!);
+    const argv = [scriptOf('quic_client.py'), ...[clients, seconds].map(String), address, String(port)];
+    const said = await lab.client.run([prepared.python, ...argv, ...sources]);
+    return said
+      .trim()
+      .split('\n\n')
+      .map((one) => one.split('\n'));
   }
   const hints = (): Record<string, number> =>
     Object.fromEntries(
@@ -108,8 +108,9 @@ describe.each(l4Targets())('%s', (_name, { program, skipped: noTarget }) => {
     title('%s: a client that moves stays with its server'),
     async (_name, vip) => {
       const before = used();
-      for (let i = 0; i < clientsEach; i++) {
-        const [first, ...later] = await move(vip);
+      const all = await move(vip, { clients: clientsEach });
+      expect(all).toHaveLength(clientsEach);
+      for (const [first, ...later] of all) {
         expect(names).toContain(first);
         expect(later).toEqual(Array.from({ length: movesMax }, () => first));
       }
@@ -121,8 +122,10 @@ describe.each(l4Targets())('%s', (_name, { program, skipped: noTarget }) => {
   it(
     title('a pool that takes no hints loses a client that moves'),
     async () => {
-      const all = await Promise.all(Array.from({ length: clientsEach }, () => move(deaf, patienceS.forNone)));
-      expect(all.flat()).toContain('nobody');
+      const all = await Promise.all(
+        Array.from({ length: clientsEach }, () => move(deaf, { seconds: patienceS.forNone })),
+      );
+      expect(all.flat(2)).toContain('nobody');
     },
     testTimeoutMs,
   );
@@ -148,7 +151,8 @@ describe.each(l4Targets())('%s', (_name, { program, skipped: noTarget }) => {
         dead: before.dead! + 5,
         unknown: before.unknown! + 3,
       });
-      for (let i = 0; i < clientsEach; i++) expect(['s2', 's3']).toContain((await move(vip!))[0]);
+      for (const [first] of await move(vip!, { clients: clientsEach, moves: 0 }))
+        expect(['s2', 's3']).toContain(first);
       await lab.want({ vips: [...vips, deaf] });
     },
     testTimeoutMs,

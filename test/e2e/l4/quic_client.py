@@ -2,7 +2,7 @@
 """A QUIC client that moves: one connection, from one source address after the other, each time from a new port and by a new
 connection id. Prints who answered each time, or `nobody` after so many seconds.
 
-Usage: quic_client.py SECONDS ADDRESS PORT SOURCE..."""
+Usage: quic_client.py CLIENTS SECONDS ADDRESS PORT SOURCE...    (CLIENTS, one after the other; an empty line after each)"""
 
 import asyncio
 import socket
@@ -43,4 +43,6 @@ async def main(patience_s: float, address: str, port: int, sources: list[str]) -
             return
 
 
-asyncio.run(main(float(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]))
+for _ in range(int(sys.argv[1])):
+    asyncio.run(main(float(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5:]))
+    print(flush=True)
