@@ -13,4 +13,4 @@ test('the removal of a backend writes a slot row and a column row for each slot 
   if ('unavailable' in result) throw new Error(result.unavailable);
   expect(result.movedSlots).toMatchObject({ least: 128, most: 128 });
   expect(result.rows).toMatchObject({ least: 256, most: 256 });
-}, 60_000);
+}, 240_000);

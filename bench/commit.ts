@@ -34,7 +34,7 @@ export interface CommitBenchResult {
 }
 
 const deviceId = 1;
-const startMs = 20_000;
+const startMs = 60_000;
 const commitMs = 60_000;
 const vipName = 'bench';
 

@@ -29,8 +29,8 @@ export interface Member {
 
 /** Of all these controllers: who may change state. */
 const token = randomBytes(32).toString('hex');
-const requestTimeoutMs = 2_000;
-const startMs = 20_000;
+const requestTimeoutMs = 15_000;
+const startMs = 60_000;
 
 export class Controllers {
   readonly members: readonly Member[];

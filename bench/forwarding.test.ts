@@ -26,6 +26,6 @@ describe.skipIf(reason !== undefined)(`forwarding${reason ? ` (skipped: ${reason
       expect(results.map(({ switchKind }) => switchKind)).toEqual(['embedded', 'pass-through']);
       for (const { perSecond } of results) expect(perSecond.p50).toBeGreaterThan(0);
       expect(formatForwarding(program.name, results)).toHaveLength(4);
-    }, 60_000);
+    }, 240_000);
   }
 });

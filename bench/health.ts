@@ -26,6 +26,8 @@ import type { HealthPorts } from './health-servers.ts';
 export interface HealthBenchOptions {
   backends: number;
   intervalMs: number;
+  /** Of a probe on its own; that of a whole controller is its interval. */
+  timeoutMs: number;
   /** Each measures once without checks and once with them. */
   rounds: number;
   roundMs: number;
@@ -40,6 +42,7 @@ export type HealthBenchKind = 'bare' | 'tcp' | 'http' | 'https' | 'udp' | 'grpc'
 export const healthBenchDefaults: Readonly<HealthBenchOptions> = {
   backends: 1_000,
   intervalMs: 1_000,
+  timeoutMs: 1_000,
   rounds: 5,
   roundMs: 8_000,
   kinds: ['bare', 'tcp', 'http', 'https', 'udp', 'grpc'],
@@ -171,14 +174,14 @@ function ask(
 
 function askBarely(
   port: number,
-  { backends, intervalMs }: HealthBenchOptions,
+  { backends, intervalMs, timeoutMs }: HealthBenchOptions,
   counted: Counted,
 ): () => Promise<void> {
   const timers = new Map<number, ReturnType<typeof setTimeout>>();
   let isOver = false;
   const askOne = (i: number) => {
     const socket = connect({ host: formatAddress(0x7f01_0001 + i), port });
-    const timer = setTimeout(() => socket.destroy(), intervalMs);
+    const timer = setTimeout(() => socket.destroy(), timeoutMs);
     const later = () => {
       counted.asked++;
       clearTimeout(timer);
@@ -208,7 +211,7 @@ function askBarely(
   };
 }
 
-function manyBackends(check: Check, port: number, { backends, intervalMs }: HealthBenchOptions) {
+function manyBackends(check: Check, port: number, { backends, intervalMs, timeoutMs }: HealthBenchOptions) {
   const pool = {
     name: 'web',
     vip: { address: 0x0a00_0164, protocol: 'tcp', port: 80 },
@@ -226,7 +229,7 @@ function manyBackends(check: Check, port: number, { backends, intervalMs }: Heal
   } as const;
   return {
     desired: { pools: [pool], interfaces: [], routes: [], neighbours: [] },
-    health: [{ vip: 'web', check, port: undefined, options: { ...healthDefaults, intervalMs } }],
+    health: [{ vip: 'web', check, port: undefined, options: { ...healthDefaults, intervalMs, timeoutMs } }],
   };
 }
 

@@ -5,7 +5,7 @@ import { programPath, startProgram, until, type Watched } from '../demo/programs
 import type { TrafficOptions, TrafficSummary } from '../demo/traffic.ts';
 import type { NetworkReport } from './takeover-network.ts';
 
-const startMs = 30_000;
+const startMs = 60_000;
 
 export class NetworkProcess {
   switchAddress = '';

@@ -7,7 +7,7 @@ import { P4InfoIndex } from '../p4runtime/p4info.ts';
 /** By table, then by what it matches: what it says. */
 export type SwitchRows = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
-const connectTimeoutMs = 5_000;
+const connectTimeoutMs = 30_000;
 
 /** @throws P4RuntimeError; Error when the switch does not answer, or has no program */
 export async function readSwitchRows(

@@ -27,8 +27,8 @@ export interface RunningBenchSwitch {
 }
 
 const deviceId = 1;
-const startTimeoutMs = 20_000;
-const pushTimeoutMs = 30_000;
+const startTimeoutMs = 60_000;
+const pushTimeoutMs = 60_000;
 
 /** @returns why this switch cannot be had here, or undefined */
 export function whyNot(kind: SwitchKind): string | undefined {

@@ -30,7 +30,7 @@ export interface Trial {
 /** A frame that came out, by what a switch has done to it. */
 export type Check = (frame: Uint8Array) => boolean;
 
-const readyTimeoutMs = 10_000;
+const readyTimeoutMs = 60_000;
 /** What a switch may still have in its queues when the source has ended, at the slowest rate of interest. */
 const drainMs = 150;
 const drainMsMax = 3_000;
