@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `make docs`: writes what docs/ says of the configuration file and of the metrics anew. Run from the repository. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { withMetrics } from './adapters/prometheus/metrics-page.ts';
 import { configJsonSchemaText } from './config/json-schema.ts';
 import { withReference } from './config/reference/reference.ts';
+import { withMetrics } from './metrics-page.ts';
 
 writeFileSync('docs/evenkeel.schema.json', configJsonSchemaText());
 rewrite('docs/configuration.md', withReference);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** docs/metrics.md: what each metric means, from the metrics themselves. */
-import { markedPart } from '../../config/reference/marked-part.ts';
-import { createMetrics } from './metrics.ts';
+
+import { createMetrics } from './adapters/prometheus/metrics.ts';
+import { markedPart } from './config/reference/marked-part.ts';
 
 /** @returns the page with the part between its marks made anew. @throws Error when the marks are not there */
 export function withMetrics(page: string): string {

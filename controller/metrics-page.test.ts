@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { withMetrics } from './metrics-page.ts';
 
-const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+const page = readFileSync(new URL('../docs/metrics.md', import.meta.url), 'utf8');
 
 it('docs/metrics.md is current', () => {
   expect(page, 'docs/metrics.md is not what the metrics say. Run: make docs').toBe(withMetrics(page));
