@@ -498,6 +498,37 @@ describe('the admin API', () => {
     expect(await told.text()).toContain('10.0.1.7');
   });
 
+  it('lets few wait for the switches at once, and others as soon as these have their answer', async () => {
+    const { app, admin } = createAdmin();
+    let answer = (): void => {};
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    let begun = 0;
+    admin.drift = async (action) => {
+      if (action === undefined) return [drifted];
+      begun++;
+      await answered;
+      return [drifted];
+    };
+    const look = () => app.request('/api/v1/drift', post({ do: 'look' }));
+    const waiting = Array.from({ length: adminLimits.driftsAtOnce }, look);
+    const refused = await look();
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+    expect((await refused.json()) as unknown).toMatchObject({
+      error: {
+        code: 'too-many',
+        wrong: `${adminLimits.driftsAtOnce} requests of this kind (doAboutDrift) are under way already`,
+      },
+    });
+    // What was seen last can still be asked.
+    expect((await app.request('/api/v1/drift')).status).toBe(200);
+    answer();
+    expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual(waiting.map(() => 200));
+    expect(begun).toBe(adminLimits.driftsAtOnce);
+    expect((await look()).status).toBe(200);
+  });
+
   it('reads no body of who may not change anything', async () => {
     const { app } = createAdmin();
     let read = 0;

@@ -133,7 +133,8 @@ export function adminApp(
       // Only now: it may read the body, and nobody else's is kept in memory.
       app.post(path, limited(operation.bodyBytes ?? adminLimits.bodyBytes));
     }
-    app.on(operation.method.toUpperCase(), path, (context) => carryOut(operation, context));
+    const handle = fewAtOnce(operation, (context) => carryOut(operation, context));
+    app.on(operation.method.toUpperCase(), path, handle);
   }
   app.get('/healthz', (context) => context.text('alive\n'));
   app.get('/metrics', async (context) => {
@@ -194,6 +195,27 @@ function limited(maxSize: number) {
         right: `at most ${maxSize} bytes`,
       }),
   });
+}
+
+type Handler = (context: Context) => Promise<Response>;
+
+function fewAtOnce({ id, atOnce }: Operation, handle: Handler): Handler {
+  if (atOnce === undefined) return handle;
+  let underWay = 0;
+  return async (context) => {
+    if (underWay >= atOnce)
+      return refuse(context, {
+        code: 'too-many',
+        wrong: `${underWay} requests of this kind (${id}) are under way already`,
+        right: 'one of them to be answered first',
+      });
+    underWay++;
+    try {
+      return await handle(context);
+    } finally {
+      underWay--;
+    }
+  };
 }
 
 function tooMany(context: Context, what: 'requests' | 'changes'): Response {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { DriftReport } from '../../ports/switch.ts';
 import { refuse } from './answers.ts';
 import { driftReportSchema } from './drift-schema.ts';
+import { adminLimits } from './limits.ts';
 import { type Operation, operation } from './operation.ts';
 
 const doneSchema = z.strictObject({
@@ -42,6 +43,7 @@ export const driftOperations: readonly Operation[] = [
     path: '/api/v1/drift',
     id: 'doAboutDrift',
     summary: 'Looks for what somebody else has written to the switches, and does something about it',
+    atOnce: adminLimits.driftsAtOnce,
     body: doneSchema,
     answer: driftReportSchema.array(),
     handle: async ({ admin, context, body: { do: action, switch: name } }) => {

@@ -10,6 +10,8 @@ export const adminLimits = {
   /** 429 above; only what is allowed to change anything counts. */
   changesPerSecond: 20,
   changesAtOnce: 100,
+  /** 429 above: looks at switches, repairs and adoptions that wait for each other. */
+  driftsAtOnce: 8,
   /** 503 above. */
   eventStreams: 64,
   /** Closed at once above. */

@@ -25,6 +25,8 @@ export interface Operation {
   body?: z.ZodType;
   /** Instead of what bodies may have. */
   bodyBytes?: number;
+  /** 429 when so many of them are under way. */
+  atOnce?: number;
   answer: z.ZodType;
   /** Statuses other than 200 that are no errors of the request. */
   otherAnswers?: Readonly<Record<number, string>>;
