@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** An embedded switch that can be restarted, and hosts around it: clients at port 1, and servers. */
 import { type RunningSwitch, startSwitch } from '../../switch/server/switch.ts';
-import { decodeEthernet } from '../../wire/ethernet.ts';
+import { decodeEthernet, etherTypes } from '../../wire/ethernet.ts';
 import { answerArp, encodeTcpFrame } from '../../wire/frames.ts';
 import { decodeIpv4 } from '../../wire/ipv4.ts';
 import { decodeTcp } from '../../wire/tcp.ts';
@@ -36,7 +36,9 @@ export class Hosts {
       setImmediate(() => from.running?.inject(port, answer));
       return;
     }
-    const ip = decodeIpv4(decodeEthernet(frame).payload);
+    const { etherType, payload } = decodeEthernet(frame);
+    if (etherType !== etherTypes.ipv4) return;
+    const ip = decodeIpv4(payload);
     this.served.set(decodeTcp(ip.payload, ip).sourcePort, ip.target);
   }
 }
