@@ -5,15 +5,15 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../controller/adapters/clock/system-clock.ts';
 import type { Admin, ChangeResult, Failure, LogLine } from '../controller/adapters/http/admin.ts';
 import { type AdminServer, startAdminServer } from '../controller/adapters/http/admin-server.ts';
+import { serverOptions } from '../controller/adapters/http/testing/server-options.ts';
 import type { Edit } from '../controller/config/edit.ts';
 import type { Explanation } from '../controller/core/explain.ts';
 import { run } from './commands.ts';
 import { busyStatus, evenkeel, Screen } from './testing/screen.ts';
 
-const token = 'a-token-of-this-test-alone';
+const { token } = serverOptions;
 let onEvent: () => void = () => {};
 let server: AdminServer;
 let folder: string;
@@ -88,15 +88,7 @@ const admin: Admin = {
 };
 
 beforeAll(async () => {
-  server = await startAdminServer(admin, {
-    listen: { host: '127.0.0.1', port: 0 },
-    token,
-    isTokenShared: true,
-    tls: undefined,
-    clock: systemClock,
-    metrics: async () => ({ type: 'text/plain', text: '' }),
-    pageFiles: new Map(),
-  });
+  server = await startAdminServer(admin, serverOptions);
   folder = await mkdtemp(join(tmpdir(), 'evenkeel-cli-'));
 });
 afterAll(async () => {
@@ -203,15 +195,7 @@ describe('evenkeel', () => {
   });
 
   it('goes on telling when the controller is started anew', async () => {
-    const options = {
-      token,
-      isTokenShared: true,
-      tls: undefined,
-      clock: systemClock,
-      metrics: async () => ({ type: 'text/plain', text: '' }),
-      pageFiles: new Map(),
-    };
-    const first = await startAdminServer(admin, { ...options, listen: { host: '127.0.0.1', port: 0 } });
+    const first = await startAdminServer(admin, serverOptions);
     const port = Number(new URL(first.url).port);
     const screen = new Screen({ EVENKEEL_CONTROLLER: first.url });
     let anew: Promise<AdminServer> | undefined;
@@ -220,7 +204,7 @@ describe('evenkeel', () => {
       if (lines === 2)
         anew = first
           .close()
-          .then(() => startAdminServer(admin, { ...options, listen: { host: '127.0.0.1', port } }));
+          .then(() => startAdminServer(admin, { ...serverOptions, listen: { host: '127.0.0.1', port } }));
       if (lines === 4) screen.ending.abort();
     };
     expect(await run(['events', '--follow'], screen)).toBe(0);

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Commands that bring backends in and out, in front of an admin API whose controller is this test. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../controller/adapters/clock/system-clock.ts';
 import type { Admin, ControllerStatus } from '../controller/adapters/http/admin.ts';
 import { type AdminServer, startAdminServer } from '../controller/adapters/http/admin-server.ts';
+import { serverOptions } from '../controller/adapters/http/testing/server-options.ts';
 import type { Edit } from '../controller/config/edit.ts';
 import type { BackendStatus } from '../controller/core/status.ts';
 import { run } from './commands.ts';
 import { busyStatus, evenkeel, Screen } from './testing/screen.ts';
 
-const token = 'a-token-of-this-test-alone';
 let server: AdminServer;
 let edits: Edit[] = [];
 /** What the controller says, look after look; the last of it for ever. */
@@ -84,19 +83,11 @@ beforeAll(async () => {
     },
     onEvent: () => () => {},
   };
-  server = await startAdminServer(admin as Admin, {
-    listen: { host: '127.0.0.1', port: 0 },
-    token,
-    isTokenShared: true,
-    tls: undefined,
-    clock: systemClock,
-    metrics: async () => ({ type: 'text/plain', text: '' }),
-    pageFiles: new Map(),
-  });
+  server = await startAdminServer(admin as Admin, serverOptions);
 });
 afterAll(() => server.close());
 
-const env = () => ({ EVENKEEL_CONTROLLER: server.url, EVENKEEL_TOKEN: token });
+const env = () => ({ EVENKEEL_CONTROLLER: server.url, EVENKEEL_TOKEN: serverOptions.token });
 
 function ask(commandLine: string, ...seen: ControllerStatus[]) {
   edits = [];

@@ -4,9 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../controller/adapters/clock/system-clock.ts';
 import type { Admin } from '../../controller/adapters/http/admin.ts';
 import { type AdminServer, startAdminServer } from '../../controller/adapters/http/admin-server.ts';
+import { serverOptions } from '../../controller/adapters/http/testing/server-options.ts';
 import { run } from '../commands.ts';
 import type { LiveHandlers, LiveTerminal } from '../terminal.ts';
 import { busyStatus, evenkeel, Screen } from '../testing/screen.ts';
@@ -25,11 +25,7 @@ const admin = {
 } as Partial<Admin> as Admin;
 
 beforeAll(async () => {
-  server = await startAdminServer(admin, {
-    ...{ listen: { host: '127.0.0.1', port: 0 }, token: 'a-token-of-this-test-alone', isTokenShared: true },
-    ...{ tls: undefined, clock: systemClock, pageFiles: new Map() },
-    metrics: async () => ({ type: 'text/plain', text: '' }),
-  });
+  server = await startAdminServer(admin, serverOptions);
 });
 afterAll(() => server.close());
 beforeEach(() => {
@@ -156,11 +152,7 @@ describe('top', () => {
     const nobody = new LiveScreen({ EVENKEEL_CONTROLLER: '127.0.0.1:1' });
     expect(await top(nobody)).toBe(3);
     expect(nobody.stdout).toBe('');
-    const other = await startAdminServer(admin, {
-      ...{ listen: { host: '127.0.0.1', port: 0 }, token: 'a-token-of-this-test-alone', isTokenShared: true },
-      ...{ tls: undefined, clock: systemClock, pageFiles: new Map() },
-      metrics: async () => ({ type: 'text/plain', text: '' }),
-    });
+    const other = await startAdminServer(admin, serverOptions);
     const screen = newScreen({ EVENKEEL_CONTROLLER: other.url });
     screen.script(
       ['sort: order', () => void other.close()],

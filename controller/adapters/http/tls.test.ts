@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Admin } from './admin.ts';
 import { type AdminServer, type AdminServerOptions, startAdminServer } from './admin-server.ts';
+import { serverOptions } from './testing/server-options.ts';
 
 const hasOpenssl = (() => {
   try {
@@ -98,13 +99,9 @@ describe.skipIf(!hasOpenssl)('over TLS (needs openssl)', () => {
       },
     } as unknown as Admin;
     options = {
-      listen: { host: '127.0.0.1', port: 0 },
-      token: 'a-token-that-nobody-has-here',
+      ...serverOptions,
       isTokenShared: false,
       tls: { certificate: pem('server.crt'), key: pem('server.key'), clientCa: pem('ours.crt') },
-      clock: { now: () => 0 },
-      metrics: async () => ({ type: 'text/plain', text: '' }),
-      pageFiles: new Map(),
     };
     server = await startAdminServer(admin, options);
   });
