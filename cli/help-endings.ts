@@ -3,7 +3,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Command } from 'commander';
 
-export const exitCodeLines = `Exit codes:
+const exitCodeLines = `Exit codes:
   0  done
   1  failed, or refused; stderr says why
   2  the command line is wrong

@@ -65,7 +65,7 @@ async function whyFlow(
   terminal.out(explanationText(flow, explanation) + about.join(''));
 }
 
-export function whyText(why: WhyBackend): string {
+function whyText(why: WhyBackend): string {
   const { vip, backend, gets, slots, slotCount, share, shareWanted, packets, reasons } = why;
   const wanted = shareWanted === undefined ? '' : `, ${formatShare(shareWanted)} by its weight`;
   const counted = packets === undefined ? '' : `; ${formatLarge(packets)} packets so far`;

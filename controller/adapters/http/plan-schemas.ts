@@ -61,7 +61,7 @@ const poolPlan = z
   })
   .meta({ id: 'PoolPlan' });
 
-export const planSchema = z
+const planSchema = z
   .object({
     isEmpty: z.boolean(),
     pools: poolPlan.array(),

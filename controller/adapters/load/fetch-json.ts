@@ -5,14 +5,17 @@ export const documentBytesMax = 4 * 1024 * 1024;
 
 /** @throws Error in words for people */
 export async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
-  let response: Response;
   try {
-    response = await fetch(url, { signal, redirect: 'error', headers: { accept: 'application/json' } });
+    return await document(url, signal);
   } catch (error) {
     const { name, message, cause } = error as Error;
     if (name === 'TimeoutError') throw new Error('no answer in time');
     throw new Error((cause as Error | undefined)?.message ?? message);
   }
+}
+
+async function document(url: string, signal: AbortSignal): Promise<unknown> {
+  const response = await fetch(url, { signal, redirect: 'error', headers: { accept: 'application/json' } });
   if (!response.ok) {
     await response.body?.cancel();
     throw new Error(`status ${response.status}`);

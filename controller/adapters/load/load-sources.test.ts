@@ -62,8 +62,11 @@ describe('load that backends tell', () => {
     expect(reading.problem).toContain(problem);
   });
 
-  it('is not waited for without end', async () => {
-    const port = await serve(() => {});
+  it.each<[string, RequestListener]>([
+    ['is no answer', () => {}],
+    ['is only half of one', (_request, response) => response.write('{"load":')],
+  ])('is not waited for without end where there %s', async (_words, listener) => {
+    const port = await serve(listener);
     const reading = await new HttpLoad({ kind: 'http', url, field: 'load' }).read(targets(port), 100);
     expect(reading.problem).toMatch(/^[ab]: no answer in time$/);
   });
