@@ -22,8 +22,9 @@ async function start(
   targets: readonly GroupTarget[],
   settings = '',
   table: SlotTable = 'maglev',
+  folder?: string,
 ): Promise<RunningController> {
-  const configPath = join(await openTestFolder(), 'evenkeel.yaml');
+  const configPath = join(folder ?? (await openTestFolder()), 'evenkeel.yaml');
   const list = targets.map(
     ({ address, deviceId }, i) => `  - { name: s${i + 1}, address: ${address}, device_id: ${deviceId} }\n`,
   );
@@ -186,7 +187,8 @@ describe.each([
 
   onTarget('is adopted: rows of ours are where the controller begins anew, others are let be', async () => {
     const target = await open();
-    const controller = await start([target]);
+    const folder = await openTestFolder();
+    const controller = await start([target], '', 'maglev', folder);
     await writeWithItsId(
       target,
       BigInt(electionId),
@@ -205,7 +207,8 @@ describe.each([
     expect((await drift(controller))[0]!.rows).toEqual([]);
 
     await controller.close();
-    const next = await start([target]);
+    // It finds the notes of the one before.
+    const next = await start([target], '', 'maglev', folder);
     const isThere = async () =>
       (await rowsOf(target)).some((row) => row.includes(`"prefix":${0x0b00_0000},`));
     expect(await isThere()).toBe(true);
