@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import { type RunningController, startController } from './main.ts';
 import { startEtcd, whyNoEtcd } from './testing/etcd-process.ts';
+import { until } from './testing/in-test.ts';
 import { MemorySwitch } from './testing/memory-switch.ts';
 
 const noEtcd = whyNoEtcd();
@@ -43,11 +44,6 @@ async function start(name: string, text?: string): Promise<RunningController> {
   });
   onTestFinished(() => controller.close());
   return controller;
-}
-
-/** The test's own time limit is the end of patience. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 const weights = (controller: RunningController) =>

@@ -11,6 +11,7 @@ import type { PlanResult } from './adapters/http/admin.ts';
 import { planResultSchema } from './adapters/http/plan-schemas.ts';
 import { type RunningController, startController } from './main.ts';
 import type { Clock } from './ports/clock.ts';
+import { until } from './testing/in-test.ts';
 
 const slots = 4_096;
 const tcpSettleMs = 1_200;
@@ -119,11 +120,6 @@ beforeEach(async (context) => {
   });
   await until(isAtRest);
 });
-
-/** The test's own time limit is the end of patience. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 function isAtRest(): boolean {
   const { pools, change, writes } = controller.status().engine;
