@@ -39,7 +39,7 @@ export function isGoing({ state }: Pick<Backend, 'state'>): boolean {
 export function drainsOf(
   state: State,
   pool: Pool,
-  owned: ArrayLike<number>,
+  owned: ReadonlyMap<number, number>,
   { mergeMarginMs }: EngineOptions,
 ): Map<number, DrainStatus> {
   const drains = new Map<number, DrainStatus>();
@@ -58,7 +58,7 @@ export function drainsOf(
   const onTheirWay = namesOnTheirWay(state);
   for (const [id, drain] of drains) {
     const { pinRefs } = pool.backends.get(id)!;
-    if (owned[id]! > 0) drain.promisedUntil = undefined;
+    if (owned.has(id)) drain.promisedUntil = undefined;
     const isUnnamed = drain.namedSlots === 0 && pinRefs === 0 && !takesSeats(state, pool, id);
     drain.isDrained = isUnnamed && !onTheirWay.has(id);
   }

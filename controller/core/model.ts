@@ -112,7 +112,10 @@ export interface Pool {
   columnRowCount: number;
   /** Rows that the switch needs for the slots and columns; undefined: to be counted anew. See slots.ts. */
   slotRowCount: number | undefined;
-  /** The table wanted, backend ids; as of the last time it was placed. */
+  /** By backend id, what status tells: slots of new flows, by this column; and of `target`. Undefined, or of others: to be counted anew. */
+  owned: { column: Column; slots: ReadonlyMap<number, number> } | undefined;
+  wanted: { target: Uint16Array; slots: ReadonlyMap<number, number> } | undefined;
+  /** The table wanted, backend ids; as of the last time it was placed. It is replaced, never changed. */
   target: Uint16Array;
   /** Slots where the target is not what new flows get. */
   movedCount: number;
@@ -368,6 +371,8 @@ export function createPool(
     unstableCount: 0,
     columnRowCount: 0,
     slotRowCount: undefined,
+    owned: undefined,
+    wanted: undefined,
     target: new Uint16Array(slotCount),
     movedCount: 0,
     isPlacementStale: true,

@@ -141,21 +141,31 @@ function deadIds(pool: Pool): Uint8Array {
   return isGone;
 }
 
-/** By backend id: slots whose new flows it gets. */
-export function slotsOwned(state: State, pool: Pool): Uint32Array {
-  const column = activeFilter(state.version).column;
-  const owned = new Uint32Array(BACKEND_IDS);
-  for (let slot = 0; slot < pool.slotCount; slot++) {
-    owned[backendOf(pool, slot, column)]!++;
-  }
-  return owned;
+/** By backend id, unless none: slots whose new flows it gets. Costs a look at every slot if they have changed. */
+export function slotsOwned(state: State, pool: Pool): ReadonlyMap<number, number> {
+  const { column } = activeFilter(state.version);
+  if (pool.owned?.column === column) return pool.owned.slots;
+  const counts = new Uint32Array(BACKEND_IDS);
+  for (let slot = 0; slot < pool.slotCount; slot++) counts[backendOf(pool, slot, column)]!++;
+  pool.owned = { column, slots: unlessNone(counts) };
+  return pool.owned.slots;
 }
 
-/** Backend id -> slots that the table wanted would give it, as it was last placed. */
-export function slotsWanted({ target }: Pool): Uint32Array {
-  const wanted = new Uint32Array(BACKEND_IDS);
-  for (const id of target) wanted[id]!++;
-  return wanted;
+/** The same by the table wanted, as it was last placed. */
+export function slotsWanted(pool: Pool): ReadonlyMap<number, number> {
+  const { target } = pool;
+  if (pool.wanted?.target === target) return pool.wanted.slots;
+  const counts = new Uint32Array(BACKEND_IDS);
+  for (let slot = 0; slot < target.length; slot++) counts[target[slot]!]!++;
+  pool.wanted = { target, slots: unlessNone(counts) };
+  return pool.wanted.slots;
+}
+
+/** Small, because it is kept. */
+function unlessNone(counts: Uint32Array): ReadonlyMap<number, number> {
+  const slots = new Map<number, number>();
+  for (let id = 0; id < counts.length; id++) if (counts[id]! > 0) slots.set(id, counts[id]!);
+  return slots;
 }
 
 /** Per slot, how willingly it is given up: the youngest seat first, of whose flows there are the fewest. */

@@ -143,6 +143,7 @@ function recordSlot(pool: Pool, slot: number, value: number): void {
   if (value & UNSTABLE) pool.unstableCount++;
   pool.slots[slot] = value;
   pool.slotRowCount = undefined;
+  pool.owned = undefined;
 }
 
 function recordColumn(pool: Pool, slot: number, column: 1 | 2 | 3, backend: number): void {
@@ -152,6 +153,7 @@ function recordColumn(pool: Pool, slot: number, column: 1 | 2 | 3, backend: numb
   pool.columnRowCount += Number(backend !== NO_ROW) - Number(rows[slot] !== NO_ROW);
   rows[slot] = backend;
   pool.slotRowCount = undefined;
+  pool.owned = undefined;
 }
 
 function countRef(pool: Pool, backend: number, by: number): void {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createState } from './controller.ts';
 import { explain, type FlowQuestion } from './explain.ts';
 import type { Flow } from './flow-hash.ts';
+import { backendOf } from './slots.ts';
 import { status } from './status.ts';
 import { backend, desired, flowInSlot, pool, Rig, VIP } from './testing/rig.ts';
 
@@ -47,6 +48,49 @@ describe('status', () => {
     expect(told.version.filters[0]!.reusableAt).toBe(30_000);
     expect(told.commits).toMatchObject([{ pools: ['web'], movedSlots: 4, rows: 8 }]);
     expect(told.writes).toMatchObject({ updatesInFlight: 0, unsettledRows: 0 });
+  });
+
+  test('counts slots as they are after whatever has happened, however often it was asked before', () => {
+    const wishes = [
+      pool(four),
+      pool([backend(1, { weight: 300 }), ...four.slice(1)]),
+      pool([backend(1, { state: 'down' }), ...four.slice(1)]),
+      pool([backend(1), backend(2, { state: 'draining' }), backend(4)]),
+      pool(three, { placement: 'pure' }),
+      pool([]),
+      pool(four),
+    ];
+    const rig = new Rig().start(desired(pool(three)));
+    const counts = (ids: Iterable<number>): Map<number, number> => {
+      const found = new Map<number, number>();
+      for (const id of ids) found.set(id, (found.get(id) ?? 0) + 1);
+      return found;
+    };
+    let asked = 0;
+    const compare = (): void => {
+      const known = [...rig.state.pools.values()][0]!;
+      const column = rig.state.version.filters[rig.state.version.active]!.column;
+      const slots = Array.from({ length: known.slotCount }, (_, slot) => backendOf(known, slot, column));
+      const [owned, wanted] = [counts(slots), counts(known.target)];
+      for (const { id, ...told } of status(rig.state, rig.now).pools[0]!.backends)
+        expect([told.slots, told.wantedSlots]).toEqual([owned.get(id) ?? 0, wanted.get(id) ?? 0]);
+      asked++;
+    };
+    for (const wish of wishes) {
+      rig.isHolding = true;
+      rig.want(desired(wish));
+      compare();
+      rig.isHolding = false;
+      for (const ms of [0, 100, 1_000, 40_000, 400_000]) {
+        rig.pass(ms);
+        compare();
+      }
+      rig.send({ kind: 'disconnected' });
+      compare();
+      rig.connect();
+      compare();
+    }
+    expect(asked).toBe(8 * wishes.length);
   });
 
   test('tells what each backend would have if what is wanted were in force', () => {

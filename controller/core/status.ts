@@ -156,7 +156,7 @@ export interface Problem {
   message: string;
 }
 
-/** A copy: it may be kept, and changes no more. Costs a look at every slot; not for every packet. */
+/** A copy: it may be kept, and changes no more. Costs a look at every slot if they have changed since the last, or if somebody drains. */
 export function status(state: State, now: Millis, options: EngineOptions = engineDefaults): Status {
   const silent = [...state.learned.values()].flatMap(({ isSilent, address }) => (isSilent ? [address] : []));
   return {
@@ -222,16 +222,16 @@ function poolStatus(state: State, pool: Pool, options: EngineOptions): PoolStatu
     pins,
     backends: [...pool.backends.values()].map((backend) =>
       backendStatus(pool, backend, {
-        slots: owned[backend.id]!,
-        wantedSlots: wanted[backend.id]!,
+        slots: owned.get(backend.id) ?? 0,
+        wantedSlots: wanted.get(backend.id) ?? 0,
         drain: drains.get(backend.id),
       }),
     ),
   };
 }
 
-function hasLivingOwner(pool: Pool, owned: ArrayLike<number>): boolean {
-  return [...pool.backends.values()].some((backend) => !isOut(backend) && owned[backend.id]! > 0);
+function hasLivingOwner(pool: Pool, owned: ReadonlyMap<number, number>): boolean {
+  return [...pool.backends.values()].some((backend) => !isOut(backend) && owned.has(backend.id));
 }
 
 function backendStatus(
