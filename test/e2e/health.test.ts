@@ -162,9 +162,10 @@ ${line('c')}
     const controller = await start('http', '1500ms');
     for (const { process: server } of Object.values(servers)) server.kill('SIGUSR2');
     await until(() => controller.status().health?.[0]?.isPanicking === true);
-    await until(() => isQuiet(controller));
+    // The first of them to be found may have been taken out meanwhile.
     const names: readonly Name[] = ['a', 'b', 'c'];
-    expect(names.map((name) => stateOf(controller, name).state)).toEqual(['active', 'active', 'active']);
+    const isUsed = ({ state, slots }: ReturnType<typeof stateOf>) => state === 'active' && slots > 0;
+    await until(() => names.every((name) => isUsed(stateOf(controller, name))) && isQuiet(controller));
     expect(new Set(network.sendAll(tcpFlags.syn).values())).toEqual(new Set(Object.values(addressOf)));
   });
 

@@ -16,6 +16,8 @@ const digestOfFile = createHash('sha256')
   .update(createHash('shake256', { outputLength: fileBytes }).update('evenkeel').digest())
   .digest('hex');
 const downloadsEach = 4;
+/** Made while downloads go on. */
+const changesLeast = 3;
 /**
  * A download takes 17 s at least, a change some seconds: nobody is served by one table alone. BMv2 on two cores drops handshakes
  * above some 5,000 packets a second; all downloads together are to stay below.
@@ -56,31 +58,36 @@ describe.each(l4Targets())('%s', (name, { program, skipped }) => {
   test.skipIf(skipped !== undefined)(
     title('what is being downloaded arrives whole while servers come, drain and go'),
     async () => {
+      let made = 0;
       const downloads = vips.flatMap(({ name: vip, address }) =>
         Array.from({ length: downloadsEach }, async (_, i) => {
           const out = join(directory, `${vip}-${i}`);
           const url = `http://${hostOf(address)}/file`;
           const pace = ['--limit-rate', rates[name] ?? defaultRate, '--max-time', '200'];
-          await lab.client.run(['curl', '-sS', '--noproxy', '*', ...pace, '-o', out, url]);
-          const digest = (await lab.client.run(['sha256sum', out])).slice(0, 64);
-          return { what: `${vip}, download ${i}`, isWhole: digest === digestOfFile };
+          const results: { what: string; isWhole: boolean }[] = [];
+          // Where changes take longer than a download, there are more of them.
+          do {
+            await lab.client.run(['curl', '-sS', '--noproxy', '*', ...pace, '-o', out, url]);
+            const digest = (await lab.client.run(['sha256sum', out])).slice(0, 64);
+            results.push({ what: `${vip}, download ${i}`, isWhole: digest === digestOfFile });
+          } while (made < changesLeast);
+          return results;
         }),
       );
       let isOver = false;
       const all = Promise.all(downloads).finally(() => {
         isOver = true;
       });
-      let made = 0;
       for (const states of changes) {
         if (isOver) break;
         await lab.want({ vips, states });
         made++;
       }
-      const results = await all;
+      const results = (await all).flat();
       expect(results.filter(({ isWhole }) => !isWhole)).toEqual([]);
-      expect(results).toHaveLength(vips.length * downloadsEach);
+      expect(results.length).toBeGreaterThanOrEqual(vips.length * downloadsEach);
       // Somebody must have been at risk: table after table was committed, and flows needed their pins.
-      expect(made).toBeGreaterThan(2);
+      expect(made).toBeGreaterThanOrEqual(changesLeast);
       const { engine, switch: link } = lab.status();
       expect(engine.commits.length).toBeGreaterThan(2);
       expect(link.traffic?.decisions.pinned?.packets).toBeGreaterThan(0);
