@@ -3,46 +3,67 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { enterOwnNetwork } from '../lab/own-network.ts';
 import type { SwitchProgram } from './namespace-network.ts';
 import { embeddedSwitch, findBmv2 } from './targets.ts';
 
-/** For parseArgs, beside a command's own. */
-export const experimentOptions = {
-  target: { type: 'string', default: 'embedded' },
-  write: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
-} as const;
-
-export interface ExperimentCommand<Name extends string> {
-  usage: string;
-  /** As parsed by `experimentOptions`. */
-  values: { target: string; help: boolean };
-  /** The option that says which cases are to run, as 'cases', and what was said: names with commas between. */
-  option: string;
-  wanted: string;
-  names: readonly Name[];
-  /** @returns how many connections were broken that should not have been */
-  run(name: Name, program: SwitchProgram, directory: string): Promise<number>;
+export interface ExperimentValues {
+  target: 'embedded' | 'bmv2';
+  write: boolean;
 }
 
-/** Runs one case after the other, and exits: 0 none broke what it should not, 1 one did, 2 it could not run. */
-export async function runExperiments<Name extends string>(command: ExperimentCommand<Name>): Promise<never> {
+/** With the options that all experiments have. What is wrong on the command line ends it with 2. */
+export function experimentCommand(name: string, pages: string): Command {
+  const target = new Option(
+    '--target <target>',
+    'bmv2: a real simple_switch_grpc, from BMV2_SWITCH_EXE or PATH',
+  );
+  return new Command(name)
+    .usage('[ARGS="..."]')
+    .addOption(target.choices(['embedded', 'bmv2']).default('embedded'))
+    .option('--write', `put the figures into ${pages}`, false)
+    .allowExcessArguments(false)
+    .showHelpAfterError()
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+}
+
+/** For an option's argument. */
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`A number from ${least} to ${most} is expected.`);
+  };
+}
+
+/** For an option's argument: names with commas between, or all. */
+export function namesAmong<Name extends string>(names: readonly Name[]): (text: string) => Name[] {
+  return (text) => {
+    if (text === 'all') return [...names];
+    return text.split(',').map((wanted) => {
+      const name = names.find((one) => one === wanted);
+      if (name === undefined)
+        throw new InvalidArgumentError(`all, or some of ${names.join(',')} are expected.`);
+      return name;
+    });
+  };
+}
+
+/**
+ * Runs one case after the other, and exits: 0 none broke what it should not, 1 one did, 2 it could not run.
+ *
+ * @param run  returns how many connections were broken that should not have been
+ */
+export async function runExperiments<Name extends string>(
+  names: readonly Name[],
+  target: ExperimentValues['target'],
+  run: (name: Name, program: SwitchProgram, directory: string) => Promise<number>,
+): Promise<never> {
   // Whoever interrupts us wants the namespaces and processes gone; the handlers of 'exit' see to that.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
-
-  const { usage, values, option, names } = command;
-  const wanted = command.wanted.split(',');
-  if (values.help) {
-    process.stdout.write(usage);
-    process.exit(0);
-  }
-  if (!areAll(wanted, names)) {
-    process.stderr.write(`--${option} ${command.wanted}: of ${names.join(', ')}\n\n${usage}`);
-    process.exit(2);
-  }
   await enterOwnNetwork();
-  const program = values.target === 'bmv2' ? findBmv2() : embeddedSwitch();
+  const program = target === 'bmv2' ? findBmv2() : embeddedSwitch();
   if ('unavailable' in program) {
     process.stderr.write(`cannot run: ${program.unavailable}\n`);
     process.exit(2);
@@ -50,7 +71,7 @@ export async function runExperiments<Name extends string>(command: ExperimentCom
   const directory = mkdtempSync(join(tmpdir(), 'evenkeel-experiment-'));
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
   let broken = 0;
-  for (const name of wanted) broken += await command.run(name, program, join(directory, name));
+  for (const name of names) broken += await run(name, program, join(directory, name));
   process.exit(broken === 0 ? 0 : 1);
 }
 
@@ -58,8 +79,4 @@ export async function runExperiments<Name extends string>(command: ExperimentCom
 export function saveResult(name: string, text: string): void {
   mkdirSync('out', { recursive: true });
   writeFileSync(join('out', name), text);
-}
-
-function areAll<Name extends string>(wanted: string[], names: readonly Name[]): wanted is Name[] {
-  return wanted.every((name) => (names as readonly string[]).includes(name));
 }

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `make load-experiment`: servers of 1, 2, 4 and 8 CPUs, real connections, and weights that follow load or do not. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { plotLoads } from '../../sim/load/plot.ts';
-import { experimentOptions, runExperiments, saveResult } from '../experiment-command.ts';
+import {
+  type ExperimentValues,
+  experimentCommand,
+  namesAmong,
+  runExperiments,
+  saveResult,
+  wholeNumber,
+} from '../experiment-command.ts';
 import type { SwitchProgram } from '../namespace-network.ts';
 import { runExperiment } from './experiment.ts';
 import { cpusOfServers } from './parameters.ts';
@@ -11,40 +17,37 @@ import { caseRows, casesHead, serversTable, simulate, withRows } from './report.
 import { type SteeringName, steeringCases } from './steering.ts';
 
 const names = Object.keys(steeringCases) as SteeringName[];
-const command = 'make load-experiment';
-const usage = `usage: make load-experiment [ARGS="..."]
+const command = experimentCommand(
+  'make load-experiment',
+  'docs/load-aware.md, and the picture of ours beside it',
+)
+  .option('--who <names>', `who steers, one run each: ${names.join(',')} or all`, namesAmong(names), ['ours'])
+  .option('--connections <count>', 'at a time; BMv2 carries about 300', wholeNumber(1, 10_000), 1_000)
+  .option('--before <seconds>', 'with equal weights', wholeNumber(10, 86_400), 120)
+  .option('--steered <seconds>', 'after that', wholeNumber(10, 86_400), 600)
+  .option('--seed <number>', 'of the users', wholeNumber(0, 0xffff_ffff), 1)
+  .parse();
 
-  --who NAMES          who steers, one run each: ${names.join(', ')}, or all (ours)
-  --target TARGET      embedded (default), or bmv2: a real simple_switch_grpc, from BMV2_SWITCH_EXE or PATH
-  --connections COUNT  at a time (1000); BMv2 carries about 300
-  --before SECONDS     with equal weights (120)
-  --steered SECONDS    after that (600)
-  --seed NUMBER        of the users (1)
-  --write              puts the figures into docs/load-aware.md, and the picture of ours beside it
-`;
+interface Values extends ExperimentValues {
+  who: SteeringName[];
+  connections: number;
+  before: number;
+  steered: number;
+  seed: number;
+}
 
-const { values } = parseArgs({
-  options: {
-    ...experimentOptions,
-    who: { type: 'string', default: 'ours' },
-    connections: { type: 'string', default: '1000' },
-    before: { type: 'string', default: '120' },
-    steered: { type: 'string', default: '600' },
-    seed: { type: 'string', default: '1' },
-  },
-});
-const wanted = values.who === 'all' ? names.join(',') : values.who;
-await runExperiments({ usage, values, option: 'who', wanted, names, run });
+const values = command.opts<Values>();
+await runExperiments(values.who, values.target, run);
 
 async function run(name: SteeringName, program: SwitchProgram, directory: string): Promise<number> {
   const steering = steeringCases[name]();
   const result = await runExperiment({
     program,
     steering,
-    connections: Number(values.connections),
-    seed: Number(values.seed),
-    beforeMs: Number(values.before) * 1_000,
-    steeredMs: Number(values.steered) * 1_000,
+    connections: values.connections,
+    seed: values.seed,
+    beforeMs: values.before * 1_000,
+    steeredMs: values.steered * 1_000,
     directory,
     onProgress: (line) => console.log(line),
   });
@@ -60,8 +63,8 @@ async function run(name: SteeringName, program: SwitchProgram, directory: string
   if (values.write) {
     const path = 'docs/load-aware.md';
     const isOurs = name === 'ours' && values.target === 'embedded';
-    let page = withRows(readFileSync(path, 'utf8'), 'experiment', command, casesHead, rows);
-    if (isOurs) page = withRows(page, 'servers', command, servers.slice(0, 2), servers.slice(2), true);
+    let page = withRows(readFileSync(path, 'utf8'), 'experiment', command.name(), casesHead, rows);
+    if (isOurs) page = withRows(page, 'servers', command.name(), servers.slice(0, 2), servers.slice(2), true);
     writeFileSync(path, page);
     if (isOurs) writeFileSync('docs/load-experiment.svg', picture);
   }
