@@ -90,14 +90,15 @@ async function wrongs(): Promise<string[]> {
 
 describe.skipIf(chromiumPath === undefined)(
   "the dashboard in Chromium (needs Debian's chromium)",
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   () => {
     beforeAll(async () => {
       execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'web'], {
         cwd: root,
       });
       browser = await startBrowser();
-      scene = await Scene.start({ sessionTimeout: '8s', slots: 512 });
+      // So long a change is unmerged, for a browser on a machine with much else to do to show it.
+      scene = await Scene.start({ sessionTimeout: '14s', slots: 512 });
     }, 120_000);
     afterAll(async () => {
       await browser.close();
@@ -110,6 +111,7 @@ describe.skipIf(chromiumPath === undefined)(
         viewport: { width: 1280, height: 1400 },
         reducedMotion: 'reduce',
       });
+      context.setDefaultTimeout(90_000);
       page = await context.newPage();
       strayRequests = [];
       complaints = [];
