@@ -121,7 +121,11 @@ const table: readonly Part[] = [
     promises: true,
   },
   { folder: 'sim/run', imports: ['sim', 'controller', 'switch/engine'], packages: ['node', 'commander'] },
-  { folder: 'demo', imports: ['wire', 'lab', 'controller', 'switch', 'p4runtime'], packages: ['node'] },
+  {
+    folder: 'demo',
+    imports: ['wire', 'lab', 'controller', 'switch', 'p4runtime'],
+    packages: ['node', 'commander'],
+  },
   {
     folder: 'demo/dashboard',
     imports: ['wire', 'controller', 'switch'],
