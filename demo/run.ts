@@ -202,6 +202,8 @@ class Run {
     while (Date.now() < deadline) {
       const status = await this.#controller.status();
       if (status === undefined) break;
+      // It takes its last commits with it.
+      this.#observer.see(status);
       const { change, writes } = status;
       // One that was under way already is not the change that is meant.
       const isNew = change.phase !== 'idle' && change.startedAt !== before;
