@@ -2,6 +2,7 @@
 /** What the demo and its processes on the hosts say to each other: JSON lines, commands on stdin, reports on stdout. */
 
 import { createInterface } from 'node:readline';
+import type { Acceptance } from './judge.ts';
 import type { BrokenConnection, TrafficSummary } from './traffic.ts';
 
 export type Command = { kind: 'goodbye'; server: string } | { kind: 'calm' } | { kind: 'stop' };
@@ -9,7 +10,8 @@ export type Command = { kind: 'goodbye'; server: string } | { kind: 'calm' } | {
 export type HostReport =
   | { kind: 'ready' }
   | { kind: 'summary'; summary: TrafficSummary }
-  | { kind: 'broken'; broken: BrokenConnection };
+  | { kind: 'broken'; broken: BrokenConnection }
+  | { kind: 'accepted'; accepted: Acceptance };
 
 /** In the host's process. Without its parent it has nothing to do: the end of stdin ends it. */
 export function takeCommands<C = Command>(onCommand: (command: C) => void): void {

@@ -11,11 +11,15 @@ const client = { address: 0x0a000001, mac: 0x020000000001 };
 const server = { address: 0x0a000002, mac: 0x020000000002 };
 const gateway = { address: 0x0a0000fe, mac: 0x0200000000fe };
 
-/** @param lossOneIn  0: a perfect wire */
-function createWire(seed: number, lossOneIn: number) {
+/**
+ * @param lossOneIn  0: a perfect wire
+ * @param delayMs    0: a frame arrives when time passes next
+ */
+function createWire(seed: number, lossOneIn: number, delayMs = 0) {
   const random = seededRandom(seed);
   let time = 0;
-  const inFlight: { to: MemoryHost; frame: Uint8Array }[] = [];
+  let framesSent = 0;
+  const inFlight: { to: MemoryHost; frame: Uint8Array; arrivesAt: number }[] = [];
   const hosts = [createHost(client, 0), createHost(server, 1)];
 
   function createHost(own: { address: number; mac: number }, index: number): MemoryHost {
@@ -27,11 +31,13 @@ function createWire(seed: number, lossOneIn: number) {
         answerArp(index, payload);
         return;
       }
+      framesSent += 1;
       if (lossOneIn > 0 && random.next() % lossOneIn === 0) return;
       const copies = lossOneIn > 0 && random.next() % lossOneIn === 0 ? 2 : 1;
       // The gateway's work: a new target MAC.
       const changed = encodeEthernet({ ...decodeEthernet(frame), targetMac: [server, client][index]!.mac });
-      for (let i = 0; i < copies; i++) inFlight.push({ to: hosts[1 - index]!, frame: changed });
+      const arrivesAt = time + delayMs;
+      for (let i = 0; i < copies; i++) inFlight.push({ to: hosts[1 - index]!, frame: changed, arrivesAt });
     }
   }
 
@@ -52,12 +58,14 @@ function createWire(seed: number, lossOneIn: number) {
   return {
     client: hosts[0]!,
     server: hosts[1]!,
+    framesSent: () => framesSent,
     /** Another host with the same address, which knows nothing of the first one's connections. */
     replaceServer: () => (hosts[1] = createHost(server, 1)),
     /** Lets `ms` pass. */
     run(ms: number): void {
       for (const end = time + ms; time < end; time += 10) {
         for (let turn = 0; turn < 1_000 && inFlight.length > 0; turn++) {
+          if (inFlight[0]!.arrivesAt > time) break;
           const at = lossOneIn > 0 ? random.next() % Math.min(3, inFlight.length) : 0;
           const [{ to, frame }] = inFlight.splice(at, 1) as [(typeof inFlight)[number]];
           to.receive(frame);
@@ -149,13 +157,39 @@ describe('a host in memory', () => {
     expect(events).toEqual(['opened', 'reset']);
   });
 
+  test('repeats nothing that is answered late when answers are known to be', async () => {
+    const wire = createWire(1, 0, 5_000);
+    await Promise.resolve();
+    wire.server.listen(80, echo);
+    let heardBytes = 0;
+    const stream = wire.client.dial(
+      server.address,
+      80,
+    )({
+      opened() {},
+      data: (bytes) => {
+        heardBytes += bytes.length;
+      },
+      closed() {},
+    });
+    wire.run(60_000);
+    stream.write(greeting.subarray(0, 1_000));
+    wire.run(60_000);
+    const before = wire.framesSent();
+    stream.write(greeting.subarray(0, 1_000));
+    wire.run(60_000);
+    expect(heardBytes).toBe(2_000);
+    // Its bytes and the echo's, and an acknowledgement of each.
+    expect(wire.framesSent() - before).toBe(4);
+  });
+
   test('gives up on a peer that never answers', async () => {
     const wire = createWire(1, 1);
     await Promise.resolve();
     const events: string[] = [];
     const closed = (how: string) => void events.push(how);
     wire.client.dial(server.address, 80)({ opened() {}, data() {}, closed });
-    wire.run(60_000);
+    wire.run(100_000);
     expect(events).toEqual(['failed']);
   });
 });

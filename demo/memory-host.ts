@@ -5,7 +5,7 @@
  * does not know. No windows and no congestion control: its peers never have more than a few messages under way.
  */
 
-import { broadcastMac } from '../wire/address.ts';
+import { broadcastMac, formatIpv4 } from '../wire/address.ts';
 import { arpOperations, decodeArp, encodeArp } from '../wire/arp.ts';
 import { decodeEthernet, encodeEthernet, etherTypes } from '../wire/ethernet.ts';
 import { decodeIpv4, encodeIpv4, ipv4Defaults, protocols } from '../wire/ipv4.ts';
@@ -28,8 +28,9 @@ export interface MemoryHostOptions {
 
 const segmentBytesMax = 1_400;
 const firstRetransmitMs = 300;
-const retransmitMsMax = 3_000;
-const transmissionsMax = 8;
+const retransmitMsMax = 30_000;
+/** The last is given up 98 s after the first was sent: a busy machine may hold frames up for many seconds, and loses none by that. */
+const transmissionsMax = 9;
 const connectionsMax = 8_192;
 const localPorts = { first: 10_000, last: 60_999 };
 /** An ended connection answers a repeated FIN for so long. */
@@ -39,6 +40,15 @@ interface Sent {
   sequence: number;
   flags: number;
   payload: Uint8Array;
+  /** When it was sent for the first time. */
+  sentAt: number;
+  isRepeated: boolean;
+}
+
+/** How long answers take (RFC 6298). */
+interface RoundTrip {
+  smoothedMs: number;
+  variationMs: number;
 }
 
 interface Connection {
@@ -53,8 +63,12 @@ interface Connection {
   /** Sent and not acknowledged, oldest first. */
   unacknowledged: Sent[];
   retransmitAt: number;
+  /** Until the next repetition. Grows with each, and stays so until an answer's time is known, or all would be repeated needlessly. */
   retransmitMs: number;
+  /** Of the oldest that is unacknowledged. */
   transmissions: number;
+  /** Undefined before the first answer to a segment that was sent once only: of others nobody knows which copy was answered. */
+  roundTrip: RoundTrip | undefined;
   hasEnded: boolean;
   hasPeerEnded: boolean;
   isReported: boolean;
@@ -174,7 +188,8 @@ export class MemoryHost {
       silent,
     );
     connection.expected = (segment.sequence + 1) >>> 0;
-    connection.handlers = accept(this.#streamOf(connection));
+    const peer = { address: formatIpv4(peerAddress), port: segment.sourcePort };
+    connection.handlers = accept(this.#streamOf(connection), peer);
     this.#transmit(connection, tcpFlags.syn | tcpFlags.ack, new Uint8Array(0));
   }
 
@@ -209,14 +224,18 @@ export class MemoryHost {
 
   #takeAcknowledgement(connection: Connection, { flags, acknowledgement }: TcpSegment): void {
     if ((flags & tcpFlags.ack) === 0) return;
-    const before = connection.unacknowledged.length;
-    connection.unacknowledged = connection.unacknowledged.filter(
-      (sent) => !isAtOrBefore((sent.sequence + lengthOf(sent)) >>> 0, acknowledgement),
+    const answered = connection.unacknowledged.findLast((sent) =>
+      isAtOrBefore((sent.sequence + lengthOf(sent)) >>> 0, acknowledgement),
     );
-    if (connection.unacknowledged.length === before) return;
+    if (answered === undefined) return;
+    connection.unacknowledged.splice(0, connection.unacknowledged.indexOf(answered) + 1);
+    const now = this.#options.now();
+    if (!answered.isRepeated) {
+      connection.roundTrip = smoothed(connection.roundTrip, now - answered.sentAt);
+      connection.retransmitMs = patienceMs(connection.roundTrip);
+    }
     connection.transmissions = 1;
-    connection.retransmitMs = firstRetransmitMs;
-    connection.retransmitAt = this.#options.now() + firstRetransmitMs;
+    connection.retransmitAt = now + connection.retransmitMs;
     this.#lingerIfOver(connection);
   }
 
@@ -278,6 +297,7 @@ export class MemoryHost {
       retransmitAt: 0,
       retransmitMs: firstRetransmitMs,
       transmissions: 1,
+      roundTrip: undefined,
       hasEnded: false,
       hasPeerEnded: false,
       isReported: false,
@@ -288,11 +308,11 @@ export class MemoryHost {
   }
 
   #transmit(connection: Connection, flags: number, payload: Uint8Array): void {
-    const sent = { sequence: connection.nextSequence, flags, payload };
+    const now = this.#options.now();
+    const sent = { sequence: connection.nextSequence, flags, payload, sentAt: now, isRepeated: false };
     if (connection.unacknowledged.length === 0) {
       connection.transmissions = 1;
-      connection.retransmitMs = firstRetransmitMs;
-      connection.retransmitAt = this.#options.now() + firstRetransmitMs;
+      connection.retransmitAt = now + connection.retransmitMs;
     }
     connection.unacknowledged.push(sent);
     connection.nextSequence = (connection.nextSequence + lengthOf(sent)) >>> 0;
@@ -307,8 +327,9 @@ export class MemoryHost {
     connection.transmissions += 1;
     connection.retransmitMs = Math.min(connection.retransmitMs * 2, retransmitMsMax);
     connection.retransmitAt = this.#options.now() + connection.retransmitMs;
-    for (const { flags, sequence, payload } of connection.unacknowledged) {
-      this.#sendSegment(connection, flags, sequence, payload);
+    for (const sent of connection.unacknowledged) {
+      sent.isRepeated = true;
+      this.#sendSegment(connection, sent.flags, sent.sequence, sent.payload);
     }
   }
 
@@ -389,6 +410,20 @@ export class MemoryHost {
   #sendFrame(targetMac: number, etherType: number, payload: Uint8Array): void {
     this.#options.send(encodeEthernet({ targetMac, sourceMac: this.#options.mac, etherType, payload }));
   }
+}
+
+/** RFC 6298, section 2. */
+function smoothed(before: RoundTrip | undefined, measuredMs: number): RoundTrip {
+  if (before === undefined) return { smoothedMs: measuredMs, variationMs: measuredMs / 2 };
+  const { smoothedMs, variationMs } = before;
+  return {
+    smoothedMs: (7 * smoothedMs + measuredMs) / 8,
+    variationMs: (3 * variationMs + Math.abs(smoothedMs - measuredMs)) / 4,
+  };
+}
+
+function patienceMs({ smoothedMs, variationMs }: RoundTrip): number {
+  return Math.min(retransmitMsMax, Math.max(firstRetransmitMs, smoothedMs + 4 * variationMs));
 }
 
 function keyOf(localPort: number, peerAddress: number, peerPort: number): string {

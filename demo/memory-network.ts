@@ -74,14 +74,16 @@ export async function openMemoryNetwork(why: string): Promise<Network> {
     isInMemory: true,
     switchAddress: lab.address,
     deviceId,
-    async startServers(hostName) {
+    async startServers(hostName, onAccepted = () => {}) {
       for (const { name, port } of serverPlaces.filter(({ host }) => host === hostName)) {
-        const service = createService(name);
+        const service = createService(name, (peer) => {
+          onAccepted({ server: name, peer, at: Date.now() });
+        });
         services.set(name, service);
         byName.get(hostName)!.listen(port, service.accept);
       }
     },
-    killServers(hostName) {
+    async killServers(hostName) {
       for (const { port } of serverPlaces.filter(({ host }) => host === hostName)) {
         byName.get(hostName)!.unlisten(port);
       }

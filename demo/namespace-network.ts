@@ -92,19 +92,23 @@ export async function openNamespaceNetwork(program: SwitchProgram): Promise<Netw
     isInMemory: false,
     switchAddress,
     deviceId,
-    async startServers(hostName) {
+    async startServers(hostName, onAccepted = () => {}) {
       const places = serverPlaces.filter(({ host }) => host === hostName);
       const argv = [
         programPath('demo/traffic-server.js'),
         ...places.map(({ name, port }) => `${name}=${port}`),
       ];
-      const process = inHost(hostName, argv, () => {});
+      const process = inHost(hostName, argv, (report) => {
+        if (report.kind === 'accepted') onAccepted(report.accepted);
+      });
       servers.set(hostName, process);
       await untilReady(`the servers of ${hostName}`, process);
     },
-    killServers(hostName) {
-      servers.get(hostName)?.child.kill('SIGKILL');
+    async killServers(hostName) {
+      const process = servers.get(hostName);
       servers.delete(hostName);
+      process?.child.kill('SIGKILL');
+      await process?.ended;
     },
     sayGoodbye(server) {
       const place = serverPlaces.find(({ name }) => name === server);

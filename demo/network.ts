@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The world around the controller: a switch with hosts, wherever they run. */
 
+import type { Acceptance } from './judge.ts';
 import type { BrokenConnection, TrafficOptions, TrafficSummary } from './traffic.ts';
 
 export interface Network {
@@ -11,9 +12,10 @@ export interface Network {
   /** Of the switch's P4Runtime server. */
   readonly switchAddress: string;
   readonly deviceId: number;
-  startServers(host: string): Promise<void>;
-  /** At once, as by kill -9. */
-  killServers(host: string): void;
+  /** @param onAccepted  is told of every connection, by whoever it is from; it may be late */
+  startServers(host: string, onAccepted?: (accepted: Acceptance) => void): Promise<void>;
+  /** At once, as by kill -9. Resolves when their kernel has closed all that was theirs. */
+  killServers(host: string): Promise<void>;
   sayGoodbye(server: string): void;
   startTraffic(
     options: TrafficOptions,

@@ -6,7 +6,7 @@ import type { CommitRecord, Status } from '../controller/core/status.ts';
 import { ControllerProcess } from './controller-process.ts';
 import { finalChecks } from './final-checks.ts';
 import { flood, isFloodSource } from './flood.ts';
-import { isExcused, type Outage } from './judge.ts';
+import { Acceptances, isExcused, type Outage } from './judge.ts';
 import { serverHosts } from './layout.ts';
 import { emptySummary, type Network, type RunningTraffic } from './network.ts';
 import { Observer } from './observer.ts';
@@ -88,6 +88,7 @@ class Run {
   readonly #options: RunOptions;
   readonly #observer = new Observer();
   readonly #outages: Outage[] = [];
+  readonly #acceptances = new Acceptances();
   readonly #broken: BrokenRecord[] = [];
   readonly #steps: Report['steps'] = [];
   readonly #floods: Promise<Check>[] = [];
@@ -126,13 +127,14 @@ class Run {
     this.#say('the last change is made; waiting for the last merge');
     const quiet = await this.#comeToRest();
     const traffic = await this.#traffic!.stop();
+    this.#judgeAgain();
     return this.#report((Date.now() - begunAt) / 1_000, traffic, [...floodChecks, ...quiet]);
   }
 
   async #startEverything(): Promise<void> {
     const { traffic } = this.#options;
     this.#say('starting servers and controller');
-    await Promise.all(serverHosts.map(({ name }) => this.#network.startServers(name)));
+    await Promise.all(serverHosts.map(({ name }) => this.#startServers(name)));
     this.#startController();
     await until('the controller serves the vip', startTimeoutMs, async () => {
       await this.#sample();
@@ -147,6 +149,10 @@ class Run {
       return this.#traffic!.summary().longOpen >= traffic.longConnections * 0.98;
     });
     this.#observer.expectLoad();
+  }
+
+  #startServers(host: string): Promise<void> {
+    return this.#network.startServers(host, (accepted) => this.#acceptances.add(accepted));
   }
 
   #startController(): void {
@@ -174,11 +180,10 @@ class Run {
         this.#startController();
         return;
       case 'kill-host':
-        this.#outages.push({ host: action.host, from: Date.now(), until: Number.POSITIVE_INFINITY });
-        this.#network.killServers(action.host);
+        this.#kill(action.host);
         return;
       case 'start-host': {
-        await this.#network.startServers(action.host);
+        await this.#startServers(action.host);
         const outage = this.#outages.findLast(({ host }) => host === action.host);
         if (outage !== undefined) outage.until = Date.now();
         return;
@@ -190,6 +195,16 @@ class Run {
         this.#floods.push(this.#flood(action));
         return;
     }
+  }
+
+  /** Goes on at once: a busy machine takes its time to end a process. */
+  #kill(host: string): void {
+    const never = Number.POSITIVE_INFINITY;
+    const outage: Outage = { host, from: Date.now(), deadAt: never, until: never };
+    this.#outages.push(outage);
+    void this.#network.killServers(host).then(() => {
+      outage.deadAt = Date.now();
+    });
   }
 
   /** @returns at which point of the change it was killed, as it last said itself */
@@ -297,7 +312,7 @@ class Run {
   }
 
   #onBroken(broken: BrokenConnection): void {
-    const excused = isExcused(broken, this.#outages);
+    const excused = this.#isExcused(broken);
     if (excused) this.#excusedCount += 1;
     else this.#brokenCount += 1;
     if (this.#broken.length >= brokenMax) return;
@@ -308,6 +323,21 @@ class Run {
     void this.#controller.explain(broken.localPort).then((explanation) => {
       record.why = explanation?.why;
     });
+  }
+
+  #isExcused(broken: BrokenConnection): boolean {
+    return isExcused(broken, this.#outages, this.#acceptances.of(broken));
+  }
+
+  /** A busy server says late whom it has accepted. */
+  #judgeAgain(): void {
+    for (const record of this.#broken) {
+      const excused = this.#isExcused(record);
+      if (excused === record.isExcused) continue;
+      record.isExcused = excused;
+      this.#excusedCount += excused ? 1 : -1;
+      this.#brokenCount += excused ? -1 : 1;
+    }
   }
 
   #report(seconds: number, traffic: TrafficSummary, checks: Check[]): Report {

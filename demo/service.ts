@@ -2,7 +2,7 @@
 /** The server side of the traffic: verifies every request, answers it in the server's name. */
 
 import { answerPayload, encodeMessage, type Message, MessageReader, requestPayload } from './message.ts';
-import type { Accept, Stream } from './stream.ts';
+import type { Accept, Peer, Stream } from './stream.ts';
 
 export interface Service {
   accept: Accept;
@@ -11,12 +11,16 @@ export interface Service {
   summary(): { open: number; accepted: number; requests: number; damaged: number };
 }
 
-/** @param name  goes into every answer */
-export function createService(name: string): Service {
+/**
+ * @param name  goes into every answer
+ * @param onAccepted  is told of every connection before anything is read of it
+ */
+export function createService(name: string, onAccepted: (peer: Peer) => void = () => {}): Service {
   const streams = new Set<Stream>();
   const totals = { accepted: 0, requests: 0, damaged: 0 };
 
-  function accept(stream: Stream) {
+  function accept(stream: Stream, peer: Peer) {
+    onAccepted(peer);
     const reader = new MessageReader();
     let expected = 1;
     streams.add(stream);

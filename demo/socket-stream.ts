@@ -30,7 +30,8 @@ export function listenSocket(port: number, accept: Accept): Promise<Server> {
       data: (bytes) => inner?.data(bytes),
       closed: (how) => inner?.closed(how),
     });
-    inner = accept(stream);
+    // Neither is known of one that has ended already.
+    inner = accept(stream, { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 });
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);

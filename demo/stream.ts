@@ -26,5 +26,11 @@ export interface StreamHandlers {
 /** Opens a connection to the vip. */
 export type Dial = (handlers: StreamHandlers) => Stream;
 
+/** The other end of an accepted connection. */
+export interface Peer {
+  address: string;
+  port: number;
+}
+
 /** Called for each accepted connection; what it returns is told what happens. */
-export type Accept = (stream: Stream) => Omit<StreamHandlers, 'opened'>;
+export type Accept = (stream: Stream, peer: Peer) => Omit<StreamHandlers, 'opened'>;

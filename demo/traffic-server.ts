@@ -12,7 +12,9 @@ const services = new Map(
   await Promise.all(
     process.argv.slice(2).map(async (argument) => {
       const [name, port] = argument.split('=') as [string, string];
-      const service = createService(name);
+      const service = createService(name, (peer) => {
+        reportToParent({ kind: 'accepted', accepted: { server: name, peer, at: Date.now() } });
+      });
       await listenSocket(Number(port), service.accept);
       return [name, service] as const;
     }),

@@ -36,15 +36,16 @@ function connectTo(service: Service, mischief: Mischief): Dial {
     let isGone = false;
     const later = (run: () => void) => setTimeout(() => isGone || run(), 1);
     const serve = (which: Service) => {
-      return which.accept({
+      const stream = {
         localPort: 80,
-        write: (bytes) => {
+        write: (bytes: Uint8Array) => {
           const changed = mischief.toClient?.(bytes) ?? bytes;
           later(() => handlers.data(changed));
         },
         end: () => later(() => handlers.closed('ended')),
         destroy: () => later(() => handlers.closed('reset')),
-      });
+      };
+      return which.accept(stream, { address: '10.0.0.1', port: 10_000 });
     };
     let server = serve(service);
     later(() => handlers.opened());
