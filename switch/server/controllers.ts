@@ -20,7 +20,7 @@ import {
   Uint128Schema,
 } from '../../p4runtime/generated/p4/v1/p4runtime_pb.ts';
 import { type Election, type ElectionEvent, isPrimaryId, noElection, step } from './arbitration.ts';
-import { Backlog } from './backlog.ts';
+import { Backlog, type Sink } from './backlog.ts';
 import type { Rules } from './compat.ts';
 import { Code, invalid, Refusal } from './refusal.ts';
 import type { TrapLog } from './trap-log.ts';
@@ -81,7 +81,7 @@ export class Controllers {
     for (const event of ['finish', 'cancelled', 'close']) stream.on(event, () => this.#open.delete(stream));
     this.#lastId += 1;
     const id = this.#lastId;
-    const backlog = new Backlog(stream, controllerLimits.backlog, () => this.#onRoom(controller));
+    const backlog = new Backlog(sinkOf(stream), controllerLimits.backlog, () => this.#onRoom(controller));
     const controller: Controller = {
       id,
       stream,
@@ -252,6 +252,20 @@ export class Controllers {
 export type StreamErrorDetails = NonNullable<
   NonNullable<Parameters<typeof create<typeof StreamErrorSchema>>[1]>['details']
 >;
+
+/**
+ * `stream.write` would hand over a message only when the one before has left: one or two in a turn of the event loop. Turns
+ * of a busy machine last a tenth of a second, packets raise dozens of digests in each, and the controller would hear of a
+ * flow when it is too late to pin it. What is handed over here leaves with the next turn, however much it is; how much that
+ * may be, the backlog knows.
+ */
+function sinkOf(stream: Stream): Sink<StreamMessageResponse> {
+  return {
+    write(message, onSent) {
+      if (stream.writable) stream._write(message, 'utf8', onSent);
+    },
+  };
+}
 
 function endStream(stream: Stream, { code, message }: Refusal): void {
   // This is how grpc-js ends a server stream with a status.

@@ -66,6 +66,21 @@ test('digests: nothing before they are configured, each at once with (1, 0, 0), 
   expect(backup.pending).toBe(0);
 });
 
+test('digests raised in one turn of the event loop do not wait a turn each, or a busy switch tells of them too late', async () => {
+  const count = 200;
+  await accepted(configureDigest({ maxListSize: 1 }));
+  for (let i = 0; i < count; i++) bench.running.inject(3, frameOf(1, i));
+  let turnsWithNews = 0;
+  for (let known = 0; known < count; known = bench.stream.pending) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (bench.stream.pending > known) turnsWithNews += 1;
+  }
+  expect(turnsWithNews).toBeLessThan(count / 8);
+  const told: number[][] = [];
+  while (bench.stream.pending > 0) told.push(...(await nextSamples(bench.stream)));
+  expect(told).toEqual(Array.from({ length: count }, (_, i) => [i, 3]));
+});
+
 test('digests: held back until they are acknowledged', async () => {
   await accepted(configureDigest({ maxListSize: 1, ackTimeoutNs: 1_000_000_000n }));
   bench.running.inject(3, frameOf(1, 8));
