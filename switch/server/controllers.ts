@@ -78,7 +78,8 @@ export class Controllers {
       return undefined;
     }
     this.#open.add(stream);
-    for (const event of ['finish', 'cancelled', 'close']) stream.on(event, () => this.#open.delete(stream));
+    // grpc-js says so whatever the end is, when the last message has left or never will; 'finish' and 'close' may come before.
+    stream.on('cancelled', () => this.#open.delete(stream));
     this.#lastId += 1;
     const id = this.#lastId;
     const backlog = new Backlog(sinkOf(stream), controllerLimits.backlog, () => this.#onRoom(controller));
